@@ -1,0 +1,56 @@
+/*
+ * log.h - the log engine: a store on a block device.  The format is docs/format.md.
+ *
+ *   make one    bough_log_format()
+ *   open one    bough_log_open()
+ */
+#ifndef BOUGH_LOG_H
+#define BOUGH_LOG_H
+
+#include "block/block.h"
+#include "store/store.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Facts fixed at creation; 0 takes the default. */
+struct bough_log_format_opts {
+    enum bough_algo algo; /* default BOUGH_SHA1 */
+    uint32_t granule; /* bytes: power of two, device unit..65,536; default 4,096 (or the unit) */
+    uint64_t zone;    /* bytes: power of two, 32 KiB..64 MiB; default by the device's size */
+};
+
+/*
+ * Write an empty store onto `dev`, whose contents are lost; durable on return.
+ *
+ * BOUGH_ENOSPC    the device is too small (16 zones are the least)
+ * BOUGH_EINVAL    an option out of its bounds
+ */
+enum bough_err bough_log_format(struct bough_block *dev, const struct bough_env *env,
+    const struct bough_log_format_opts *opts, struct bough_why *why);
+
+/* How to open; 0 takes the default. */
+struct bough_log_open_opts {
+    bool read_only;
+    size_t cache;        /* bytes of memory for caches; default 8 MiB, least 64 KiB */
+    uint32_t table_rows; /* rows kept in memory between checkpoints; default 65,536 */
+    uint64_t log_max;    /* bytes of log between checkpoints; default 16 MiB */
+};
+
+/*
+ * Open the store on `dev` (borrowed until close; exclusive to it): replay the log after the
+ * newest whole checkpoint.
+ *
+ * BOUGH_ENOENT     no store on this device
+ * BOUGH_ENOTSUP    a format feature that this version does not know
+ * BOUGH_ECORRUPT   damaged; with read_only what is intact can be read
+ */
+enum bough_err bough_log_open(struct bough_block *dev, const struct bough_env *env,
+    const struct bough_log_open_opts *opts, struct bough_store **out, struct bough_why *why);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

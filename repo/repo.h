@@ -1,0 +1,361 @@
+/*
+ * repo.h - branches over a store: the only place that reads or moves one.
+ *
+ *   a repository   struct bough_repo: open, gather, sync, fold, listeners
+ *   trees          struct bough_tree: a root and edits in memory; find, list, edit, write
+ *   branches       struct bough_branch: head + overlay of journalled writes; write, commit
+ *   refs           read, list, update together (push, branch and tag commands)
+ *   revisions      bough_repo_resolve()
+ *   diff           struct bough_diff
+ *   history        struct bough_walk, last change of a path, ancestry
+ *
+ * A durable write to a branch is one record: the blob and {branch, path, mode,
+ * id or removal, author, time, zone, message, window}.  It is visible at once in
+ * the branch's overlay and becomes part of a commit when its window is folded:
+ * a pure function of (head, the window's records), so folding after a crash
+ * gives the same ids.
+ *
+ *   sees head + overlay   bough_branch_tree(): find, list, read
+ *   folds first           refs, heads, resolve of a branch, commit, ref updates
+ *
+ * Threads: as store.h.
+ */
+#ifndef BOUGH_REPO_H
+#define BOUGH_REPO_H
+
+#include "store/store.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct bough_repo;
+struct bough_branch;
+struct bough_tree;
+struct bough_intake;
+
+/* ---- Who, when, why ---- */
+
+/* Borrowed views; name and mail are cleaned as git does when a commit is written. */
+struct bough_ident {
+    struct bough_view name, mail;
+    struct bough_time time;
+};
+
+/* What a commit says besides its tree.  committer.name.ptr NULL: the author, with the author's time. */
+struct bough_info {
+    struct bough_ident author, committer;
+    struct bough_view message; /* exact bytes; ptr NULL: made from the changes (spec below) */
+};
+/* Default message: "set a/b", "remove a/b", "rename a/b c", else "N changes" and up to 100 paths below. */
+
+/* ---- The repository ---- */
+
+/* When journalled writes become a commit. */
+struct bough_window {
+    uint32_t
+        time_ms; /* age of its first write at which a window is folded by tick(); 0: each write commits at once */
+    uint32_t ops;   /* writes at which it is folded; 0: 512 */
+    uint64_t bytes; /* bytes of values at which it is folded; 0: 8 MiB */
+};
+
+struct bough_repo_opts {
+    struct bough_window window; /* of every branch; all zero = commit each */
+    size_t cache;               /* bytes for decoded trees and paths; 0: 16 MiB */
+};
+
+/*
+ * Open over `store` (borrowed until close; it is used by nobody else meanwhile) and bring back
+ * what the journal holds: closed windows are folded, the open one stays an overlay (or is
+ * folded, when the window is now "each").
+ */
+enum bough_err bough_repo_open(
+    struct bough_store *store, const struct bough_repo_opts *opts, struct bough_repo **out);
+void bough_repo_close(struct bough_repo *r); /* NULL is fine; does not fold */
+
+struct bough_store *bough_repo_store(struct bough_repo *r);
+const struct bough_env *bough_repo_env(struct bough_repo *r);
+struct bough_why *bough_repo_why(struct bough_repo *r); /* of the last failure */
+
+/* Change the window of a branch ("" : of all that have none of their own). Folds what is open. */
+enum bough_err bough_repo_window(
+    struct bough_repo *r, struct bough_view branch, const struct bough_window *w);
+
+/*
+ * Gather: from begin to end all writes (of any branch) share one store transaction, one frame
+ * and one flush.  They are seen at once by readers in this process; nothing may be
+ * acknowledged before end() returned BOUGH_OK.  When end() fails none of the gathered writes
+ * happened and overlays and heads are again as before begin().  Without gather each write is
+ * durable on return.  ref updates and commits join an open gather.
+ */
+enum bough_err bough_repo_gather_begin(struct bough_repo *r);
+enum bough_err bough_repo_gather_end(struct bough_repo *r);
+bool bough_repo_gathering(const struct bough_repo *r);
+
+/* Fold windows that are due at `now`; `*next_ms` = time until the next is due (UINT32_MAX: none). */
+enum bough_err bough_repo_tick(struct bough_repo *r, struct bough_time now, uint32_t *next_ms);
+
+/* Fold everything. */
+enum bough_err bough_repo_fold_all(struct bough_repo *r);
+
+/* ---- Events ---- */
+
+enum bough_event_kind {
+    BOUGH_EVENT_PATH, /* a value was set or removed: when written, before its commit */
+    BOUGH_EVENT_HEAD, /* a ref moved: old and new id (zero: none); for folds, pushes, commits.
+                         `folded` tells that its paths were told before */
+};
+struct bough_event {
+    enum bough_event_kind kind;
+    struct bough_view ref;  /* full name: refs/heads/main */
+    struct bough_view path; /* PATH: without a leading slash */
+    bool removed;           /* PATH */
+    bool folded;            /* HEAD */
+    struct bough_oid old, now;
+};
+struct bough_listener {
+    void (*fn)(void *ctx, const struct bough_event *event); /* must not call into the repository */
+    void *ctx;
+    struct bough_listener *next; /* the repository's own */
+};
+void bough_repo_listen(
+    struct bough_repo *r, struct bough_listener *l); /* borrowed until unlisten */
+void bough_repo_unlisten(struct bough_repo *r, struct bough_listener *l);
+
+/* ---- Trees ---- */
+
+enum bough_node_kind { BOUGH_NODE_NONE, BOUGH_NODE_VALUE, BOUGH_NODE_DICT };
+
+/* What is at a path.  Modes are Git's: 0100644, 0100755, 0120000, 0160000 (a submodule: value), 0040000. */
+struct bough_node {
+    enum bough_node_kind kind;
+    uint32_t mode;
+    struct bough_oid id;     /* of a dictionary with edits below: zero (ask bough_tree_digest) */
+    struct bough_view bytes; /* of a value whose blob is not in the store yet; ptr NULL else;
+                                borrowed until the tree changes */
+};
+
+/*
+ * A tree: an immutable root and edits in memory on top.  Paths here are segments joined by
+ * single slashes without one at either end; "" is the root.  Segment rules are the caller's
+ * (kv/); this takes any bytes.
+ */
+enum bough_err bough_tree_open(struct bough_repo *r, const struct bough_oid *root,
+    struct bough_tree **out);                /* root NULL: empty */
+void bough_tree_close(struct bough_tree *t); /* NULL is fine */
+
+/* The root of a commit or tag (peeled), for bough_tree_open(). */
+enum bough_err bough_repo_root_of(
+    struct bough_repo *r, const struct bough_oid *commit, struct bough_oid *root);
+
+/*
+ * What is at `path`?  Kind NONE is an answer, also below a value; then `*through` (may be NULL)
+ * is the length of the prefix of path that is a value, else 0.
+ */
+enum bough_err bough_tree_find(
+    struct bough_tree *t, struct bough_view path, struct bough_node *out, size_t *through);
+
+/*
+ * The first child of dictionary `dir`, in byte order of names, whose name is greater than
+ * `after` ("" to begin); `name` is borrowed until the next call.  Costs O(log n) a call.
+ * BOUGH_ENOENT: no more, or no such dictionary.
+ */
+enum bough_err bough_tree_next(struct bough_tree *t, struct bough_view dir, struct bough_view after,
+    struct bough_view *name, struct bough_node *out);
+
+/*
+ * Edit: set the value at `path`, in place of whatever value or dictionary was there; a value on
+ * the way becomes a dictionary (who wants that refused asks find() first).  Give `id` of a blob
+ * in the store, or id NULL and `bytes`, which are copied.
+ */
+enum bough_err bough_tree_set(struct bough_tree *t, struct bough_view path, uint32_t mode,
+    const struct bough_oid *id, struct bough_view bytes);
+
+/* Put a whole dictionary that is in the store. */
+enum bough_err bough_tree_set_dict(
+    struct bough_tree *t, struct bough_view path, const struct bough_oid *id);
+
+/* Remove what is at `path`; emptied parents vanish. BOUGH_ENOENT: nothing there. "" empties the tree. */
+enum bough_err bough_tree_remove(struct bough_tree *t, struct bough_view path);
+
+/* Move what is at `from` (value or dictionary, with its edits) to `to`, replacing what is there. */
+enum bough_err bough_tree_move(struct bough_tree *t, struct bough_view from, struct bough_view to);
+
+/* The id of what is at `path`, computed without writing. BOUGH_ENOENT: nothing there (the root always is). */
+enum bough_err bough_tree_digest(
+    struct bough_tree *t, struct bough_view path, struct bough_oid *out);
+
+/* Write pending blobs and changed trees into `txn`; the edits become part of the root. */
+enum bough_err bough_tree_write(
+    struct bough_tree *t, struct bough_txn *txn, struct bough_oid *root);
+
+/* The root below the edits, and whether there are any. */
+const struct bough_oid *bough_tree_root(const struct bough_tree *t);
+bool bough_tree_edited(const struct bough_tree *t);
+
+/* Read a value's bytes wherever they are: pending or stored. */
+enum bough_err bough_node_read(
+    struct bough_repo *r, const struct bough_node *n, struct bough_buf *out);
+enum bough_err bough_node_size(struct bough_repo *r, const struct bough_node *n, uint64_t *out);
+enum bough_err bough_node_read_part(struct bough_repo *r, const struct bough_node *n, uint64_t at,
+    void *dst, size_t len, size_t *got);
+
+/* ---- Branches ---- */
+
+/* A handle on the branch `name` ("main"; refs/heads/ is added); it may be unborn. */
+enum bough_err bough_branch_open(
+    struct bough_repo *r, struct bough_view name, struct bough_branch **out);
+void bough_branch_close(struct bough_branch *b);                   /* NULL is fine */
+struct bough_view bough_branch_name(const struct bough_branch *b); /* without refs/heads/ */
+
+/*
+ * Head + overlay as of now: for find, next, digest and reading only; borrowed until the next
+ * write to the branch or call that folds.
+ */
+enum bough_err bough_branch_tree(struct bough_branch *b, struct bough_tree **out);
+
+/* The head commit, everything folded first.  Zero for an unborn branch. */
+enum bough_err bough_branch_head(struct bough_branch *b, struct bough_oid *out);
+
+/* One change of a write. */
+struct bough_write {
+    struct bough_view path;
+    bool remove;
+    uint32_t mode;              /* of a value */
+    const struct bough_oid *id; /* of a stored blob, or NULL */
+    struct bough_view bytes;    /* when id is NULL: the value, borrowed for the call */
+};
+
+/*
+ * Write through the journal: all `n` changes together, in order, visible at once, in a commit
+ * when the window is folded (at once in commit-each mode).  A change of author or message
+ * closes the window before.  A write that leaves everything as it is makes no record.
+ *
+ * BOUGH_ENOENT    a removal of what is not there; nothing was written
+ */
+enum bough_err bough_branch_write(struct bough_branch *b, const struct bough_write *writes,
+    size_t n, const struct bough_info *info);
+
+/* How a commit is to be made. */
+struct bough_commit_opts {
+    const struct bough_oid *expect;  /* the head it was built on (zero: unborn), or NULL: any */
+    const struct bough_oid *parents; /* further parents after the head (a merge) */
+    size_t parents_n;
+    bool allow_empty; /* commit even when the tree is that of the head */
+};
+
+/*
+ * Fold, then commit `tree` (its edits are written) as the branch's new head, in one store
+ * transaction.  `*id` (may be NULL): the new head, or the old one where nothing changed.
+ *
+ * BOUGH_ETEST     the head is not `expect`; nothing was written
+ */
+enum bough_err bough_branch_commit(struct bough_branch *b, struct bough_tree *tree,
+    const struct bough_info *info, const struct bough_commit_opts *opts, struct bough_oid *id);
+
+/* ---- Refs ---- */
+
+/* The branch that HEAD names, without refs/heads/; borrowed until the next call. */
+enum bough_err bough_repo_head_branch(struct bough_repo *r, struct bough_view *out);
+enum bough_err bough_repo_set_head_branch(struct bough_repo *r, struct bough_view name);
+
+/* As bough_store_ref() and bough_store_ref_next(), after folding what they would miss. */
+enum bough_err bough_repo_ref(struct bough_repo *r, struct bough_view name, struct bough_ref *out);
+enum bough_err bough_repo_ref_next(
+    struct bough_repo *r, struct bough_view prefix, struct bough_view after, struct bough_ref *out);
+
+/* A change of a ref by full name; what bough_repo_update() answers for it is in `err` and `why`. */
+struct bough_ref_update {
+    struct bough_view name;
+    bool check;           /* compare with old first */
+    struct bough_oid old; /* zero: must not exist */
+    struct bough_oid now; /* zero: delete */
+    enum bough_err err;
+    const char *
+        why; /* in git's words: "fetch first", "refusing to delete the current branch" ...; static */
+};
+
+enum {
+    BOUGH_UPDATE_ATOMIC = 1 << 0,     /* all or none */
+    BOUGH_UPDATE_FORCE_HEAD = 1 << 1, /* the branch HEAD names may be deleted */
+};
+
+/*
+ * Change refs together, by compare-and-swap after folding; `intake` (may be NULL; taken, even on
+ * error) is adopted in the same commit, if at least one change holds.  Checks ref names, D/F
+ * clashes, duplicates, that objects exist, that branches get commits.  The first branch of an
+ * empty repository becomes HEAD's.  Fires events.  Answers BOUGH_OK also when single
+ * updates were refused: look at each `err`; without ATOMIC the others happened.
+ */
+enum bough_err bough_repo_update(struct bough_repo *r, struct bough_ref_update *updates, size_t n,
+    uint32_t flags, struct bough_intake *intake);
+
+/*
+ * A revision to an id: full ref name, branch, tag, full or abbreviated id, HEAD, `@`, and suffixes
+ * ~n ^n ^{commit} ^{tree} ^{} @{time}; `rev:path` too.
+ *
+ * BOUGH_ENOENT    why says which part; BOUGH_EINVAL: ambiguous or malformed
+ */
+enum bough_err bough_repo_resolve(
+    struct bough_repo *r, struct bough_view rev, struct bough_oid *out);
+
+/* ---- Diff ---- */
+
+enum bough_diff_kind {
+    BOUGH_DIFF_ADDED = '+',
+    BOUGH_DIFF_REMOVED = '-',
+    BOUGH_DIFF_CHANGED = '*',
+    BOUGH_DIFF_MODE = 'm',
+};
+struct bough_diff_entry {
+    enum bough_diff_kind kind;
+    struct bough_view path; /* borrowed until the next call */
+    uint32_t old_mode, new_mode;
+    struct bough_oid old_id, new_id;
+};
+struct bough_diff;
+
+/*
+ * Values that differ between two root trees (NULL: empty), below `prefix` ("": all), in path
+ * order; equal subtrees are skipped by id.  A pull iterator; memory O(depth).
+ */
+enum bough_err bough_diff_open(struct bough_repo *r, const struct bough_oid *a,
+    const struct bough_oid *b, struct bough_view prefix, struct bough_diff **out);
+enum bough_err bough_diff_next(
+    struct bough_diff *d, struct bough_diff_entry *out); /* BOUGH_ENOENT: end */
+void bough_diff_close(struct bough_diff *d);
+
+/* ---- History ---- */
+
+/*
+ * The commit that last changed `path` as seen from `commit`, exactly `git log -1 -- path`; for
+ * values, dictionaries and the root.  BOUGH_ENOENT: nothing is at path there.
+ */
+enum bough_err bough_history_last_change(struct bough_repo *r, const struct bough_oid *commit,
+    struct bough_view path, struct bough_oid *out, struct bough_time *when);
+
+/* Is `a` reachable from `b` (or the same)? */
+enum bough_err bough_history_is_ancestor(
+    struct bough_repo *r, const struct bough_oid *a, const struct bough_oid *b, bool *out);
+
+struct bough_walk_opts {
+    const struct bough_oid *tips; /* begin here */
+    size_t tips_n;
+    const struct bough_oid *hide; /* leave out what these reach */
+    size_t hide_n;
+    struct bough_view path; /* only commits that change it, as `git log -- path`; "": all */
+    bool first_parent;
+};
+struct bough_walk;
+
+/* Commits by commit date, newest first, children before parents among equals, as `git log`. */
+enum bough_err bough_walk_open(
+    struct bough_repo *r, const struct bough_walk_opts *opts, struct bough_walk **out);
+enum bough_err bough_walk_next(struct bough_walk *w, struct bough_oid *out); /* BOUGH_ENOENT: end */
+void bough_walk_close(struct bough_walk *w);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

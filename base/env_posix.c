@@ -38,7 +38,9 @@ static void env_now(void *ctx, struct bough_time *out)
     clock_gettime(CLOCK_REALTIME, &ts);
     out->sec = ts.tv_sec;
     out->nsec = (uint32_t)ts.tv_nsec;
-    out->zone_min = localtime_r(&ts.tv_sec, &tm) != NULL ? (int16_t)(tm.tm_gmtoff / 60) : 0;
+    out->zone_min = 0;
+    if (localtime_r(&ts.tv_sec, &tm) != NULL)
+        out->zone_min = (int16_t)(tm.tm_gmtoff / 60);
 }
 
 static void env_random(void *ctx, void *dst, size_t n)

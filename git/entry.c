@@ -2,15 +2,15 @@
  * entry.c - the head of a pack entry: type, size and base.
  *
  *   size_parse, back_parse   the two kinds of base-128 number
- *   bough_entry_parse
- *   bough_entry_write
+ *   bough_entry_head_parse
+ *   bough_entry_head_write
  */
 #include "git/entry.h"
 
 enum { PACK_HEAD = 12 }; /* bytes before a pack's first entry */
 
 /* Type and size; `*n` = bytes taken. */
-static enum bough_err size_parse(struct bough_view src, size_t *n, struct bough_entry *e)
+static enum bough_err size_parse(struct bough_view src, size_t *n, struct bough_entry_head *e)
 {
     unsigned shift = 4;
     uint8_t c;
@@ -56,10 +56,10 @@ static enum bough_err back_parse(struct bough_view src, size_t *n, uint64_t *bac
     return BOUGH_OK;
 }
 
-enum bough_err bough_entry_parse(
-    enum bough_algo algo, uint64_t at, struct bough_view src, struct bough_entry *out)
+enum bough_err bough_entry_head_parse(
+    enum bough_algo algo, uint64_t at, struct bough_view src, struct bough_entry_head *out)
 {
-    struct bough_entry e = {.type = BOUGH_NONE};
+    struct bough_entry_head e = {.type = BOUGH_NONE};
     enum bough_err err;
     size_t n = 0;
 
@@ -96,8 +96,8 @@ static uint32_t back_write(uint64_t back, uint8_t *dst)
     return (uint32_t)(sizeof tmp - at);
 }
 
-uint32_t bough_entry_write(
-    enum bough_algo algo, const struct bough_entry *e, uint8_t dst[BOUGH_ENTRY_HEAD_MAX])
+uint32_t bough_entry_head_write(
+    enum bough_algo algo, const struct bough_entry_head *e, uint8_t dst[BOUGH_ENTRY_HEAD_MAX])
 {
     uint64_t left = e->size >> 4;
     uint32_t n = 0;

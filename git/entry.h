@@ -17,7 +17,7 @@ extern "C" {
 
 enum { BOUGH_ENTRY_HEAD_MAX = 10 + BOUGH_DIGEST_MAX }; /* bytes; a distance is shorter than an id */
 
-struct bough_entry {
+struct bough_entry_head {
     enum bough_type type;
     uint32_t head_len;     /* bytes of the head */
     uint64_t size;         /* of the inflated data: of the delta itself for deltas; under 2^63 */
@@ -38,12 +38,12 @@ static inline bool bough_entry_is_delta(enum bough_type type)
  * BOUGH_EAGAIN    src ends inside the head; not for src of BOUGH_ENTRY_HEAD_MAX bytes or more
  * BOUGH_EFORMAT   type 0 or 5, a size beyond 2^63, a distance beyond 2^62, distance 0 or too far
  */
-enum bough_err bough_entry_parse(
-    enum bough_algo algo, uint64_t at, struct bough_view src, struct bough_entry *out);
+enum bough_err bough_entry_head_parse(
+    enum bough_algo algo, uint64_t at, struct bough_view src, struct bough_entry_head *out);
 
 /* Write a head (`head_len` is not looked at); returns its length. */
-uint32_t bough_entry_write(
-    enum bough_algo algo, const struct bough_entry *e, uint8_t dst[BOUGH_ENTRY_HEAD_MAX]);
+uint32_t bough_entry_head_write(
+    enum bough_algo algo, const struct bough_entry_head *e, uint8_t dst[BOUGH_ENTRY_HEAD_MAX]);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
 /*
- * pktline.c - Git's packet lines, as bytes in and events out.
+ * pktline.c - Git's packet lines, bytes in and packets out.
  *
  *   digits     the four hex digits
  *   reader     a whole packet is lent from src; only a cut one is copied

@@ -1,5 +1,5 @@
 /*
- * pktline.h - Git's packet lines, as bytes in and events out.
+ * pktline.h - Git's packet lines, bytes in and packets out.
  *
  *   struct bough_pkt_reader   feed bytes in any split, take packets
  *   writers                   append packets to a bough_buf

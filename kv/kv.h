@@ -145,6 +145,10 @@ enum bough_err bough_kv_set(struct bough_kv *kv, struct bough_view key, struct b
     const struct bough_set_opts *opts);
 enum bough_err bough_kv_set_part(struct bough_kv *kv, struct bough_view key, uint64_t at,
     struct bough_view bytes, const struct bough_set_opts *opts);
+
+/* Set to a blob that is in the store already (bough_repo_blob()); branch places only. */
+enum bough_err bough_kv_set_blob(struct bough_kv *kv, struct bough_view key,
+    const struct bough_oid *blob, const struct bough_set_opts *opts);
 enum bough_err bough_kv_allocate(struct bough_kv *kv, struct bough_view key, uint64_t size);
 enum bough_err bough_kv_remove(struct bough_kv *kv, struct bough_view key);
 enum bough_err bough_kv_clear(struct bough_kv *kv);

@@ -299,6 +299,13 @@ enum bough_err bough_repo_update(struct bough_repo *r, struct bough_ref_update *
 enum bough_err bough_repo_resolve(
     struct bough_repo *r, struct bough_view rev, struct bough_oid *out);
 
+/*
+ * A big value that was written in pieces joins the store, in the open gather or in a commit of its
+ * own; then bough_branch_write() may name it.  `w` is taken, even on error.
+ */
+enum bough_err bough_repo_blob(
+    struct bough_repo *r, struct bough_blob_writer *w, struct bough_oid *id);
+
 /* ---- Diff ---- */
 
 enum bough_diff_kind {

@@ -95,7 +95,7 @@ UNIT_SRC  := $(call tests_in,tests/unit)
 SIMT_SRC  := $(call tests_in,tests/sim)
 CONF_SRC  := $(call tests_in,tests/conform)
 
-HEADERS   := $(filter-out %/inner.h,$(wildcard $(addsuffix /*.h,$(ALL_FOLDERS))))
+HEADERS   := $(filter-out %/inner.h %_inner.h,$(wildcard $(addsuffix /*.h,$(ALL_FOLDERS))))
 KVT       := $(wildcard tests/conform/*.kvt)
 INTEROP   := $(wildcard tests/interop/*.sh) $(patsubst %.c,$(P)/%,$(wildcard tests/interop/test_*.c))
 

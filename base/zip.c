@@ -83,21 +83,22 @@ uint64_t bough_zip_stored_at(uint64_t at)
     return ZLIB_HEAD + STORED_HEAD * (at / STORED_MAX + 1) + at;
 }
 
-static uint32_t adler_of(struct bough_view src)
+uint32_t bough_adler32(uint32_t sum, const void *src, size_t n)
 {
-    uLong sum = adler32(0, NULL, 0);
+    const uint8_t *p = src;
 
-    while (src.len > 0) {
-        uInt n = piece_len(src.len);
-        sum = adler32(sum, src.ptr, n);
-        src = bough_view(src.ptr + n, src.len - n);
+    while (n > 0) {
+        uInt k = piece_len(n);
+        sum = (uint32_t)adler32(sum, p, k);
+        p += k;
+        n -= k;
     }
-    return (uint32_t)sum;
+    return sum;
 }
 
 static void store(struct bough_buf *out, struct bough_view src)
 {
-    uint32_t sum = adler_of(src);
+    uint32_t sum = bough_adler32(1, src.ptr, src.len);
 
     if (bough_buf_room(out, (size_t)bough_zip_stored_len(src.len)) == NULL)
         return;

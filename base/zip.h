@@ -35,6 +35,9 @@ void bough_deflate(struct bough_buf *out, struct bough_view src, int level);
 uint64_t bough_zip_stored_len(uint64_t len);
 uint64_t bough_zip_stored_at(uint64_t at);
 
+/* Adler-32, the check of a zlib stream (big-endian at its end), continuing from `sum`: 1 at the start. */
+uint32_t bough_adler32(uint32_t sum, const void *src, size_t n);
+
 /* One stream, fed and drained in pieces. */
 struct bough_inflater {
     struct bough_mem *mem;

@@ -58,6 +58,11 @@ enum {
     BOUGH_RECORD_MAX = 64 * 1024, /* bytes of a record */
 };
 
+enum {
+    BOUGH_OBJECT_MAX_DEFAULT = 512 * 1024 * 1024, /* bytes; what engines set object_max to */
+    BOUGH_STORE_PARTS = 4, /* object handles that read_part() keeps open between calls */
+};
+
 struct bough_store {
     const struct bough_store_class *cls;
     const struct bough_env *env; /* borrowed until close */
@@ -65,8 +70,15 @@ struct bough_store {
     enum bough_algo algo;        /* of all ids in it */
     bool read_only;              /* all writes answer BOUGH_EREADONLY */
     struct bough_txn *txn;       /* the open transaction, or NULL: one at a time */
-    uint64_t object_max;  /* bytes of an object that read() will hold in memory; default 512 MiB */
-    struct bough_why why; /* of the last failure on this store, its transaction or an intake */
+    uint64_t object_max;   /* bytes of an object that read() will hold in memory; default 512 MiB */
+    struct bough_why why;  /* of the last failure on this store, its transaction or an intake */
+    enum bough_err failed; /* BOUGH_OK, or the I/O error after which every write answers it */
+    struct {               /* read_part()'s: objects being read forward, zeroed by the engine */
+        struct bough_oid id;
+        struct bough_object *object; /* NULL: free */
+        uint64_t used;               /* when, for taking the oldest */
+    } parts[BOUGH_STORE_PARTS];
+    uint64_t parts_clock;
 };
 
 /* Release the store.  Drops an open transaction and what was not synced may be lost. NULL is fine. */
@@ -357,10 +369,12 @@ void bough_intake_close(struct bough_intake *in);
 struct bough_intake {
     const struct bough_intake_class *cls;
     struct bough_store *store;
-    bool received;     /* the pack's last byte was taken and its checksum held */
-    uint64_t count;    /* objects, known when received */
-    uint64_t len;      /* bytes taken so far */
-    uint64_t resolved; /* objects indexed so far, for progress */
+    bool received;         /* the pack's last byte was taken and its checksum held */
+    uint64_t count;        /* objects, known when received */
+    uint64_t len;          /* bytes taken so far */
+    uint64_t resolved;     /* objects indexed so far, for progress */
+    bool done;             /* step() answered BOUGH_OK; set by the calls above */
+    enum bough_err failed; /* what refused it, answered from then on; set by the calls above */
 };
 
 /* ---- Big values ---- */
@@ -385,7 +399,7 @@ void bough_blob_close(struct bough_blob_writer *w); /* drops it; NULL is fine */
 enum bough_err bough_store_sync(struct bough_store *s);
 
 /* A bounded step of upkeep: about `budget` bytes of reading and writing; `*more` says whether
-   there is more to do.  Nothing a reader sees changes. */
+   there is more to do.  Nothing a reader sees changes.  BOUGH_ENESTED in a transaction. */
 enum bough_err bough_store_maintain(struct bough_store *s, uint64_t budget, bool *more);
 
 /* A finding of check(): `what` is static text, `key` an id, ref or place. */
@@ -420,7 +434,7 @@ enum bough_err bough_store_reader(struct bough_store *s, struct bough_store **ou
 /*
  * Methods.  Arguments were checked by the calls above; a NULL method takes the default named.
  * An engine embeds struct bough_store (bough_txn, bough_intake, bough_object) as the first
- * field of its own struct.
+ * field of its own struct, cleared but for cls, env, caps, algo, read_only and object_max.
  */
 struct bough_store_class {
     const char *name; /* "log", "mem" */
@@ -428,17 +442,18 @@ struct bough_store_class {
     enum bough_err (*find)(
         struct bough_store *s, const struct bough_oid *id, struct bough_found *out);
     enum bough_err (*has)(struct bough_store *s, const struct bough_oid *id); /* NULL: find */
+    /* Sees to object_max; `where` 0 or wrong: looks `id` up; `type` is not NULL. */
     enum bough_err (*read)(struct bough_store *s, uint64_t where, const struct bough_oid *id,
         enum bough_type *type, struct bough_buf *out);
-    enum bough_err (*object_open)(
-        struct bough_store *s, const struct bough_oid *id, struct bough_object **out);
+    enum bough_err (*object_open)(struct bough_store *s, const struct bough_oid *id,
+        struct bough_object **out); /* NULL: read whole */
     enum bough_err (*entry)(
         struct bough_store *s, const struct bough_oid *id, struct bough_entry *out);
     enum bough_err (*entry_read)(
         struct bough_store *s, const struct bough_entry *e, uint64_t at, void *dst, size_t n);
     enum bough_err (*each)(struct bough_store *s, bough_store_each_fn *fn, void *ctx);
     enum bough_err (*abbrev)(struct bough_store *s, const struct bough_oid *prefix,
-        uint32_t nibbles, struct bough_oid *ids, size_t cap, size_t *n);
+        uint32_t nibbles, struct bough_oid *ids, size_t cap, size_t *n); /* NULL: over each */
     enum bough_err (*ref)(struct bough_store *s, struct bough_view name, struct bough_ref *out);
     enum bough_err (*ref_next)(struct bough_store *s, struct bough_view prefix,
         struct bough_view after, struct bough_ref *out);
@@ -446,14 +461,16 @@ struct bough_store_class {
     enum bough_err (*begin)(struct bough_store *s, struct bough_txn **out);
     enum bough_err (*intake)(
         struct bough_store *s, const struct bough_intake_opts *opts, struct bough_intake **out);
-    enum bough_err (*sync)(struct bough_store *s);
+    enum bough_err (*sync)(struct bough_store *s); /* NULL: nothing to do */
     enum bough_err (*maintain)(struct bough_store *s, uint64_t budget, bool *more);
-    enum bough_err (*check)(struct bough_store *s, bough_store_report_fn *report, void *ctx);
+    enum bough_err (*check)(struct bough_store *s, bough_store_report_fn *report,
+        void *ctx); /* NULL: every object hashed, every ref looked up */
     enum bough_err (*stat)(struct bough_store *s, struct bough_store_stats *out);
     enum bough_err (*reader)(struct bough_store *s, struct bough_store **out);
 };
 
 struct bough_object_class {
+    /* Inside the object; may give less than `n`, but never nothing. */
     enum bough_err (*read)(struct bough_object *o, uint64_t at, void *dst, size_t n, size_t *got);
     void (*close)(struct bough_object *o);
 };
@@ -464,6 +481,7 @@ struct bough_txn_class {
     enum bough_err (*put_delta)(struct bough_txn *t, enum bough_type type,
         const struct bough_oid *id, const struct bough_oid *base, struct bough_view delta,
         struct bough_view body); /* NULL: put */
+    /* bough_store__ref_check() compares. */
     enum bough_err (*ref)(struct bough_txn *t, const struct bough_ref_change *change);
     enum bough_err (*record)(
         struct bough_txn *t, struct bough_view stream, struct bough_view bytes, uint64_t *seq);
@@ -476,7 +494,7 @@ struct bough_txn_class {
 struct bough_intake_class {
     enum bough_err (*feed)(struct bough_intake *in, struct bough_view bytes, size_t *used);
     enum bough_err (*step)(struct bough_intake *in, uint64_t budget);
-    struct bough_store *(*view)(struct bough_intake *in);
+    struct bough_store *(*view)(struct bough_intake *in); /* never NULL; not closed by callers */
     enum bough_err (*ordinal)(struct bough_intake *in, const struct bough_oid *id, uint64_t *out);
     void (*close)(struct bough_intake *in);
 };

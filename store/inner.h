@@ -1,0 +1,29 @@
+/* inner.h - what the store's calls lend to its engines. */
+#ifndef BOUGH_STORE_INNER_H
+#define BOUGH_STORE_INNER_H
+
+#include "store/store.h"
+
+/*
+ * Does `change` fit what is there?  `kind` and `id` are the ref's now, as the transaction
+ * sees it; BOUGH_REF_NONE when there is none.
+ *
+ * BOUGH_ETEST     it does not
+ */
+enum bough_err bough_store__ref_check(
+    const struct bough_ref_change *change, enum bough_ref_kind kind, const struct bough_oid *id);
+
+/* Note how a write ended: after an I/O error the store writes no more. Returns `err`. */
+enum bough_err bough_store__wrote(struct bough_store *s, enum bough_err err);
+
+/* May it be written to?  BOUGH_EREADONLY, or the I/O error that ended writing. */
+enum bough_err bough_store__may_write(struct bough_store *s);
+
+/* Close the handles that read_part() keeps. */
+void bough_store__parts_drop(struct bough_store *s);
+
+/* An object handle on a body held in memory: `body` is taken, even on error. */
+enum bough_err bough_store__whole_open(
+    struct bough_mem *mem, enum bough_type type, struct bough_buf *body, struct bough_object **out);
+
+#endif

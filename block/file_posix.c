@@ -1,0 +1,386 @@
+/*
+ * file_posix.c - see file.h.
+ *
+ *   errors      from the system's names to ours
+ *   moving      pread, pwrite, fdatasync, and past the page cache
+ *   shape       discard, resize, map
+ *   lock        one lock that excludes, one that says who
+ *   open, close
+ *
+ * Two locks.  An open-file-description lock excludes: it holds between two
+ * opens in one process, too, and no other close can drop it.  But it does not
+ * say who holds it; so the owner also takes an ordinary lock on the byte
+ * beside it, and F_GETLK on that one names the owner's pid.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "block/file.h"
+
+enum { DIRECT_ALIGN = 4096 }; /* bytes; enough for every device that we know */
+
+static const off_t lock_at = (off_t)1 << 62; /* past every file */
+
+/* Errors. */
+
+static enum bough_err err_of(int no)
+{
+    switch (no) {
+    case ENOENT:
+    case ENOTDIR:
+        return BOUGH_ENOENT;
+    case EEXIST:
+        return BOUGH_EEXIST;
+    case EACCES:
+    case EPERM:
+        return BOUGH_EDENIED;
+    case EROFS:
+        return BOUGH_EREADONLY;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return BOUGH_ENOSPC;
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+        return BOUGH_ENOMEM;
+    case EBUSY:
+    case EAGAIN:
+        return BOUGH_ELOCKED;
+    case EISDIR:
+    case ENAMETOOLONG:
+        return BOUGH_EINVAL;
+    case ENXIO:
+    case ENODEV:
+        return BOUGH_EGONE;
+    default:
+        return BOUGH_EIO;
+    }
+}
+
+/* Moving. */
+
+static struct bough_fileblk *file_of(struct bough_block *blk)
+{
+    return (struct bough_fileblk *)blk; /* blk is the first field */
+}
+
+static enum bough_err file_read(struct bough_block *blk, uint64_t at, uint32_t n, void *dst)
+{
+    uint8_t *to = dst;
+    size_t left = (size_t)n * blk->unit;
+    off_t from = (off_t)(at * blk->unit);
+
+    while (left > 0) {
+        ssize_t got = pread(file_of(blk)->fd, to, left, from);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_of(errno);
+        if (got == 0)
+            return BOUGH_EIO; /* somebody cut the file */
+        to += got;
+        from += got;
+        left -= (size_t)got;
+    }
+    return BOUGH_OK;
+}
+
+/* 0, or the system's error; `src` and `*len` move on by what was written. */
+static int write_all(int fd, const uint8_t **src, size_t *len, off_t to)
+{
+    while (*len > 0) {
+        ssize_t put = pwrite(fd, *src, *len, to);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return put < 0 ? errno : EIO;
+        *src += put;
+        *len -= (size_t)put;
+        to += put;
+    }
+    return 0;
+}
+
+static enum bough_err file_write(struct bough_block *blk, uint64_t at, uint32_t n, const void *src)
+{
+    struct bough_fileblk *f = file_of(blk);
+    const uint8_t *from = src;
+    size_t len = (size_t)n * blk->unit;
+    int no;
+
+    f->dirty = true;
+    no = write_all(f->fd, &from, &len, (off_t)(at * blk->unit));
+    return no ? err_of(no) : BOUGH_OK;
+}
+
+static enum bough_err file_sync(struct bough_block *blk)
+{
+    struct bough_fileblk *f = file_of(blk);
+
+    if (fdatasync(f->fd) != 0)
+        return errno == EINTR ? BOUGH_EIO : err_of(errno);
+    f->dirty = false;
+    return BOUGH_OK;
+}
+
+/*
+ * O_DIRECT|O_DSYNC makes these bytes durable and no others, so it serves only
+ * when nothing else waits for a sync.  What it refuses goes the plain way.
+ */
+static enum bough_err file_write_sync(
+    struct bough_block *blk, uint64_t at, uint32_t n, const void *src)
+{
+    struct bough_fileblk *f = file_of(blk);
+    const uint8_t *from = src;
+    size_t len = (size_t)n * blk->unit;
+    enum bough_err err;
+
+    if (f->direct >= 0 && !f->dirty && (uintptr_t)src % DIRECT_ALIGN == 0) {
+        int no = write_all(f->direct, &from, &len, (off_t)(at * blk->unit));
+
+        if (no == 0)
+            return BOUGH_OK;
+        if (no != EINVAL)
+            return err_of(no);
+    }
+    err = file_write(blk, at, n, src);
+    return err ? err : file_sync(blk);
+}
+
+/* Shape. */
+
+static enum bough_err file_discard(struct bough_block *blk, uint64_t at, uint64_t n)
+{
+    struct bough_fileblk *f = file_of(blk);
+    uint64_t range[2] = {at * blk->unit, n * blk->unit};
+    int got;
+
+    f->dirty = true;
+    if (f->device)
+        got = ioctl(f->fd, BLKDISCARD, range);
+    else
+        got = fallocate(
+            f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)range[0], (off_t)range[1]);
+    if (got == 0)
+        return BOUGH_OK;
+    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != ENOTTY && errno != EINVAL)
+        return err_of(errno);
+    blk->caps &= ~(uint32_t)BOUGH_BLOCK_DISCARD; /* it was only a hint, and it is not heard */
+    return BOUGH_OK;
+}
+
+static enum bough_err file_resize(struct bough_block *blk, uint64_t count)
+{
+    struct bough_fileblk *f = file_of(blk);
+
+    f->dirty = true;
+    if (ftruncate(f->fd, (off_t)(count * blk->unit)) != 0)
+        return errno == EINVAL ? BOUGH_ENOSPC : err_of(errno);
+    blk->count = count;
+    return BOUGH_OK;
+}
+
+/* Old maps stay, because pointers into them do; a new one is twice as long, past the end of the file. */
+static enum bough_err file_map(
+    struct bough_block *blk, uint64_t at, uint64_t n, const uint8_t **out)
+{
+    struct bough_fileblk *f = file_of(blk);
+    uint64_t len = blk->count * blk->unit;
+    void *p;
+
+    if (f->map_n == 0 || f->map[f->map_n - 1].len < (at + n) * blk->unit) {
+        if (f->map_n == BOUGH_FILEBLK_MAPS_MAX)
+            return BOUGH_ENOTSUP;
+        if (f->map_n > 0 && len < 2 * f->map[f->map_n - 1].len)
+            len = 2 * f->map[f->map_n - 1].len;
+        if (len > SIZE_MAX / 2)
+            return BOUGH_ENOTSUP;
+        p = mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED, f->fd, 0);
+        if (p == MAP_FAILED)
+            return BOUGH_ENOTSUP;
+        f->map[f->map_n].ptr = p;
+        f->map[f->map_n++].len = len;
+    }
+    *out = f->map[f->map_n - 1].ptr + at * blk->unit;
+    return BOUGH_OK;
+}
+
+static const struct bough_block_class file_class = {
+    .name = "file",
+    .read = file_read,
+    .write = file_write,
+    .sync = file_sync,
+    .write_sync = file_write_sync,
+    .discard = file_discard,
+    .resize = file_resize,
+    .map = file_map,
+};
+
+/* Lock. */
+
+static enum bough_err file_lock(int fd, bool readonly, uint64_t *owner)
+{
+    short type = readonly ? F_RDLCK : F_WRLCK;
+    struct flock one = {.l_type = type, .l_whence = SEEK_SET, .l_start = lock_at, .l_len = 1};
+    struct flock who = one;
+
+    *owner = 0;
+    who.l_start++;
+    if (fcntl(fd, F_OFD_SETLK, &one) != 0) {
+        int no = errno;
+
+        if (no != EAGAIN && no != EACCES)
+            return err_of(no);
+        if (fcntl(fd, F_GETLK, &who) == 0 && who.l_type != F_UNLCK && who.l_pid > 0)
+            *owner = (uint64_t)who.l_pid;
+        return BOUGH_ELOCKED;
+    }
+    (void)fcntl(fd, F_SETLK, &who); /* without it the owner is unknown, no more */
+    return BOUGH_OK;
+}
+
+/* Open, close. */
+
+/* A new name is durable once its folder is synced. */
+static int sync_folder(const char *path)
+{
+    size_t len = bough_view_str(path).len;
+    char folder[4096];
+    int fd, no;
+
+    while (len > 0 && path[len - 1] != '/')
+        len--;
+    if (len >= sizeof folder - 1)
+        return ENAMETOOLONG;
+    memcpy(folder, path, len);
+    folder[len] = '.';
+    folder[len + 1] = '\0';
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    no = fsync(fd) == 0 ? 0 : errno;
+    close(fd);
+    return no == EINVAL ? 0 : no; /* a filesystem without such a thing */
+}
+
+/* The size of what was opened, in bytes, and the least unit that it has. */
+static int measure(int fd, bool *device, uint64_t *bytes, uint32_t *least)
+{
+    struct stat st;
+    int sector = 0;
+
+    *least = BOUGH_UNIT_MIN;
+    if (fstat(fd, &st) != 0)
+        return errno;
+    *device = S_ISBLK(st.st_mode);
+    *bytes = (uint64_t)st.st_size;
+    if (!*device)
+        return S_ISREG(st.st_mode) ? 0 : EISDIR;
+    if (ioctl(fd, BLKGETSIZE64, bytes) != 0 || ioctl(fd, BLKSSZGET, &sector) != 0)
+        return errno;
+    *least = sector > BOUGH_UNIT_MIN ? (uint32_t)sector : BOUGH_UNIT_MIN;
+    return 0;
+}
+
+static int open_file(const char *path, uint32_t flags, bool *made)
+{
+    struct stat st;
+    bool there = stat(path, &st) == 0;
+    int how = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+    how |= flags & BOUGH_FILEBLK_READONLY ? O_RDONLY : O_RDWR;
+    if (flags & BOUGH_FILEBLK_CREATE)
+        how |= O_CREAT;
+    if (flags & BOUGH_FILEBLK_NEW)
+        how |= O_EXCL;
+    else if (there && S_ISBLK(st.st_mode) && !(flags & BOUGH_FILEBLK_READONLY))
+        how = (how & ~O_CREAT) | O_EXCL; /* not while it is mounted */
+    *made = !there && flags & BOUGH_FILEBLK_CREATE;
+    return open(path, how, 0666);
+}
+
+static uint32_t caps_of(uint32_t flags, bool device)
+{
+    uint32_t caps = BOUGH_BLOCK_SYNC | BOUGH_BLOCK_DISCARD;
+
+    if (!device)
+        caps |= BOUGH_BLOCK_RESIZE;
+    if (flags & BOUGH_FILEBLK_MAP)
+        caps |= BOUGH_BLOCK_MAP;
+    if (flags & BOUGH_FILEBLK_READONLY)
+        caps |= BOUGH_BLOCK_READONLY;
+    return caps;
+}
+
+/* Fill `dev` from its open, locked descriptor. */
+static enum bough_err settle(struct bough_fileblk *dev, uint32_t flags, uint32_t unit,
+    struct bough_view name, struct bough_why *why)
+{
+    uint64_t bytes;
+    uint32_t least;
+    int no = measure(dev->fd, &dev->device, &bytes, &least);
+
+    if (no == EISDIR)
+        return BOUGH_WHY(
+            why, BOUGH_EINVAL, "neither a file nor a block device", name.ptr, name.len);
+    if (no)
+        return BOUGH_WHY(why, err_of(no), "cannot measure it", name.ptr, name.len);
+    if (unit == 0)
+        unit = least;
+    if (unit < least || unit > BOUGH_UNIT_MAX || (unit & (unit - 1)) != 0)
+        return BOUGH_WHY(why, BOUGH_EINVAL, "not a unit for this device", name.ptr, name.len);
+    dev->blk = (struct bough_block){&file_class, bytes / unit, unit, caps_of(flags, dev->device)};
+    return BOUGH_OK;
+}
+
+enum bough_err bough_fileblk_open(struct bough_fileblk *dev, const char *path, uint32_t flags,
+    uint32_t unit, struct bough_why *why)
+{
+    struct bough_view name = bough_view_str(path);
+    uint64_t owner;
+    bool made;
+    enum bough_err err;
+    int no = 0;
+
+    *dev = (struct bough_fileblk){.direct = -1, .fd = open_file(path, flags, &made)};
+    if (dev->fd < 0)
+        return BOUGH_WHY(why, err_of(errno), "cannot open it", name.ptr, name.len);
+    err = settle(dev, flags, unit, name, why);
+    if (err)
+        goto out;
+    err = file_lock(dev->fd, flags & BOUGH_FILEBLK_READONLY, &owner);
+    if (err) {
+        err = BOUGH_WHY(why, err, "another process has it open", name.ptr, name.len);
+        if (why != NULL)
+            why->at = owner;
+        goto out;
+    }
+    err = settle(dev, flags, unit, name, why); /* its size may have changed before the lock */
+    if (!err && made && (no = sync_folder(path)) != 0)
+        err = BOUGH_WHY(why, err_of(no), "cannot sync its folder", name.ptr, name.len);
+    if (!err && flags & BOUGH_FILEBLK_DIRECT && !(flags & BOUGH_FILEBLK_READONLY))
+        dev->direct = open(path, O_WRONLY | O_DIRECT | O_DSYNC | O_CLOEXEC); /* or -1 */
+out:
+    if (err)
+        bough_fileblk_close(dev);
+    return err;
+}
+
+void bough_fileblk_close(struct bough_fileblk *dev)
+{
+    for (; dev->map_n > 0; dev->map_n--)
+        munmap(dev->map[dev->map_n - 1].ptr, (size_t)dev->map[dev->map_n - 1].len);
+    if (dev->direct >= 0)
+        close(dev->direct);
+    if (dev->fd >= 0)
+        close(dev->fd);
+    dev->fd = dev->direct = -1;
+}

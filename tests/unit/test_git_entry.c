@@ -1,5 +1,5 @@
 /*
- * test_entry.c - heads of pack entries go both ways, and lies are refused.
+ * test_git_entry.c - heads of pack entries go both ways, and lies are refused.
  *
  * Method: every power of two of size and distance with its neighbours is
  * written and read back, cut at every byte; literals for what must be refused.
@@ -32,7 +32,7 @@ static void check_round(enum bough_algo algo, const struct bough_entry_head *e)
     assert_true(bough_oid_eq(&got.base, &e->base));
 }
 
-static void test_entry__sizes_and_distances_come_back(void **state)
+static void test_git_entry__sizes_and_distances_come_back(void **state)
 {
     (void)state;
     for (unsigned bit = 1; bit < 62; bit++) {
@@ -50,7 +50,7 @@ static void test_entry__sizes_and_distances_come_back(void **state)
     check_round(BOUGH_SHA1, &(struct bough_entry_head){.type = BOUGH_TREE, .size = UINT64_MAX / 2});
 }
 
-static void test_entry__base_ids_scale_with_the_algorithm(void **state)
+static void test_git_entry__base_ids_scale_with_the_algorithm(void **state)
 {
     struct bough_entry_head e = {.type = BOUGH_REF_DELTA, .size = 1000};
 
@@ -61,7 +61,7 @@ static void test_entry__base_ids_scale_with_the_algorithm(void **state)
     check_round(BOUGH_SHA256, &e);
 }
 
-static void test_entry__is_gits_encoding(void **state)
+static void test_git_entry__is_gits_encoding(void **state)
 {
     /* gitformat-pack: blob of 300 = 0xbc 0x12; distance 128 = 0x80 0x00. */
     static const uint8_t blob[] = {0xbc, 0x12}, ofs[] = {0x61, 0x80, 0x00};
@@ -76,7 +76,7 @@ static void test_entry__is_gits_encoding(void **state)
     assert_memory_equal(raw, ofs, sizeof ofs);
 }
 
-static void test_entry__lies_are_refused(void **state)
+static void test_git_entry__lies_are_refused(void **state)
 {
     static const struct {
         uint64_t at;
@@ -109,10 +109,10 @@ static void test_entry__lies_are_refused(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entry__sizes_and_distances_come_back),
-        cmocka_unit_test(test_entry__base_ids_scale_with_the_algorithm),
-        cmocka_unit_test(test_entry__is_gits_encoding),
-        cmocka_unit_test(test_entry__lies_are_refused),
+        cmocka_unit_test(test_git_entry__sizes_and_distances_come_back),
+        cmocka_unit_test(test_git_entry__base_ids_scale_with_the_algorithm),
+        cmocka_unit_test(test_git_entry__is_gits_encoding),
+        cmocka_unit_test(test_git_entry__lies_are_refused),
     };
 
     return cmocka_run_group_tests_name("git/entry", tests, NULL, NULL);

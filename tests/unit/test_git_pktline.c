@@ -1,5 +1,5 @@
 /*
- * test_pktline.c - packet lines come out as they went in, however cut.
+ * test_git_pktline.c - packet lines come out as they went in, however cut.
  *
  * Goal: every packet of one conversation is read alike at every split, each
  * malformed length is refused, and writers never pass a packet's limit.
@@ -47,7 +47,7 @@ static void feed(struct bough_pkt_reader *r, struct bough_view src, struct bough
     assert_int_equal(src.len, 0);
 }
 
-static void test_pktline__reads_alike_at_every_split(void **state)
+static void test_git_pktline__reads_alike_at_every_split(void **state)
 {
     static const char want[] = "4a\n|0|4|1|2|4binary\n|4\1|";
     struct test_mem m;
@@ -75,7 +75,7 @@ static void test_pktline__reads_alike_at_every_split(void **state)
     test_mem_done(&m);
 }
 
-static void test_pktline__takes_no_byte_after_a_packet(void **state)
+static void test_git_pktline__takes_no_byte_after_a_packet(void **state)
 {
     struct test_mem m;
     struct bough_pkt_reader r;
@@ -96,7 +96,7 @@ static void test_pktline__takes_no_byte_after_a_packet(void **state)
     test_mem_done(&m);
 }
 
-static void test_pktline__refuses_the_malformed(void **state)
+static void test_git_pktline__refuses_the_malformed(void **state)
 {
     static const char *const bad[] = {
         "0003", "fff1", "FFFF", "00g0", "-001", " 005", "0x05", "PACK"};
@@ -123,7 +123,7 @@ static void test_pktline__refuses_the_malformed(void **state)
     test_mem_done(&m);
 }
 
-static void test_pktline__text_loses_one_line_feed_only(void **state)
+static void test_git_pktline__text_loses_one_line_feed_only(void **state)
 {
     (void)state;
     assert_int_equal(bough_pkt_text(bough_view_str("a\n\n")).len, 2);
@@ -131,7 +131,7 @@ static void test_pktline__text_loses_one_line_feed_only(void **state)
     assert_int_equal(bough_pkt_text(bough_view_str("")).len, 0);
 }
 
-static void test_pktline__writes_what_git_expects(void **state)
+static void test_git_pktline__writes_what_git_expects(void **state)
 {
     static const char want[] = "0006a\n0005b0000000100020005c0009\2hell0006\2o0005\1"
                                "000aERR x\n";
@@ -160,7 +160,7 @@ static void test_pktline__writes_what_git_expects(void **state)
     test_mem_done(&m);
 }
 
-static void test_pktline__never_writes_beyond_the_limit(void **state)
+static void test_git_pktline__never_writes_beyond_the_limit(void **state)
 {
     static uint8_t data[3 * BOUGH_PKT_MAX];
     struct test_mem m;
@@ -198,7 +198,7 @@ static void test_pktline__never_writes_beyond_the_limit(void **state)
     test_mem_done(&m);
 }
 
-static void test_pktline__reports_no_memory(void **state)
+static void test_git_pktline__reports_no_memory(void **state)
 {
     struct test_mem m;
     struct bough_pkt_reader r;
@@ -218,13 +218,13 @@ static void test_pktline__reports_no_memory(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pktline__reads_alike_at_every_split),
-        cmocka_unit_test(test_pktline__takes_no_byte_after_a_packet),
-        cmocka_unit_test(test_pktline__refuses_the_malformed),
-        cmocka_unit_test(test_pktline__text_loses_one_line_feed_only),
-        cmocka_unit_test(test_pktline__writes_what_git_expects),
-        cmocka_unit_test(test_pktline__never_writes_beyond_the_limit),
-        cmocka_unit_test(test_pktline__reports_no_memory),
+        cmocka_unit_test(test_git_pktline__reads_alike_at_every_split),
+        cmocka_unit_test(test_git_pktline__takes_no_byte_after_a_packet),
+        cmocka_unit_test(test_git_pktline__refuses_the_malformed),
+        cmocka_unit_test(test_git_pktline__text_loses_one_line_feed_only),
+        cmocka_unit_test(test_git_pktline__writes_what_git_expects),
+        cmocka_unit_test(test_git_pktline__never_writes_beyond_the_limit),
+        cmocka_unit_test(test_git_pktline__reports_no_memory),
     };
 
     return cmocka_run_group_tests_name("git/pktline", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /*
- * test_delta.c - deltas make what they say, or are refused.
+ * test_git_delta.c - deltas make what they say, or are refused.
  *
  * Goal: built and found deltas apply to the target, whole and by any range;
  * each broken rule is refused.  Method: edits of pseudo-random and of very
@@ -86,7 +86,7 @@ static void check_found(struct bough_view base, struct bough_view target, uint64
     test_mem_done(&m);
 }
 
-static void test_delta__finds_an_edit_in_noise(void **state)
+static void test_git_delta__finds_an_edit_in_noise(void **state)
 {
     (void)state;
     noise_fill(base_bytes, ROOM, 1);
@@ -96,7 +96,7 @@ static void test_delta__finds_an_edit_in_noise(void **state)
     check_found(bough_view(base_bytes, ROOM), bough_view(target_bytes, 290050), 150);
 }
 
-static void test_delta__finds_a_line_changed_in_text(void **state)
+static void test_git_delta__finds_a_line_changed_in_text(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 2000; i++)
@@ -109,7 +109,7 @@ static void test_delta__finds_a_line_changed_in_text(void **state)
     check_found(bough_view(base_bytes, 40000), bough_view(target_bytes, 40000), 30);
 }
 
-static void test_delta__is_not_slow_on_bytes_of_one_kind(void **state)
+static void test_git_delta__is_not_slow_on_bytes_of_one_kind(void **state)
 {
     (void)state;
     memset(base_bytes, 0, ROOM);
@@ -119,7 +119,7 @@ static void test_delta__is_not_slow_on_bytes_of_one_kind(void **state)
     check_found(bough_view(base_bytes, ROOM), bough_view(target_bytes, ROOM), 3000);
 }
 
-static void test_delta__works_at_the_small_ends(void **state)
+static void test_git_delta__works_at_the_small_ends(void **state)
 {
     (void)state;
     check_found(bough_view(NULL, 0), bough_view(NULL, 0), 10);
@@ -129,7 +129,7 @@ static void test_delta__works_at_the_small_ends(void **state)
     check_found(bough_view_str("0123456789abcde"), bough_view_str("0123456789abcdef"), 20);
 }
 
-static void test_delta__says_when_none_is_short_enough(void **state)
+static void test_git_delta__says_when_none_is_short_enough(void **state)
 {
     struct test_mem m;
     struct bough_delta_index x;
@@ -149,7 +149,7 @@ static void test_delta__says_when_none_is_short_enough(void **state)
     test_mem_done(&m);
 }
 
-static void test_delta__builder_joins_and_splits(void **state)
+static void test_git_delta__builder_joins_and_splits(void **state)
 {
     struct test_mem m;
     struct bough_buf out;
@@ -179,7 +179,7 @@ static void test_delta__builder_joins_and_splits(void **state)
     test_mem_done(&m);
 }
 
-static void test_delta__refuses_each_broken_rule(void **state)
+static void test_git_delta__refuses_each_broken_rule(void **state)
 {
     static const struct {
         uint8_t raw[12];
@@ -212,7 +212,7 @@ static void test_delta__refuses_each_broken_rule(void **state)
     assert_int_equal(one, 'e');
 }
 
-static void test_delta__copy_of_size_zero_is_64_kib(void **state)
+static void test_git_delta__copy_of_size_zero_is_64_kib(void **state)
 {
     static const uint8_t delta[] = {0x80, 0x80, 4, 0x80, 0x80, 4, 0x80};
 
@@ -222,7 +222,7 @@ static void test_delta__copy_of_size_zero_is_64_kib(void **state)
         bough_view(base_bytes, 0x10000));
 }
 
-static void test_delta__survives_every_changed_byte(void **state)
+static void test_git_delta__survives_every_changed_byte(void **state)
 {
     struct test_mem m;
     struct bough_delta_index x;
@@ -257,7 +257,7 @@ static void test_delta__survives_every_changed_byte(void **state)
     test_mem_done(&m);
 }
 
-static void test_delta__reports_no_memory(void **state)
+static void test_git_delta__reports_no_memory(void **state)
 {
     struct test_mem m;
     struct bough_delta_index x;
@@ -286,16 +286,16 @@ static void test_delta__reports_no_memory(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_delta__finds_an_edit_in_noise),
-        cmocka_unit_test(test_delta__finds_a_line_changed_in_text),
-        cmocka_unit_test(test_delta__is_not_slow_on_bytes_of_one_kind),
-        cmocka_unit_test(test_delta__works_at_the_small_ends),
-        cmocka_unit_test(test_delta__says_when_none_is_short_enough),
-        cmocka_unit_test(test_delta__builder_joins_and_splits),
-        cmocka_unit_test(test_delta__refuses_each_broken_rule),
-        cmocka_unit_test(test_delta__copy_of_size_zero_is_64_kib),
-        cmocka_unit_test(test_delta__survives_every_changed_byte),
-        cmocka_unit_test(test_delta__reports_no_memory),
+        cmocka_unit_test(test_git_delta__finds_an_edit_in_noise),
+        cmocka_unit_test(test_git_delta__finds_a_line_changed_in_text),
+        cmocka_unit_test(test_git_delta__is_not_slow_on_bytes_of_one_kind),
+        cmocka_unit_test(test_git_delta__works_at_the_small_ends),
+        cmocka_unit_test(test_git_delta__says_when_none_is_short_enough),
+        cmocka_unit_test(test_git_delta__builder_joins_and_splits),
+        cmocka_unit_test(test_git_delta__refuses_each_broken_rule),
+        cmocka_unit_test(test_git_delta__copy_of_size_zero_is_64_kib),
+        cmocka_unit_test(test_git_delta__survives_every_changed_byte),
+        cmocka_unit_test(test_git_delta__reports_no_memory),
     };
 
     return cmocka_run_group_tests_name("git/delta", tests, NULL, NULL);

@@ -9,7 +9,7 @@
  * on first use and never changes but by bough_hash_force_portable(); threads
  * that race for the first use write the same value.
  */
-#include "base/hash_inner.h"
+#include "base/inner.h"
 
 #ifdef BOUGH_LIBDEFLATE
 #include <libdeflate.h>

@@ -5,7 +5,7 @@
  *   bough_base__sha1_fast     four rounds an instruction
  *   bough_base__sha256_fast   four rounds in two instructions
  */
-#include "base/hash_inner.h"
+#include "base/inner.h"
 
 #if defined(__aarch64__) && defined(BOUGH_HASH_FAST)
 

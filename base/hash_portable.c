@@ -7,7 +7,7 @@
  * The working variables are not moved after each step: the step is written
  * once with its variables as arguments, and the next call names them rotated.
  */
-#include "base/hash_inner.h"
+#include "base/inner.h"
 
 static inline uint32_t rol(uint32_t x, unsigned n)
 {

@@ -8,7 +8,7 @@
  * Compiler vectors and builtins only: <immintrin.h> would draw in the C
  * library's headers, which a freestanding build does not have.
  */
-#include "base/hash_inner.h"
+#include "base/inner.h"
 
 #if defined(__x86_64__)
 

@@ -1,5 +1,5 @@
 /*
- * test_oid.c - object ids are Git's, and their text goes both ways.
+ * test_git_oid.c - object ids are Git's, and their text goes both ways.
  *
  * Method: ids that git itself gave (hash-object with both object formats),
  * and each kind of wrong hex.

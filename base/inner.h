@@ -1,11 +1,11 @@
 /*
- * hash_inner.h - what the parts of base/hash*.c share.
+ * inner.h - what the parts of base/hash*.c share.
  *
  * A compression function takes whole 64-byte blocks into a state.  Those of
  * a processor's own instructions exist where their *_has() says so.
  */
-#ifndef BOUGH_HASH_INNER_H
-#define BOUGH_HASH_INNER_H
+#ifndef BOUGH_BASE_INNER_H
+#define BOUGH_BASE_INNER_H
 
 #include "base/hash.h"
 

@@ -1,5 +1,5 @@
 /*
- * test_hash.c - digests are the published ones, however the bytes arrive and
+ * test_base_hash.c - digests are the published ones, however the bytes arrive and
  * whichever code computes them; the checksum is zlib's; the table hash spreads.
  *
  * Method: published vectors; every length from 0 to 300 through the portable

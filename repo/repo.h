@@ -23,6 +23,7 @@
 #ifndef BOUGH_REPO_H
 #define BOUGH_REPO_H
 
+#include "git/object.h"
 #include "store/store.h"
 
 #ifdef __cplusplus
@@ -36,11 +37,7 @@ struct bough_intake;
 
 /* ---- Who, when, why ---- */
 
-/* Borrowed views; name and mail are cleaned as git does when a commit is written. */
-struct bough_ident {
-    struct bough_view name, mail;
-    struct bough_time time;
-};
+/* struct bough_ident is git/object.h's: borrowed views, cleaned as git does when a commit is written. */
 
 /* What a commit says besides its tree.  committer.name.ptr NULL: the author, with the author's time. */
 struct bough_info {

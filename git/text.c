@@ -1,0 +1,62 @@
+/*
+ * text.c - taking text apart.
+ *
+ *   prefixes and lines
+ *   one code point of UTF-8
+ */
+#include "git/inner.h"
+
+bool bough_git__skip(struct bough_view *left, const char *text)
+{
+    struct bough_view t = bough_view_str(text);
+
+    if (left->len < t.len || memcmp(left->ptr, t.ptr, t.len) != 0)
+        return false;
+    *left = bough_git__after(*left, t.len);
+    return true;
+}
+
+size_t bough_git__index(struct bough_view v, uint8_t byte)
+{
+    size_t i = 0;
+
+    while (i < v.len && v.ptr[i] != byte)
+        i++;
+    return i;
+}
+
+bool bough_git__line(struct bough_view *left, struct bough_view *line)
+{
+    size_t n = bough_git__index(*left, '\n');
+
+    if (n == left->len)
+        return false;
+    *line = bough_view(left->ptr, n);
+    *left = bough_git__after(*left, n + 1);
+    return true;
+}
+
+int32_t bough_git__utf8_next(struct bough_view *left)
+{
+    static const int32_t least[] = {0, 0x80, 0x800, 0x10000}; /* by further bytes */
+    size_t more;
+    int32_t c;
+
+    if (left->len == 0)
+        return -1;
+    c = left->ptr[0];
+    more = c < 0x80 ? 0 : c < 0xc0 ? 4 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf8 ? 3 : 4;
+    if (more > 3 || left->len <= more)
+        return -1;
+    if (more > 0)
+        c &= 0x3f >> more;
+    for (size_t i = 1; i <= more; i++) {
+        if ((left->ptr[i] & 0xc0) != 0x80)
+            return -1;
+        c = c << 6 | (left->ptr[i] & 0x3f);
+    }
+    if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+        return -1;
+    *left = bough_git__after(*left, more + 1);
+    return c;
+}

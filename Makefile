@@ -95,7 +95,7 @@ UNIT_SRC  := $(call tests_in,tests/unit)
 SIMT_SRC  := $(call tests_in,tests/sim)
 CONF_SRC  := $(call tests_in,tests/conform)
 
-HEADERS   := $(filter-out %/inner.h %_inner.h,$(wildcard $(addsuffix /*.h,$(ALL_FOLDERS))))
+HEADERS   := $(filter-out %inner.h %_inner.h,$(wildcard $(addsuffix /*.h,$(ALL_FOLDERS))))
 KVT       := $(wildcard tests/conform/*.kvt)
 INTEROP   := $(wildcard tests/interop/*.sh) $(patsubst %.c,$(P)/%,$(wildcard tests/interop/test_*.c))
 
@@ -192,12 +192,11 @@ $(P)/tests/interop/%: $(O)/tests/interop/%.o $(HELP_OBJ) $(SIM_OBJ) $(FRONT) $(L
 	@mkdir -p $(@D)
 	$(link) -lcmocka $(LIBS)
 
-FUZZ_CORE := $(call objects,$(SIM_SRC)) $(FRONT) $(LIB)
-$(P)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(FUZZ_CORE)
+$(P)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(HELP_OBJ) $(SIM_OBJ) $(FRONT) $(LIB)
 	@mkdir -p $(@D)
-	$(link) -fsanitize=fuzzer $(LIBS)
+	$(link) -fsanitize=fuzzer -lcmocka $(LIBS)
 
-$(P)/bench/%: $(O)/bench/%.o $(call objects,$(SIM_SRC)) $(FRONT) $(LIB)
+$(P)/bench/%: $(O)/bench/%.o $(SIM_OBJ) $(FRONT) $(LIB)
 	@mkdir -p $(@D)
 	$(link) $(LIBS) -lsqlite3
 

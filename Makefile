@@ -29,7 +29,7 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -204,16 +204,16 @@ RUN = tests/run -j $(JOBS)
 
 .PHONY: check-unit check-sim check-conform check-interop test-binaries
 check-unit: $(UNIT) ## unit tests (VARIANT=asan, FOLDERS="base block")
-	$(RUN) $(UNIT)
+	@$(RUN) $(UNIT)
 
 check-sim: $(SIM) ## power cuts, failing devices and memory, short
-	$(RUN) $(SIM)
+	@$(RUN) $(SIM)
 
 check-conform: $(CONF) $(RUNNER) ## the suites and scripts that every implementation must pass
-	$(RUN) $(CONF) $(if $(RUNNER),$(if $(wildcard tests/conform/run.sh),tests/conform/run.sh))
+	@$(RUN) $(CONF) $(if $(RUNNER),$(if $(wildcard tests/conform/run.sh),tests/conform/run.sh))
 
 check-interop: all $(RUNNER) $(INTEROP) ## against stock git, redis clients and others
-	$(RUN) $(INTEROP)
+	@$(RUN) $(INTEROP)
 
 test-binaries: $(UNIT) $(SIM) $(CONF) $(filter $(P)/%,$(INTEROP)) $(RUNNER)
 
@@ -249,7 +249,7 @@ check: deps ## what a change must pass: all tests short, tidy, freestanding, asa
 	$(MAKE) check-built
 
 check-built:
-	$(RUN) tools/tidy 'tools/freestanding $(CORE_LIB)' $(UNIT) $(SIM) $(CONF) $(SCRIPTS) $(INTEROP) \
+	@$(RUN) tools/tidy 'tools/freestanding $(CORE_LIB)' $(UNIT) $(SIM) $(CONF) $(SCRIPTS) $(INTEROP) \
 	    $(addprefix asan:,$(ASAN_UNIT)) $(addprefix corpus:,$(FUZZ_NOW))
 
 .PHONY: unit-binaries sim-binaries

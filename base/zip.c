@@ -2,7 +2,7 @@
  * zip.c - see zip.h.
  *
  *   memory    zlib's hooks on struct bough_mem
- *   stored    streams of stored blocks, made by hand so that their layout is ours
+ *   stored    streams of stored blocks, by hand: their layout is ours, and reading them a copy
  *   whole     through libdeflate where the build has it
  *   streams   always through zlib
  */
@@ -83,6 +83,15 @@ uint64_t bough_zip_stored_at(uint64_t at)
     return ZLIB_HEAD + STORED_HEAD * (at / STORED_MAX + 1) + at;
 }
 
+#ifdef BOUGH_LIBDEFLATE
+
+uint32_t bough_adler32(uint32_t sum, const void *src, size_t n)
+{
+    return n > 0 ? libdeflate_adler32(sum, src, n) : sum; /* a NULL would ask for the first sum */
+}
+
+#else
+
 uint32_t bough_adler32(uint32_t sum, const void *src, size_t n)
 {
     const uint8_t *p = src;
@@ -95,6 +104,8 @@ uint32_t bough_adler32(uint32_t sum, const void *src, size_t n)
     }
     return sum;
 }
+
+#endif
 
 static void store(struct bough_buf *out, struct bough_view src)
 {
@@ -117,21 +128,53 @@ static void store(struct bough_buf *out, struct bough_view src)
     bough_buf_put32be(out, sum);
 }
 
+/*
+ * The short way through a stream of stored blocks whose content is `len`
+ * bytes: false, and `dst` anything, when it is not sound or not such a
+ * stream, which the library then finds out.
+ */
+static bool unstore(struct bough_view src, uint8_t *dst, size_t len, size_t *used)
+{
+    size_t at = ZLIB_HEAD, done = 0;
+    bool last = false;
+
+    if (src.len < bough_zip_stored_len(len) || src.ptr[0] != 0x78 || src.ptr[1] != 0x01)
+        return false;
+    while (!last) {
+        const uint8_t *head = src.ptr + at;
+        size_t n;
+
+        if (src.len - at < STORED_HEAD + ZLIB_TAIL || head[0] > 1) /* bits: last, and kind 0 */
+            return false;
+        last = head[0] == 1;
+        n = bough_get16le(head + 1);
+        at += STORED_HEAD;
+        if ((n ^ bough_get16le(head + 3)) != 0xffff || n > len - done ||
+            n > src.len - at - ZLIB_TAIL)
+            return false;
+        if (n > 0)
+            memcpy(dst + done, src.ptr + at, n);
+        done += n;
+        at += n;
+    }
+    *used = at + ZLIB_TAIL;
+    return done == len && bough_adler32(1, dst, len) == bough_get32be(src.ptr + at);
+}
+
 /* Whole. */
 
 #ifdef BOUGH_LIBDEFLATE
 
-enum bough_err bough_inflate(
-    struct bough_mem *mem, struct bough_view src, void *dst, size_t len, size_t *used)
+static enum bough_err inflate_whole(
+    struct bough_mem *mem, struct bough_view src, uint8_t *dst, size_t len, size_t *used)
 {
     struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
-    uint8_t none[1];
     enum libdeflate_result got;
 
     (void)mem; /* the library keeps its 11 KiB by itself, for the call */
     if (d == NULL)
         return BOUGH_ENOMEM;
-    got = libdeflate_zlib_decompress_ex(d, src.ptr, src.len, len > 0 ? dst : none, len, used, NULL);
+    got = libdeflate_zlib_decompress_ex(d, src.ptr, src.len, dst, len, used, NULL);
     libdeflate_free_decompressor(d);
     return got == LIBDEFLATE_SUCCESS ? BOUGH_OK : BOUGH_EFORMAT;
 }
@@ -154,21 +197,21 @@ static void deflate_whole(struct bough_buf *out, struct bough_view src, int leve
 
 #else
 
-enum bough_err bough_inflate(
-    struct bough_mem *mem, struct bough_view src, void *dst, size_t len, size_t *used)
+static enum bough_err inflate_whole(
+    struct bough_mem *mem, struct bough_view src, uint8_t *dst, size_t len, size_t *used)
 {
     struct bough_inflater f;
-    uint8_t *to = (uint8_t *)dst, none[1];
+    uint8_t end[1];
     size_t made = 0;
     enum bough_err err = bough_inflater_init(&f, mem);
 
     if (err)
         return err;
-    err = bough_inflater_run(&f, src, used, len > 0 ? to : none, len, &made);
+    err = bough_inflater_run(&f, src, used, dst, len, &made);
     if (!err && !f.done && made == len) { /* the end of the stream needs no room, but a call */
         size_t more = 0, extra = 0;
         src = bough_view(src.ptr + *used, src.len - *used);
-        err = bough_inflater_run(&f, src, &more, none, 1, &extra);
+        err = bough_inflater_run(&f, src, &more, end, 1, &extra);
         *used += more;
         made += extra;
     }
@@ -192,6 +235,16 @@ static void deflate_whole(struct bough_buf *out, struct bough_view src, int leve
 }
 
 #endif
+
+enum bough_err bough_inflate(
+    struct bough_mem *mem, struct bough_view src, void *dst, size_t len, size_t *used)
+{
+    uint8_t none[1], *to = len > 0 ? (uint8_t *)dst : none;
+
+    if (unstore(src, to, len, used))
+        return BOUGH_OK;
+    return inflate_whole(mem, src, to, len, used);
+}
 
 void bough_deflate(struct bough_buf *out, struct bough_view src, int level)
 {

@@ -324,7 +324,7 @@ static uint32_t caps_of(uint32_t flags, bool device)
 static enum bough_err settle(struct bough_fileblk *dev, uint32_t flags, uint32_t unit,
     struct bough_view name, struct bough_why *why)
 {
-    uint64_t bytes;
+    uint64_t bytes = 0;
     uint32_t least;
     int no = measure(dev->fd, &dev->device, &bytes, &least);
 

@@ -2,7 +2,7 @@
  * mem_parts.c - what the memory engine keeps things in; see mem_inner.h.
  *
  *   pointers in a row
- *   objects, their handles and their table
+ *   objects and their table
  *   refs
  *   records
  */
@@ -10,7 +10,8 @@
 
 /* ---- Pointers in a row ---- */
 
-enum bough_err bough_mem__vec_reserve(struct bough_mem__vec *v, struct bough_mem *mem, size_t more)
+enum bough_err bough_store__mem_vec_reserve(
+    struct bough_store__mem_vec *v, struct bough_mem *mem, size_t more)
 {
     void *ptr = v->ptr;
     enum bough_err err;
@@ -24,7 +25,7 @@ enum bough_err bough_mem__vec_reserve(struct bough_mem__vec *v, struct bough_mem
     return err;
 }
 
-void bough_mem__vec_insert(struct bough_mem__vec *v, size_t at, void *ptr)
+void bough_store__mem_vec_insert(struct bough_store__mem_vec *v, size_t at, void *ptr)
 {
     BOUGH_ASSERT(v->n < v->cap && at <= v->n);
     memmove(v->ptr + at + 1, v->ptr + at, (v->n - at) * sizeof *v->ptr);
@@ -32,104 +33,83 @@ void bough_mem__vec_insert(struct bough_mem__vec *v, size_t at, void *ptr)
     v->n++;
 }
 
-void bough_mem__vec_remove(struct bough_mem__vec *v, size_t at)
+void bough_store__mem_vec_remove(struct bough_store__mem_vec *v, size_t at)
 {
     BOUGH_ASSERT(at < v->n);
     v->n--;
     memmove(v->ptr + at, v->ptr + at + 1, (v->n - at) * sizeof *v->ptr);
 }
 
-void bough_mem__vec_fini(struct bough_mem__vec *v, struct bough_mem *mem)
+void bough_store__mem_vec_fini(struct bough_store__mem_vec *v, struct bough_mem *mem)
 {
     bough_mem_free(mem, v->ptr, v->cap * sizeof *v->ptr);
-    *v = (struct bough_mem__vec){NULL, 0, 0};
+    *v = (struct bough_store__mem_vec){NULL, 0, 0};
 }
 
 /* ---- Objects ---- */
 
-struct bough_mem__object *bough_mem__object_new(
+static struct bough_store__mem_object *object_alloc(
+    struct bough_mem *mem, const struct bough_oid *id, enum bough_type type, size_t room)
+{
+    struct bough_store__mem_object *o;
+
+    if (room > SIZE_MAX - sizeof *o)
+        return NULL;
+    o = bough_mem_alloc(mem, sizeof *o + room);
+    if (o != NULL)
+        *o = (struct bough_store__mem_object){.id = *id, .type = type, .holders = 1};
+    return o;
+}
+
+struct bough_store__mem_object *bough_store__mem_object_new(
     struct bough_mem *mem, const struct bough_oid *id, enum bough_type type, struct bough_view body)
 {
-    struct bough_mem__object *o;
+    struct bough_store__mem_object *o = object_alloc(mem, id, type, body.len);
 
-    if (body.len > SIZE_MAX - sizeof *o)
-        return NULL;
-    o = bough_mem_alloc(mem, sizeof *o + body.len);
     if (o == NULL)
         return NULL;
-    o->id = *id;
-    o->type = type;
-    o->holders = 1;
     o->size = body.len;
-    o->row = 0;
     if (body.len > 0)
         memcpy(o->body, body.ptr, body.len);
     return o;
 }
 
-void bough_mem__object_drop(struct bough_mem *mem, struct bough_mem__object *o)
+struct bough_store__mem_object *bough_store__mem_object_new_packed(struct bough_mem *mem,
+    const struct bough_oid *id, enum bough_type type, size_t size,
+    struct bough_store__mem_pack *pack, uint64_t at)
 {
-    if (o != NULL && --o->holders == 0)
-        bough_mem_free(mem, o, sizeof *o + o->size);
+    struct bough_store__mem_object *o = object_alloc(mem, id, type, 0);
+
+    if (o == NULL)
+        return NULL;
+    o->size = size;
+    o->pack = pack;
+    o->at = at;
+    pack->holders++;
+    return o;
 }
 
-struct handle {
-    struct bough_object object;
-    struct bough_mem *mem;
-    struct bough_mem__object *held;
-};
-
-static enum bough_err handle_read(
-    struct bough_object *o, uint64_t at, void *dst, size_t n, size_t *got)
+void bough_store__mem_object_drop(struct bough_mem *mem, struct bough_store__mem_object *o)
 {
-    struct handle *h = (struct handle *)o; /* object is the first field */
-
-    memcpy(dst, h->held->body + at, n);
-    *got = n;
-    return BOUGH_OK;
+    if (o == NULL || --o->holders > 0)
+        return;
+    bough_store__mem_pack_drop(o->pack);
+    bough_mem_free(mem, o, sizeof *o + (o->pack == NULL ? o->size : 0));
 }
 
-static void handle_close(struct bough_object *o)
-{
-    struct handle *h = (struct handle *)o;
-
-    bough_mem__object_drop(h->mem, h->held);
-    bough_mem_free(h->mem, h, sizeof *h);
-}
-
-static const struct bough_object_class handle_class = {
-    .read = handle_read,
-    .close = handle_close,
-};
-
-enum bough_err bough_mem__object_open(
-    struct bough_mem *mem, struct bough_mem__object *o, struct bough_object **out)
-{
-    struct handle *h = bough_mem_zalloc(mem, 1, sizeof *h);
-
-    if (h == NULL)
-        return BOUGH_ENOMEM;
-    h->object = (struct bough_object){&handle_class, o->type, o->size};
-    h->mem = mem;
-    h->held = o;
-    o->holders++;
-    *out = &h->object;
-    return BOUGH_OK;
-}
-
-static uint64_t objects_hash(const struct bough_mem__objects *t, const struct bough_oid *id)
+static uint64_t objects_hash(const struct bough_store__mem_objects *t, const struct bough_oid *id)
 {
     return bough_mix64(t->key, id->bytes, sizeof id->bytes);
 }
 
 /* The slot that holds `id`, or the free one where it belongs. */
 static size_t objects_slot(
-    const struct bough_mem__objects *t, const struct bough_oid *id, uint64_t hash)
+    const struct bough_store__mem_objects *t, const struct bough_oid *id, uint64_t hash)
 {
     size_t i = (size_t)hash & (t->cap - 1);
 
     for (; t->slots[i].row != 0; i = (i + 1) & (t->cap - 1)) {
-        const struct bough_mem__object *o;
+        const struct bough_store__mem_object *o;
         if (t->slots[i].tag != (uint32_t)(hash >> 32))
             continue;
         o = t->rows.ptr[t->slots[i].row - 1];
@@ -139,8 +119,8 @@ static size_t objects_slot(
     return i;
 }
 
-struct bough_mem__object *bough_mem__objects_find(
-    const struct bough_mem__objects *t, const struct bough_oid *id)
+struct bough_store__mem_object *bough_store__mem_objects_find(
+    const struct bough_store__mem_objects *t, const struct bough_oid *id)
 {
     size_t i;
 
@@ -150,11 +130,11 @@ struct bough_mem__object *bough_mem__objects_find(
     return t->slots[i].row == 0 ? NULL : t->rows.ptr[t->slots[i].row - 1];
 }
 
-enum bough_err bough_mem__objects_reserve(
-    struct bough_mem__objects *t, struct bough_mem *mem, size_t more)
+enum bough_err bough_store__mem_objects_reserve(
+    struct bough_store__mem_objects *t, struct bough_mem *mem, size_t more)
 {
-    struct bough_mem__objects wide = *t;
-    enum bough_err err = bough_mem__vec_reserve(&t->rows, mem, more);
+    struct bough_store__mem_objects wide = *t;
+    enum bough_err err = bough_store__mem_vec_reserve(&t->rows, mem, more);
 
     if (err)
         return err;
@@ -171,70 +151,70 @@ enum bough_err bough_mem__objects_reserve(
     if (wide.slots == NULL)
         return BOUGH_ENOMEM;
     for (size_t row = 0; row < t->rows.n; row++) {
-        const struct bough_mem__object *o = t->rows.ptr[row];
+        const struct bough_store__mem_object *o = t->rows.ptr[row];
         uint64_t hash = objects_hash(t, &o->id);
         wide.slots[objects_slot(&wide, &o->id, hash)] =
-            (struct bough_mem__slot){(uint32_t)(hash >> 32), (uint32_t)row + 1};
+            (struct bough_store__mem_slot){(uint32_t)(hash >> 32), (uint32_t)row + 1};
     }
     bough_mem_free(mem, t->slots, t->cap * sizeof *t->slots);
     *t = wide;
     return BOUGH_OK;
 }
 
-void bough_mem__objects_add(
-    struct bough_mem__objects *t, struct bough_mem *mem, struct bough_mem__object *o)
+void bough_store__mem_objects_add(
+    struct bough_store__mem_objects *t, struct bough_mem *mem, struct bough_store__mem_object *o)
 {
     uint64_t hash = objects_hash(t, &o->id);
     size_t i = objects_slot(t, &o->id, hash);
 
     if (t->slots[i].row != 0) {
-        bough_mem__object_drop(mem, o);
+        bough_store__mem_object_drop(mem, o);
         return;
     }
-    bough_mem__vec_insert(&t->rows, t->rows.n, o);
-    t->slots[i] = (struct bough_mem__slot){(uint32_t)(hash >> 32), (uint32_t)t->rows.n};
+    bough_store__mem_vec_insert(&t->rows, t->rows.n, o);
+    t->slots[i] = (struct bough_store__mem_slot){(uint32_t)(hash >> 32), (uint32_t)t->rows.n};
     o->row = t->rows.n;
-    t->bytes += o->size;
+    t->bytes += o->pack == NULL ? o->size : 0;
 }
 
-void bough_mem__objects_move(
-    struct bough_mem__objects *to, struct bough_mem *mem, struct bough_mem__objects *from)
+void bough_store__mem_objects_move(struct bough_store__mem_objects *to, struct bough_mem *mem,
+    struct bough_store__mem_objects *from)
 {
     for (size_t i = 0; i < from->rows.n; i++)
-        bough_mem__objects_add(to, mem, from->rows.ptr[i]);
+        bough_store__mem_objects_add(to, mem, from->rows.ptr[i]);
     from->rows.n = 0;
-    bough_mem__objects_fini(from, mem);
+    bough_store__mem_objects_fini(from, mem);
 }
 
-void bough_mem__objects_fini(struct bough_mem__objects *t, struct bough_mem *mem)
+void bough_store__mem_objects_fini(struct bough_store__mem_objects *t, struct bough_mem *mem)
 {
     for (size_t i = 0; i < t->rows.n; i++)
-        bough_mem__object_drop(mem, t->rows.ptr[i]);
-    bough_mem__vec_fini(&t->rows, mem);
+        bough_store__mem_object_drop(mem, t->rows.ptr[i]);
+    bough_store__mem_vec_fini(&t->rows, mem);
     bough_mem_free(mem, t->slots, t->cap * sizeof *t->slots);
-    *t = (struct bough_mem__objects){.key = t->key};
+    *t = (struct bough_store__mem_objects){.key = t->key};
 }
 
 /* ---- Refs ---- */
 
-static struct bough_view ref_name(const struct bough_mem__ref *ref)
+static struct bough_view ref_name(const struct bough_store__mem_ref *ref)
 {
     return bough_view(ref->bytes, ref->name_len);
 }
 
-static void ref_free(struct bough_mem *mem, struct bough_mem__ref *ref)
+static void ref_free(struct bough_mem *mem, struct bough_store__mem_ref *ref)
 {
     bough_mem_free(mem, ref, sizeof *ref + ref->name_len + ref->target_len);
 }
 
-static struct bough_mem__ref *ref_new(struct bough_mem *mem, const struct bough_ref_change *c)
+static struct bough_store__mem_ref *ref_new(struct bough_mem *mem, const struct bough_ref_change *c)
 {
     size_t target_len = c->kind == BOUGH_REF_SYM ? c->target.len : 0;
-    struct bough_mem__ref *ref = bough_mem_alloc(mem, sizeof *ref + c->name.len + target_len);
+    struct bough_store__mem_ref *ref = bough_mem_alloc(mem, sizeof *ref + c->name.len + target_len);
 
     if (ref == NULL)
         return NULL;
-    *ref = (struct bough_mem__ref){
+    *ref = (struct bough_store__mem_ref){
         .kind = c->kind,
         .name_len = c->name.len,
         .target_len = target_len,
@@ -249,7 +229,7 @@ static struct bough_mem__ref *ref_new(struct bough_mem *mem, const struct bough_
     return ref;
 }
 
-void bough_mem__ref_show(const struct bough_mem__ref *ref, struct bough_ref *out)
+void bough_store__mem_ref_show(const struct bough_store__mem_ref *ref, struct bough_ref *out)
 {
     *out = (struct bough_ref){
         .name = ref_name(ref),
@@ -260,7 +240,8 @@ void bough_mem__ref_show(const struct bough_mem__ref *ref, struct bough_ref *out
     };
 }
 
-size_t bough_mem__refs_seek(const struct bough_mem__refs *r, struct bough_view name, bool *found)
+size_t bough_store__mem_refs_seek(
+    const struct bough_store__mem_refs *r, struct bough_view name, bool *found)
 {
     size_t low = 0, high = r->rows.n;
 
@@ -280,33 +261,35 @@ size_t bough_mem__refs_seek(const struct bough_mem__refs *r, struct bough_view n
     return low;
 }
 
-struct bough_mem__ref *bough_mem__refs_find(const struct bough_mem__refs *r, struct bough_view name)
+struct bough_store__mem_ref *bough_store__mem_refs_find(
+    const struct bough_store__mem_refs *r, struct bough_view name)
 {
     bool found;
-    size_t i = bough_mem__refs_seek(r, name, &found);
+    size_t i = bough_store__mem_refs_seek(r, name, &found);
 
     return found ? r->rows.ptr[i] : NULL;
 }
 
 /* Put `ref` (taken) in its place, for which there is room. */
-static void refs_put(struct bough_mem__refs *r, struct bough_mem *mem, struct bough_mem__ref *ref)
+static void refs_put(
+    struct bough_store__mem_refs *r, struct bough_mem *mem, struct bough_store__mem_ref *ref)
 {
     bool found;
-    size_t i = bough_mem__refs_seek(r, ref_name(ref), &found);
+    size_t i = bough_store__mem_refs_seek(r, ref_name(ref), &found);
 
     if (found) {
         ref_free(mem, r->rows.ptr[i]);
         r->rows.ptr[i] = ref;
     } else {
-        bough_mem__vec_insert(&r->rows, i, ref);
+        bough_store__mem_vec_insert(&r->rows, i, ref);
     }
 }
 
-enum bough_err bough_mem__refs_set(
-    struct bough_mem__refs *r, struct bough_mem *mem, const struct bough_ref_change *change)
+enum bough_err bough_store__mem_refs_set(
+    struct bough_store__mem_refs *r, struct bough_mem *mem, const struct bough_ref_change *change)
 {
-    enum bough_err err = bough_mem__vec_reserve(&r->rows, mem, 1);
-    struct bough_mem__ref *ref;
+    enum bough_err err = bough_store__mem_vec_reserve(&r->rows, mem, 1);
+    struct bough_store__mem_ref *ref;
 
     if (err)
         return err;
@@ -317,11 +300,11 @@ enum bough_err bough_mem__refs_set(
     return BOUGH_OK;
 }
 
-void bough_mem__refs_apply(
-    struct bough_mem__refs *r, struct bough_mem *mem, struct bough_mem__refs *from)
+void bough_store__mem_refs_apply(
+    struct bough_store__mem_refs *r, struct bough_mem *mem, struct bough_store__mem_refs *from)
 {
     for (size_t i = 0; i < from->rows.n; i++) {
-        struct bough_mem__ref *ref = from->rows.ptr[i];
+        struct bough_store__mem_ref *ref = from->rows.ptr[i];
         bool found;
         size_t at;
 
@@ -329,58 +312,58 @@ void bough_mem__refs_apply(
             refs_put(r, mem, ref);
             continue;
         }
-        at = bough_mem__refs_seek(r, ref_name(ref), &found);
+        at = bough_store__mem_refs_seek(r, ref_name(ref), &found);
         if (found) {
             ref_free(mem, r->rows.ptr[at]);
-            bough_mem__vec_remove(&r->rows, at);
+            bough_store__mem_vec_remove(&r->rows, at);
         }
         ref_free(mem, ref);
     }
     from->rows.n = 0;
-    bough_mem__refs_fini(from, mem);
+    bough_store__mem_refs_fini(from, mem);
 }
 
-void bough_mem__refs_fini(struct bough_mem__refs *r, struct bough_mem *mem)
+void bough_store__mem_refs_fini(struct bough_store__mem_refs *r, struct bough_mem *mem)
 {
     for (size_t i = 0; i < r->rows.n; i++)
         ref_free(mem, r->rows.ptr[i]);
-    bough_mem__vec_fini(&r->rows, mem);
+    bough_store__mem_vec_fini(&r->rows, mem);
 }
 
 /* ---- Records ---- */
 
-static void record_free(struct bough_mem *mem, struct bough_mem__record *rec)
+static void record_free(struct bough_mem *mem, struct bough_store__mem_record *rec)
 {
     bough_mem_free(mem, rec, sizeof *rec + rec->stream_len + rec->len);
 }
 
-enum bough_err bough_mem__records_add(struct bough_mem__records *r, struct bough_mem *mem,
-    struct bough_view stream, uint64_t seq, struct bough_view bytes)
+enum bough_err bough_store__mem_records_add(struct bough_store__mem_records *r,
+    struct bough_mem *mem, struct bough_view stream, uint64_t seq, struct bough_view bytes)
 {
-    struct bough_mem__record *rec;
-    enum bough_err err = bough_mem__vec_reserve(&r->rows, mem, 1);
+    struct bough_store__mem_record *rec;
+    enum bough_err err = bough_store__mem_vec_reserve(&r->rows, mem, 1);
 
     if (err)
         return err;
     rec = bough_mem_alloc(mem, sizeof *rec + stream.len + bytes.len);
     if (rec == NULL)
         return BOUGH_ENOMEM;
-    *rec = (struct bough_mem__record){seq, stream.len, bytes.len};
+    *rec = (struct bough_store__mem_record){seq, stream.len, bytes.len};
     memcpy(rec->bytes, stream.ptr, stream.len);
     if (bytes.len > 0)
         memcpy(rec->bytes + stream.len, bytes.ptr, bytes.len);
-    bough_mem__vec_insert(&r->rows, r->rows.n, rec);
+    bough_store__mem_vec_insert(&r->rows, r->rows.n, rec);
     return BOUGH_OK;
 }
 
-void bough_mem__records_retire(
-    struct bough_mem__records *r, struct bough_mem *mem, struct bough_view stream, uint64_t seq)
+void bough_store__mem_records_retire(struct bough_store__mem_records *r, struct bough_mem *mem,
+    struct bough_view stream, uint64_t seq)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < r->rows.n; i++) {
-        struct bough_mem__record *rec = r->rows.ptr[i];
-        if (rec->seq <= seq && bough_view_eq(bough_mem__record_stream(rec), stream))
+        struct bough_store__mem_record *rec = r->rows.ptr[i];
+        if (rec->seq <= seq && bough_view_eq(bough_store__mem_record_stream(rec), stream))
             record_free(mem, rec);
         else
             r->rows.ptr[kept++] = rec;
@@ -388,9 +371,9 @@ void bough_mem__records_retire(
     r->rows.n = kept;
 }
 
-void bough_mem__records_fini(struct bough_mem__records *r, struct bough_mem *mem)
+void bough_store__mem_records_fini(struct bough_store__mem_records *r, struct bough_mem *mem)
 {
     for (size_t i = 0; i < r->rows.n; i++)
         record_free(mem, r->rows.ptr[i]);
-    bough_mem__vec_fini(&r->rows, mem);
+    bough_store__mem_vec_fini(&r->rows, mem);
 }

@@ -1,10 +1,15 @@
 /*
- * inner.h - what the files of git/ share about text.
+ * inner.h - what the files of git/ share.
+ *
+ *   text    prefixes, lines, code points
+ *   names   parts of the rules of git/name.h
+ *   fsck    between the rules
  */
 #ifndef BOUGH_GIT_INNER_H
 #define BOUGH_GIT_INNER_H
 
-#include "git/object.h"
+#include "git/fsck.h"
+#include "git/name.h"
 
 /* Take `text` off the front of `left`, if it is there. */
 bool bough_git__skip(struct bough_view *left, const char *text);
@@ -38,10 +43,27 @@ static inline bool bough_git__is_digit(uint8_t c)
  */
 int32_t bough_git__utf8_next(struct bough_view *left);
 
+/* Is `name` that name to NTFS? */
+bool bough_git__name_is_ntfs_dot(struct bough_view name, enum bough_name_dot dot);
+
 /* The rule that a ref name breaks, static text; NULL: none. */
 const char *bough_git__refname_fault(struct bough_view name, uint32_t flags);
 
 /* Can this be the name of a tag, that is, be a ref behind refs/tags/? */
 bool bough_git__tagname_ok(struct bough_view name);
+
+/* Begin with an object; how it ended. */
+void bough_git__fsck_begin(struct bough_fsck *f, struct bough_view body);
+enum bough_err bough_git__fsck_end(const struct bough_fsck *f);
+
+/* A rule is broken at `at`, in f->body; true: it is an error. */
+bool bough_git__fsck_report(
+    struct bough_fsck *f, enum bough_fsck_id id, const uint8_t *at, struct bough_view key);
+
+void bough_git__fsck_tree(struct bough_fsck *f, struct bough_view body);
+
+/* May a submodule be called so, or come from there? */
+bool bough_git__submodule_name_ok(struct bough_view name);
+bool bough_git__submodule_url_ok(struct bough_view url);
 
 #endif

@@ -130,6 +130,11 @@ static bool ntfs_is_dot(struct bough_view name, const struct dot_name *dot)
     return ntfs_is_hashed(name, dot->hash);
 }
 
+bool bough_git__name_is_ntfs_dot(struct bough_view name, enum bough_name_dot dot)
+{
+    return ntfs_is_dot(name, &dot_names[dot]);
+}
+
 /* Both. */
 
 bool bough_name_is_dot(struct bough_view name, enum bough_name_dot dot)
@@ -146,7 +151,7 @@ static bool backslash_hides_git(struct bough_view name)
 
     while ((at = bough_git__index(name, '\\')) < name.len) {
         name = bough_git__after(name, at + 1);
-        if (ntfs_is_dot(name, &dot_names[BOUGH_DOT_GIT]))
+        if (bough_git__name_is_ntfs_dot(name, BOUGH_DOT_GIT))
             return true;
     }
     return false;

@@ -78,7 +78,7 @@ O     := $(B)/$(VARIANT)$(cc)
 # What depends on the choice of folders is kept apart, so that a part never replaces the whole.
 P     := $(O)$(part)
 
-LIB_SRC   := $(wildcard $(addsuffix /*.c,$(FOLDERS)))
+LIB_SRC   := $(wildcard $(addsuffix /*.c,$(sort base $(FOLDERS))))
 CORE_SRC  := $(filter-out %_posix.c,$(LIB_SRC))
 FRONT_SRC := $(if $(or $(WHOLE),$(filter server cli,$(FOLDERS))),$(filter-out cli/main.c,$(wildcard server/*.c cli/*.c)))
 MAIN_SRC  := $(if $(WHOLE),$(wildcard cli/main.c))

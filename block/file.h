@@ -29,7 +29,7 @@ struct bough_fileblk {
     int fd;
     int direct;  /* the same file for write_sync, or -1 */
     bool device; /* a real block device, whose size is fixed */
-    bool dirty;  /* written since the last sync */
+    bool dirty;  /* perhaps written since the last sync, by us or before us */
     uint32_t map_n;
     struct {
         uint8_t *ptr;

@@ -350,7 +350,8 @@ enum bough_err bough_fileblk_open(struct bough_fileblk *dev, const char *path, u
     enum bough_err err;
     int no = 0;
 
-    *dev = (struct bough_fileblk){.direct = -1, .fd = open_file(path, flags, &made)};
+    /* What a process before us left in the page cache may not be durable: the device is dirty. */
+    *dev = (struct bough_fileblk){.direct = -1, .dirty = true, .fd = open_file(path, flags, &made)};
     if (dev->fd < 0)
         return BOUGH_WHY(why, err_of(errno), "cannot open it", name.ptr, name.len);
     err = settle(dev, flags, unit, name, why);

@@ -198,6 +198,7 @@ static void test_block_file__write_sync_writes_the_same_bytes(void **state)
 
     assert_int_equal(bough_block_sync(x->dev), BOUGH_OK);
     assert_int_equal(reopen(x, BOUGH_FILEBLK_DIRECT), BOUGH_OK);
+    assert_true(x->f.dirty);
     for (uint8_t i = 1; i <= 12; i++) {
         size_t off = i % 3 == 0 ? 8 : 0; /* not aligned: the plain way */
         uint64_t at = i % 2 == 0 ? 8 * i : 8 * i + 1;

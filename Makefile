@@ -200,7 +200,7 @@ $(P)/bench/%: $(O)/bench/%.o $(SIM_OBJ) $(FRONT) $(LIB)
 	@mkdir -p $(@D)
 	$(link) $(LIBS) -lsqlite3
 
-RUN = tests/run -j $(JOBS)
+RUN = $(if $(RUNNER),CONFORM=$(RUNNER)) tests/run -j $(JOBS)
 
 .PHONY: check-unit check-sim check-conform check-interop test-binaries
 check-unit: $(UNIT) ## unit tests (VARIANT=asan, FOLDERS="base block")
@@ -210,7 +210,7 @@ check-sim: $(SIM) ## power cuts, failing devices and memory, short
 	@$(RUN) $(SIM)
 
 check-conform: $(CONF) $(RUNNER) ## the suites and scripts that every implementation must pass
-	@$(RUN) $(CONF) $(if $(RUNNER),$(if $(wildcard tests/conform/run.sh),tests/conform/run.sh))
+	@$(RUN) $(CONF) $(if $(RUNNER),tests/conform/run.sh)
 
 check-interop: all $(RUNNER) $(INTEROP) ## against stock git, redis clients and others
 	@$(RUN) $(INTEROP)

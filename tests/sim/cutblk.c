@@ -167,10 +167,10 @@ void cutblk_cut(struct cutblk *c)
 }
 
 /* Count a call; whether the power fails at it. */
-static bool fails(struct cutblk *c)
+static bool fails(struct cutblk *c, bool write)
 {
     c->calls++;
-    if (c->left == CUT_NEVER)
+    if (c->left == CUT_NEVER || (c->writes_only && !write))
         return false;
     if (c->left-- > 0)
         return false;
@@ -203,7 +203,7 @@ static enum bough_err cut_write(struct bough_block *blk, uint64_t at, uint32_t n
     err = change(c, at, n, src);
     if (err)
         return err;
-    return fails(c) ? failure(c) : BOUGH_OK;
+    return fails(c, true) ? failure(c) : BOUGH_OK;
 }
 
 static enum bough_err cut_discard(struct bough_block *blk, uint64_t at, uint64_t n)
@@ -216,7 +216,7 @@ static enum bough_err cut_discard(struct bough_block *blk, uint64_t at, uint64_t
     err = change(c, at, n, NULL);
     if (err)
         return err;
-    return fails(c) ? failure(c) : BOUGH_OK;
+    return fails(c, false) ? failure(c) : BOUGH_OK;
 }
 
 static enum bough_err cut_sync(struct bough_block *blk)
@@ -226,7 +226,7 @@ static enum bough_err cut_sync(struct bough_block *blk)
 
     if (c->dead)
         return BOUGH_EGONE;
-    if (fails(c))
+    if (fails(c, false))
         return failure(c);
     forget(c);
     if (blk->count < c->under->count) {
@@ -251,7 +251,7 @@ static enum bough_err cut_resize(struct bough_block *blk, uint64_t count)
     if (err)
         return err;
     blk->count = count;
-    return fails(c) ? failure(c) : BOUGH_OK;
+    return fails(c, false) ? failure(c) : BOUGH_OK;
 }
 
 static const struct bough_block_class cut_class = {

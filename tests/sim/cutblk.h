@@ -48,6 +48,7 @@ struct cutblk {
     uint32_t each;       /* 4 at first */
     uint32_t tear;       /* bytes; half a unit at first */
     bool tear_back;      /* a torn unit has its last `tear` bytes new, not its first */
+    bool writes_only;    /* `left` counts writes, not syncs, discards and resizes */
     bool survives;       /* the call fails with BOUGH_EIO instead, and the device lives on */
     bool dead;           /* the power has failed */
     uint64_t count_kept; /* units that the medium has for sure */

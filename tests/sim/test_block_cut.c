@@ -104,6 +104,19 @@ static void test_cut__after_it_everything_is_gone(void **state)
     assert_int_equal(ends(0), 0);
 }
 
+static void test_cut__can_count_writes_only(void **state)
+{
+    (void)state;
+    fresh(NULL, 1);
+    x.cut.writes_only = true;
+    assert_int_equal(put(0, 1, 1), BOUGH_OK);
+    assert_int_equal(bough_block_sync(x.dev), BOUGH_OK);
+    assert_int_equal(bough_block_discard(x.dev, 3, 1), BOUGH_OK);
+    assert_int_equal(bough_block_sync(x.dev), BOUGH_OK);
+    assert_int_equal(put(0, 1, 2), BOUGH_EGONE);
+    assert_int_equal(ends(0), 0x11);
+}
+
 static void test_cut__a_tape_shows_every_end_of_two_writes(void **state)
 {
     bool seen[0x100] = {false}, both[0x10] = {false};
@@ -283,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_cut__without_a_cut_it_is_the_device_below),
         cmocka_unit_test(test_cut__what_is_synced_stays),
         cmocka_unit_test(test_cut__after_it_everything_is_gone),
+        cmocka_unit_test(test_cut__can_count_writes_only),
         cmocka_unit_test(test_cut__a_tape_shows_every_end_of_two_writes),
         cmocka_unit_test(test_cut__units_of_one_write_part),
         cmocka_unit_test(test_cut__a_long_write_follows_a_pattern),

@@ -136,6 +136,7 @@ static void store(struct bough_buf *out, struct bough_view src)
 static bool unstore(struct bough_view src, uint8_t *dst, size_t len, size_t *used)
 {
     size_t at = ZLIB_HEAD, done = 0;
+    uint32_t sum = 1;
     bool last = false;
 
     if (src.len < bough_zip_stored_len(len) || src.ptr[0] != 0x78 || src.ptr[1] != 0x01)
@@ -154,11 +155,12 @@ static bool unstore(struct bough_view src, uint8_t *dst, size_t len, size_t *use
             return false;
         if (n > 0)
             memcpy(dst + done, src.ptr + at, n);
+        sum = bough_adler32(sum, dst + done, n);
         done += n;
         at += n;
     }
     *used = at + ZLIB_TAIL;
-    return done == len && bough_adler32(1, dst, len) == bough_get32be(src.ptr + at);
+    return done == len && sum == bough_get32be(src.ptr + at);
 }
 
 /* Whole. */

@@ -95,6 +95,12 @@ static void test_buf__a_limit_is_kept(void **state)
     assert_int_equal(b.err, BOUGH_ETOOBIG);
     assert_int_equal(b.len, 0);
     bough_buf_fini(&b);
+    b.len_max = 100;
+    bough_buf_put_fill(&b, 0, 80);
+    bough_buf_put_fill(&b, 0, 20);
+    assert_int_equal(b.err, BOUGH_OK);
+    assert_true(m.used <= 100); /* and no memory is taken beyond it */
+    bough_buf_fini(&b);
     test_mem_done(&m);
 }
 

@@ -35,7 +35,7 @@ static enum bough_err buf_grow(struct bough_buf *b, size_t need)
 
     while (cap < need)
         cap = cap > SIZE_MAX / 2 ? need : cap * 2;
-    if (b->len_max >= need && cap > b->len_max)
+    if (b->len_max > 0 && cap > b->len_max)
         cap = b->len_max;
     p = b->mem->resize(b->mem, b->ptr, b->cap, cap);
     if (p == NULL)

@@ -53,6 +53,22 @@ static void test_buf__appends_come_out_as_put(void **state)
     test_mem_done(&m);
 }
 
+static void test_buf__nothing_can_be_appended_to_nothing(void **state)
+{
+    struct test_mem m;
+    struct bough_buf b;
+
+    (void)state;
+    test_mem_init(&m);
+    bough_buf_init(&b, &m.mem);
+    bough_buf_put_view(&b, bough_view(NULL, 0));
+    assert_int_equal(b.err, BOUGH_OK);
+    assert_non_null(bough_buf_room(&b, 0));
+    assert_int_equal(b.len, 0);
+    bough_buf_fini(&b);
+    test_mem_done(&m);
+}
+
 static void test_buf__errors_stick_and_keep_the_bytes(void **state)
 {
     struct test_mem m;
@@ -184,6 +200,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_buf__appends_come_out_as_put),
+        cmocka_unit_test(test_buf__nothing_can_be_appended_to_nothing),
         cmocka_unit_test(test_buf__errors_stick_and_keep_the_bytes),
         cmocka_unit_test(test_buf__a_limit_is_kept),
         cmocka_unit_test(test_arena__pieces_are_apart_and_die_together),

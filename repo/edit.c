@@ -1,0 +1,253 @@
+/*
+ * edit.c - a directory's changes over its base tree.
+ *
+ *   skip list     edits by name bytes; their levels come from a keyed hash of the name
+ *   counting      live children and states, kept up to the root
+ *   looking       base and change together
+ *   putting       one change in place of another
+ *
+ * Invariants: dir->live is the number of names that bough_repo__dir_look() finds; a
+ * directory below is there exactly while its own live is not 0; above a dirty directory
+ * all are dirty; an edit that makes nothing else than the base has is not kept.
+ */
+#include "repo/inner.h"
+
+/* ---- The skip list ---- */
+
+/* For each level the links that lead to the first edit >= `name` (`past`: > `name`). */
+static struct bough_repo__edit *edits_seek(struct bough_repo__dir *d, struct bough_view name,
+    bool past, struct bough_repo__edit **links[BOUGH_REPO__LEVELS])
+{
+    struct bough_repo__edit **at = d->next;
+
+    for (uint32_t level = BOUGH_REPO__LEVELS; level-- > 0;) {
+        while (at[level] != NULL &&
+               bough_view_cmp(bough_repo__edit_name(at[level]), name) < (past ? 1 : 0))
+            at = at[level]->next;
+        if (links != NULL)
+            links[level] = at;
+    }
+    return at[0];
+}
+
+struct bough_repo__edit *bough_repo__dir_edit(struct bough_repo__dir *d, struct bough_view name)
+{
+    struct bough_repo__edit *e;
+
+    if (d->edits_n == 0)
+        return NULL;
+    e = edits_seek(d, name, false, NULL);
+    return e != NULL && bough_view_eq(bough_repo__edit_name(e), name) ? e : NULL;
+}
+
+struct bough_repo__edit *bough_repo__dir_after(struct bough_repo__dir *d, struct bough_view name)
+{
+    return d->edits_n == 0 ? NULL : edits_seek(d, name, true, NULL);
+}
+
+static struct bough_repo__edit *edit_new(struct bough_repo *r, struct bough_view name)
+{
+    uint64_t hash = bough_mix64(r->key, name.ptr, name.len);
+    struct bough_repo__edit *e;
+    uint32_t levels = 1;
+    size_t size;
+
+    for (; levels < BOUGH_REPO__LEVELS && (hash & 3) == 0; hash >>= 2)
+        levels++;
+    if (name.len > UINT32_MAX / 8)
+        return NULL;
+    size = sizeof *e + levels * sizeof e->next[0] + name.len;
+    e = bough_mem_alloc(r->mem, size);
+    if (e == NULL)
+        return NULL;
+    memset(e, 0, sizeof *e);
+    e->size = size;
+    e->name_len = (uint32_t)name.len;
+    e->levels = levels;
+    memcpy(e->next + levels, name.ptr, name.len);
+    return e;
+}
+
+/* Release what a change owns. */
+static void change_drop(struct bough_repo *r, struct bough_repo__change *c)
+{
+    bough_mem_free(r->mem, c->bytes, c->len);
+    bough_repo__dir_free(r, c->dir);
+    c->bytes = NULL;
+    c->dir = NULL;
+}
+
+static void edit_unlink(struct bough_repo *r, struct bough_repo__dir *d, struct bough_repo__edit *e,
+    struct bough_repo__edit **links[BOUGH_REPO__LEVELS])
+{
+    for (uint32_t i = 0; i < e->levels; i++)
+        links[i][i] = e->next[i];
+    d->edits_n--;
+    bough_mem_free(r->mem, e, e->size);
+}
+
+/* ---- Directories ---- */
+
+enum bough_err bough_repo__dir_new(
+    struct bough_repo *r, const struct bough_oid *base, struct bough_repo__dir **out)
+{
+    struct bough_repo__dir *d = bough_mem_zalloc(r->mem, 1, sizeof *d);
+    enum bough_err err;
+
+    if (d == NULL)
+        return BOUGH_ENOMEM;
+    d->now = *bough_oid_empty_tree(r->algo);
+    d->state = BOUGH_REPO__HASHED;
+    if (base != NULL) {
+        err = bough_repo__node_get(r, base, &d->base);
+        if (err) {
+            bough_mem_free(r->mem, d, sizeof *d);
+            return err;
+        }
+        d->now = *base;
+        d->state = BOUGH_REPO__CLEAN;
+        d->live = d->base->n;
+    }
+    *out = d;
+    return BOUGH_OK;
+}
+
+void bough_repo__dir_free(struct bough_repo *r, struct bough_repo__dir *d)
+{
+    struct bough_repo__dir *stop = d == NULL ? NULL : d->up, *up;
+
+    while (d != stop) {
+        struct bough_repo__edit *e = d->next[0];
+
+        if (e == NULL) {
+            up = d->up;
+            bough_repo__node_unpin(r, d->base);
+            bough_mem_free(r->mem, d, sizeof *d);
+            d = up;
+        } else if (e->to.dir != NULL) {
+            up = d;
+            d = e->to.dir;
+            e->to.dir = NULL;
+            d->up = up;
+        } else {
+            d->next[0] = e->next[0];
+            bough_mem_free(r->mem, e->to.bytes, e->to.len);
+            bough_mem_free(r->mem, e, e->size);
+        }
+    }
+}
+
+/* ---- Looking ---- */
+
+static bool change_there(const struct bough_repo__change *c)
+{
+    return c->kind != BOUGH_NODE_NONE && (c->dir == NULL || c->dir->live > 0);
+}
+
+bool bough_repo__edit_there(const struct bough_repo__edit *e)
+{
+    return change_there(&e->to);
+}
+
+void bough_repo__dir_base(struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name,
+    struct bough_repo__change *out)
+{
+    uint32_t i = d->base == NULL ? UINT32_MAX : bough_repo__node_find(r, d->base, name);
+
+    *out = (struct bough_repo__change){.kind = BOUGH_NODE_NONE};
+    if (i == UINT32_MAX)
+        return;
+    out->mode = bough_repo__node_mode(d->base, i);
+    out->kind = out->mode == BOUGH_REPO__DIR ? BOUGH_NODE_DICT : BOUGH_NODE_VALUE;
+    out->id = bough_repo__node_id(r, d->base, i);
+}
+
+void bough_repo__dir_look(struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name,
+    struct bough_repo__change *out)
+{
+    struct bough_repo__edit *e = bough_repo__dir_edit(d, name);
+
+    if (e == NULL)
+        bough_repo__dir_base(r, d, name, out);
+    else if (change_there(&e->to))
+        *out = e->to;
+    else
+        *out = (struct bough_repo__change){.kind = BOUGH_NODE_NONE};
+}
+
+/* ---- Putting ---- */
+
+/* A child of `d` came or went: count it, and what that makes come or go above. */
+static void live_moved(struct bough_repo__dir *d, bool was, bool is)
+{
+    for (; d != NULL && was != is; d = d->up) {
+        was = d->live > 0;
+        d->live = is ? d->live + 1 : d->live - 1;
+        is = d->live > 0;
+    }
+}
+
+static void mark_dirty(struct bough_repo__dir *d)
+{
+    for (; d != NULL && d->state != BOUGH_REPO__DIRTY; d = d->up)
+        d->state = BOUGH_REPO__DIRTY;
+}
+
+/* Do both make the same?  (Edits below are not compared.) */
+static bool change_same(const struct bough_repo__change *a, const struct bough_repo__change *b)
+{
+    if (a->kind != b->kind || a->dir != NULL || b->dir != NULL)
+        return false;
+    return a->kind == BOUGH_NODE_NONE || (a->mode == b->mode && bough_oid_eq(&a->id, &b->id));
+}
+
+/* A directory opened for edits that has none yet changes nothing. */
+static bool change_is_view(
+    const struct bough_repo__change *was, const struct bough_repo__change *to)
+{
+    return was->kind == BOUGH_NODE_DICT && was->dir == NULL && to->dir != NULL &&
+           to->dir->state == BOUGH_REPO__CLEAN && bough_oid_eq(&to->dir->now, &was->id);
+}
+
+enum bough_err bough_repo__dir_put(struct bough_repo *r, struct bough_repo__dir *d,
+    struct bough_view name, const struct bough_repo__change *to)
+{
+    struct bough_repo__edit **links[BOUGH_REPO__LEVELS];
+    struct bough_repo__edit *e = edits_seek(d, name, false, links);
+    struct bough_repo__change base, was;
+    bool was_there, view;
+
+    bough_repo__dir_base(r, d, name, &base);
+    if (e != NULL && !bough_view_eq(bough_repo__edit_name(e), name))
+        e = NULL;
+    was = e == NULL ? base : e->to;
+    was_there = change_there(&was);
+    view = change_is_view(&was, to);
+    if (e == NULL && !change_same(&base, to)) {
+        e = edit_new(r, name);
+        if (e == NULL)
+            return BOUGH_ENOMEM;
+        for (uint32_t i = 0; i < e->levels; i++) {
+            e->next[i] = links[i][i];
+            links[i][i] = e;
+        }
+        d->edits_n++;
+    } else if (e != NULL) {
+        change_drop(r, &e->to);
+    }
+    if (e != NULL) {
+        e->to = *to;
+        if (to->dir != NULL)
+            to->dir->up = d;
+        if (change_same(&base, to)) {
+            change_drop(r, &e->to);
+            edit_unlink(r, d, e, links);
+        }
+    } else {
+        bough_mem_free(r->mem, to->bytes, to->len);
+    }
+    live_moved(d, was_there, change_there(to));
+    if (!view)
+        mark_dirty(d);
+    return BOUGH_OK;
+}

@@ -1,0 +1,495 @@
+/*
+ * inner.h - what the files of repo/ share.
+ *
+ *   nodes      decoded trees in a bounded cache                        node.c
+ *   sorting    natural merge sort                                      sort.c
+ *   edits      a directory's changes, ordered by name                  edit.c
+ *   trees      a root and a trie of edited directories                 tree.c, write.c
+ *   chains     versions of a directory as skip-deltas                  chain.c
+ */
+#ifndef BOUGH_REPO_INNER_H
+#define BOUGH_REPO_INNER_H
+
+#include "base/buf.h"
+#include "git/object.h"
+#include "repo/repo.h"
+
+/* ---- Modes, kept as three bits ---- */
+
+enum bough_repo__mode {
+    BOUGH_REPO__FILE,
+    BOUGH_REPO__EXEC,
+    BOUGH_REPO__LINK,
+    BOUGH_REPO__SUB,
+    BOUGH_REPO__DIR,
+};
+
+/* Git's number of a class, and the class that git reads a number as. */
+uint32_t bough_repo__mode_of(enum bough_repo__mode m);
+enum bough_repo__mode bough_repo__mode_class(uint32_t mode);
+
+/* ---- Names ---- */
+
+/* Cut the first segment off `path`; false when it is empty. */
+bool bough_repo__segment(struct bough_view *path, struct bough_view *segment);
+
+/* Is `path` equal to `prefix`, or below it?  "" is above everything. */
+bool bough_repo__below(struct bough_view path, struct bough_view prefix);
+
+/* ---- Sorting ---- */
+
+typedef int bough_repo__cmp_fn(const void *ctx, uint32_t a, uint32_t b);
+
+/*
+ * Sort `n` indices; stable; linear on sorted input, n log(runs) else.  `tmp` has room for n.
+ */
+void bough_repo__sort(
+    uint32_t *items, uint32_t *tmp, size_t n, bough_repo__cmp_fn *cmp, const void *ctx);
+
+/* ---- Nodes ---- */
+
+/* An entry: where its name is in the node's body, its length, its mode. */
+struct bough_repo__ent {
+    uint32_t at;
+    uint32_t len_mode; /* length << 3 | enum bough_repo__mode */
+};
+
+/*
+ * A decoded tree: immutable.  While pinned it stays; unpinned ones are kept as long as the
+ * cache has room, last used first.
+ */
+struct bough_repo__node {
+    struct bough_oid id;
+    struct bough_buf raw;         /* the tree's body */
+    struct bough_repo__ent *ents; /* in tree order */
+    uint32_t *order;              /* indices by name bytes; NULL: ents is so ordered */
+    uint64_t *slots;              /* name hash >> 32 << 32 | index + 1; NULL: not made yet */
+    uint32_t n;
+    uint32_t pins;
+    size_t ents_cap;
+    size_t slots_n;
+    uint32_t lookups; /* since it was decoded; slots are made when they pay */
+    size_t cost;      /* bytes, as counted by the cache */
+    struct bough_repo__node *bucket;
+    struct bough_repo__node *newer, *older; /* while unpinned */
+};
+
+struct bough_repo__cache {
+    struct bough_repo__node **buckets;
+    size_t buckets_n; /* a power of two */
+    size_t count;
+    struct bough_repo__node *newest, *oldest;
+    size_t used, limit; /* bytes */
+};
+
+void bough_repo__cache_fini(struct bough_repo *r);
+
+/* The decoded tree `id`, pinned. BOUGH_EFORMAT and BOUGH_ECORRUPT as the store and the bytes say. */
+enum bough_err bough_repo__node_get(
+    struct bough_repo *r, const struct bough_oid *id, struct bough_repo__node **out);
+void bough_repo__node_unpin(struct bough_repo *r, struct bough_repo__node *n); /* NULL is fine */
+
+/* Let the cache have a tree that was just written; its body is taken over.  No promise. */
+void bough_repo__node_offer(
+    struct bough_repo *r, const struct bough_oid *id, struct bough_buf *body);
+
+static inline struct bough_view bough_repo__node_name(const struct bough_repo__node *n, uint32_t i)
+{
+    return bough_view(n->raw.ptr + n->ents[i].at, n->ents[i].len_mode >> 3);
+}
+
+static inline enum bough_repo__mode bough_repo__node_mode(
+    const struct bough_repo__node *n, uint32_t i)
+{
+    return (enum bough_repo__mode)(n->ents[i].len_mode & 7);
+}
+
+struct bough_oid bough_repo__node_id(
+    const struct bough_repo *r, const struct bough_repo__node *n, uint32_t i);
+
+/* Where entry `i` begins in the body; with i == n, the body's end. */
+size_t bough_repo__node_at(
+    const struct bough_repo *r, const struct bough_repo__node *n, uint32_t i);
+
+/* The index of `name`, or UINT32_MAX. */
+uint32_t bough_repo__node_find(
+    struct bough_repo *r, struct bough_repo__node *n, struct bough_view name);
+
+/* The first place in byte order whose name is greater than `after`; index through node_nth(). */
+uint32_t bough_repo__node_after(const struct bough_repo__node *n, struct bough_view after);
+static inline uint32_t bough_repo__node_nth(const struct bough_repo__node *n, uint32_t place)
+{
+    return n->order == NULL ? place : n->order[place];
+}
+
+/* The first entry, in tree order, that is not before (name, dir). */
+uint32_t bough_repo__node_place(const struct bough_repo__node *n, struct bough_view name, bool dir);
+
+/* ---- Edits ---- */
+
+enum { BOUGH_REPO__LEVELS = 12 };
+
+/* What one change makes of a name. */
+struct bough_repo__change {
+    enum bough_node_kind kind; /* NONE: removed */
+    enum bough_repo__mode mode;
+    struct bough_oid id;         /* of a value; of a dictionary without `dir` */
+    uint8_t *bytes;              /* of a value not stored yet; owned */
+    size_t len;                  /* of what is owned: one more than the value has */
+    struct bough_repo__dir *dir; /* edits of a dictionary; owned */
+};
+
+struct bough_repo__edit {
+    struct bough_repo__change to;
+    size_t size; /* as allocated */
+    uint32_t name_len;
+    uint32_t levels;
+    struct bough_repo__edit *next[]; /* levels of them, then the name */
+};
+
+/* Is the id of a directory known, and is it in the store? */
+enum bough_repo__state {
+    BOUGH_REPO__CLEAN,  /* known and stored */
+    BOUGH_REPO__HASHED, /* known, not stored */
+    BOUGH_REPO__DIRTY,  /* not known; then those above are dirty too */
+};
+
+/*
+ * An edited directory: changes over a base tree, a skip list by name bytes.
+ * One without live children is not there.
+ */
+struct bough_repo__dir {
+    struct bough_repo__dir *up;
+    struct bough_repo__node *base; /* pinned; NULL: a new directory */
+    struct bough_oid now;          /* unless dirty */
+    enum bough_repo__state state;
+    uint64_t live; /* children that are there */
+    size_t edits_n;
+    struct bough_repo__edit *cursor; /* of walks over the trie */
+    struct bough_repo__edit *next[BOUGH_REPO__LEVELS];
+};
+
+static inline struct bough_view bough_repo__edit_name(const struct bough_repo__edit *e)
+{
+    return bough_view(e->next + e->levels, e->name_len);
+}
+
+/* Is what it makes of its name something? */
+bool bough_repo__edit_there(const struct bough_repo__edit *e);
+
+/* A directory over tree `base` (NULL: empty). */
+enum bough_err bough_repo__dir_new(
+    struct bough_repo *r, const struct bough_oid *base, struct bough_repo__dir **out);
+void bough_repo__dir_free(struct bough_repo *r, struct bough_repo__dir *d); /* and all below */
+
+/* The change of `name`, or NULL; the first one after `name`, or NULL. */
+struct bough_repo__edit *bough_repo__dir_edit(struct bough_repo__dir *d, struct bough_view name);
+struct bough_repo__edit *bough_repo__dir_after(struct bough_repo__dir *d, struct bough_view name);
+
+/* What is at `name` now, base and change together (dead directories are NONE). */
+void bough_repo__dir_look(struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name,
+    struct bough_repo__change *out);
+
+/* What the base has at `name`. */
+void bough_repo__dir_base(struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name,
+    struct bough_repo__change *out);
+
+/*
+ * Make `to` of `name`, in place of whatever it was; what `to` owns is taken on BOUGH_OK.
+ * Counts and states are kept, up to the root.
+ */
+enum bough_err bough_repo__dir_put(struct bough_repo *r, struct bough_repo__dir *d,
+    struct bough_view name, const struct bough_repo__change *to);
+
+/* ---- Trees ---- */
+
+struct bough_tree {
+    struct bough_repo *r;
+    struct bough_oid root;           /* below the edits */
+    struct bough_repo__dir *top;     /* the edits; NULL: none */
+    struct bough_repo__node *listed; /* pinned: whose name next() lent */
+};
+
+void bough_repo__tree_init(
+    struct bough_tree *t, struct bough_repo *r, const struct bough_oid *root);
+void bough_repo__tree_fini(struct bough_tree *t);
+
+/* Forget the edits. */
+void bough_repo__tree_reset(struct bough_tree *t, const struct bough_oid *root);
+
+/* What is at `path`, with what owns it. */
+enum bough_err bough_repo__tree_look(
+    struct bough_tree *t, struct bough_view path, struct bough_repo__change *out);
+
+/*
+ * One edit, as told to those who describe them: `to` replaces what `d` has at `name`, which
+ * is the last segment of `path`.
+ */
+typedef enum bough_err bough_repo__edit_fn(void *ctx, struct bough_repo__dir *d,
+    struct bough_view path, struct bough_view name, const struct bough_repo__change *to);
+
+/* Every edit of the tree but the directories that hold them; `path` is borrowed for the call. */
+enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn *fn, void *ctx);
+
+/* ---- Writing trees ---- */
+
+/* One place where a new body differs from its base. */
+struct bough_repo__splice {
+    uint32_t pos;                       /* entry of the base */
+    uint32_t drop;                      /* 1: that entry goes */
+    const struct bough_repo__edit *put; /* NULL: nothing comes */
+};
+
+/* Bytes of the old body that are in the new one. */
+struct bough_repo__seg {
+    uint32_t dst, src, len;
+};
+struct bough_repo__map {
+    struct bough_repo__seg *segs; /* by dst, without overlap */
+    size_t n, cap;
+};
+
+void bough_repo__map_fini(struct bough_repo *r, struct bough_repo__map *m);
+enum bough_err bough_repo__map_add(
+    struct bough_repo *r, struct bough_repo__map *m, size_t dst, size_t src, size_t len);
+
+enum {
+    BOUGH_REPO__CHAIN_SETS = 1024, /* a power of two */
+    BOUGH_REPO__CHAIN_WAYS = 4,
+    BOUGH_REPO__CHAIN_VERSIONS = 4096, /* then a whole copy */
+    BOUGH_REPO__CHAIN_BODY_MIN = 1024, /* bytes; smaller trees are always whole */
+};
+
+/* A version that later ones may be deltas against, and how it came from the one below it. */
+struct bough_repo__version {
+    uint32_t number;
+    struct bough_oid id;
+    size_t len;
+    struct bough_repo__map map;
+};
+
+/* The versions of one directory that are bases of versions to come, newest on top. */
+struct bough_repo__chain {
+    uint64_t used; /* clock of last use */
+    struct bough_repo__version *stack;
+    size_t n, cap;
+    size_t cost; /* bytes, as counted */
+};
+
+struct bough_repo__chains {
+    struct bough_repo__chain **slots; /* sets of ways, by the newest version's id; NULL: none yet */
+    uint64_t clock;
+    size_t hand; /* where eviction goes on */
+    size_t used, limit;
+};
+
+/*
+ * Put the tree `body` into `txn`: whole, or as a delta against an earlier version of the
+ * directory that was `old` (NULL: none).  `map` says how it came from `old`; it is used up.
+ */
+enum bough_err bough_repo__chain_put(struct bough_repo *r, struct bough_txn *txn,
+    const struct bough_oid *old, struct bough_view body, struct bough_repo__map *map,
+    struct bough_oid *id);
+
+/* Forget all versions: after a transaction that did not happen, their objects may not exist. */
+void bough_repo__chains_drop(struct bough_repo *r);
+
+/* ---- Heads ---- */
+
+enum { BOUGH_REPO__BUCKETS = 1024 };
+
+/*
+ * A branch as this process knows it: its head, and the overlay of its open window.  There is
+ * one however many handles are open; it stays while it has handles, an overlay or a window
+ * of its own.
+ */
+struct bough_repo__head {
+    struct bough_repo *r;
+    struct bough_repo__head *bucket;
+    struct bough_repo__head *open_next;    /* in the list of open windows, while ops > 0 */
+    struct bough_repo__head *touched_next; /* in the list of touched ones */
+    uint32_t handles;
+    bool loaded;  /* false: what follows must be read from the store first */
+    bool stale;   /* a transaction that touched it failed: its records must be read, too */
+    bool touched; /* by the transaction under way */
+    bool own_window;
+    struct bough_window window; /* when own_window */
+    struct bough_oid commit;    /* zero: unborn */
+    struct bough_tree tree;     /* the head's root with the overlay as edits */
+
+    /* The open window; ops == 0: none. */
+    uint32_t ops;
+    uint64_t bytes;
+    uint64_t number;          /* of the window, as in its records */
+    uint64_t seq;             /* of its last record; 0: none */
+    struct bough_time opened; /* by env's clock */
+    struct bough_buf who;     /* authors and message, as in records, without times */
+    struct bough_time author_time, committer_time; /* of the last write */
+
+    size_t name_len;
+    uint8_t name[]; /* full: refs/heads/main */
+};
+
+struct bough_branch {
+    struct bough_repo__head *h;
+};
+
+static inline struct bough_view bough_repo__head_name(const struct bough_repo__head *h)
+{
+    return bough_view(h->name, h->name_len);
+}
+
+/* The head of full name `name`, made when there is none, loaded. */
+enum bough_err bough_repo__head_get(
+    struct bough_repo *r, struct bough_view name, struct bough_repo__head **out);
+
+/* The same if it is known here already, loaded; NULL when not: then the store's ref says all. */
+enum bough_err bough_repo__head_known(
+    struct bough_repo *r, struct bough_view name, struct bough_repo__head **out);
+
+/* Load it when it must be. */
+enum bough_err bough_repo__head_load(struct bough_repo__head *h);
+void bough_repo__head_release(struct bough_repo__head *h); /* forget it if nothing needs it */
+void bough_repo__heads_fini(struct bough_repo *r);
+
+/* Close the window that is open; the overlay is the caller's to deal with. */
+void bough_repo__head_shut(struct bough_repo__head *h);
+
+/* Bring back every overlay that the store's records hold; load what is stale. */
+enum bough_err bough_repo__heads_recover(struct bough_repo *r);
+enum bough_err bough_repo__heads_refresh(struct bough_repo *r);
+
+/* The window that counts for a branch, defaults filled in; time_ms 0: each. */
+struct bough_window bough_repo__head_window(const struct bough_repo__head *h);
+
+/* ---- Records ---- */
+
+/* Who and what, decoded or to be encoded. */
+struct bough_repo__record {
+    uint64_t window;
+    struct bough_info info;
+    uint32_t changes_n;
+    struct bough_view changes; /* encoded one after the other */
+};
+
+struct bough_repo__record_change {
+    bool remove;
+    enum bough_repo__mode mode;
+    struct bough_oid id;
+    struct bough_view path;
+};
+
+/* Authors and message without times: equal bytes, same window. */
+void bough_repo__who_put(struct bough_buf *out, const struct bough_info *info);
+enum bough_err bough_repo__who_get(struct bough_view bytes, struct bough_info *out);
+
+void bough_repo__change_put(
+    struct bough_repo *r, struct bough_buf *out, const struct bough_repo__record_change *c);
+/* Take the next change off the front; BOUGH_ECORRUPT when it is none. */
+enum bough_err bough_repo__change_get(
+    struct bough_repo *r, struct bough_view *left, struct bough_repo__record_change *out);
+
+void bough_repo__record_put(struct bough_buf *out, const struct bough_repo__record *rec);
+enum bough_err bough_repo__record_get(
+    struct bough_repo *r, struct bough_view bytes, struct bough_repo__record *out);
+
+/* Bytes of a record besides its changes and texts, at most. */
+enum { BOUGH_REPO__RECORD_HEAD_MAX = 128 };
+
+/* ---- Transactions ---- */
+
+/*
+ * An operation: begin, then bough_repo__txn() at the first thing to write, then end with how
+ * it went.  Outside of gather the end commits or aborts; inside, an error of an operation
+ * that wrote already spoils the gather.
+ */
+enum bough_err bough_repo__begin(struct bough_repo *r);
+enum bough_err bough_repo__txn(struct bough_repo *r, struct bough_txn **out);
+enum bough_err bough_repo__end(struct bough_repo *r, enum bough_err err);
+
+/* Mark a head as changed by the transaction. */
+void bough_repo__touch(struct bough_repo__head *h);
+
+/*
+ * Refs that moved in the transaction and are not seen in the store yet: a directory used as an
+ * ordered map.  FILE: the id; its bytes, if any, are what it peels to.  SUB: deleted.
+ */
+enum bough_err bough_repo__moved_put(struct bough_repo *r, struct bough_repo__dir **map,
+    struct bough_view name, const struct bough_oid *id, const struct bough_oid *peeled);
+void bough_repo__moved_drop(struct bough_repo *r);
+
+/* Change a ref in the transaction; `old` and `now` zero: none. `peeled` NULL: is no tag. */
+enum bough_err bough_repo__ref_move(struct bough_repo *r, struct bough_view name,
+    const struct bough_oid *old, const struct bough_oid *now, const struct bough_oid *peeled);
+
+/* As the store's calls, with the transaction's changes; windows are not folded. */
+enum bough_err bough_repo__ref_now(
+    struct bough_repo *r, struct bough_view name, struct bough_ref *out);
+enum bough_err bough_repo__ref_after(
+    struct bough_repo *r, struct bough_view prefix, struct bough_view after, struct bough_ref *out);
+
+/* ---- Events ---- */
+
+/* Told when the transaction happened, forgotten when it did not. */
+enum bough_err bough_repo__event(struct bough_repo *r, const struct bough_event *event);
+void bough_repo__events_tell(struct bough_repo *r);
+void bough_repo__events_drop(struct bough_repo *r);
+
+/* ---- Commits ---- */
+
+/* Is this author, committer and message one that can be written? */
+enum bough_err bough_repo__info_check(struct bough_repo *r, const struct bough_info *info);
+
+enum bough_err bough_repo__commit_put(struct bough_repo *r, struct bough_txn *txn,
+    const struct bough_oid *tree, const struct bough_oid *parents, size_t parents_n,
+    const struct bough_info *info, struct bough_oid *id);
+
+/* As bough_repo_root_of(), with the objects of `store`; `peeled` (may be NULL): the first no tag. */
+enum bough_err bough_repo__root_in(struct bough_repo *r, struct bough_store *store,
+    const struct bough_oid *id, struct bough_oid *peeled, struct bough_oid *root);
+
+/* Abort an operation that turned out to write nothing; inside of gather what it put stays. */
+enum bough_err bough_repo__end_idle(struct bough_repo *r);
+
+/* The default message: of a tree's edits, and of what differs between two roots. */
+enum bough_err bough_repo__message_edits(struct bough_tree *t, struct bough_buf *out);
+enum bough_err bough_repo__message_diff(struct bough_repo *r, const struct bough_oid *a,
+    const struct bough_oid *b, struct bough_buf *out);
+
+/* Write the overlay as a commit, in the transaction. */
+enum bough_err bough_repo__fold(struct bough_repo__head *h);
+
+/* Begin, fold, end. */
+enum bough_err bough_repo__fold_now(struct bough_repo__head *h);
+
+/* ---- The repository ---- */
+
+struct bough_repo {
+    struct bough_store *store;
+    struct bough_mem *mem;
+    enum bough_algo algo;
+    uint32_t hash_len; /* bytes of an id */
+    uint64_t key;      /* of hash tables and skip lists */
+    struct bough_why why;
+    struct bough_window window; /* of branches that have none of their own */
+    struct bough_repo__cache cache;
+    struct bough_repo__chains chains;
+
+    struct bough_repo__head *heads[BOUGH_REPO__BUCKETS];
+    struct bough_repo__head *open;    /* those with an open window */
+    struct bough_repo__head *touched; /* those that the transaction changed */
+    size_t stale_n;                   /* heads that are stale */
+
+    struct bough_txn *txn; /* under way; NULL: nothing written yet */
+    bool wrote;            /* the operation under way asked for the transaction */
+    bool gathering;
+    enum bough_err spoiled;        /* the gather under way cannot succeed any more */
+    struct bough_repo__dir *moved; /* refs, as above */
+    struct bough_repo__dir *trial; /* refs that an update is about to move */
+    struct bough_buf lent;         /* names and targets lent to callers */
+
+    struct bough_listener *listeners;
+    struct bough_buf events; /* not told yet */
+};
+
+#endif

@@ -1,0 +1,450 @@
+/*
+ * node.c - decoded trees, and the cache that keeps them.
+ *
+ *   modes and names     classes, segments of paths
+ *   node_parse ...      from a tree's body to entries
+ *   lookup              by name (hash or binary search), by byte order, by tree order
+ *   cache               buckets by id, a list by last use, a limit in bytes
+ *
+ * Foreign trees are read as git reads them: padded and odd modes are taken for what git
+ * takes them for; the first of equal names counts.
+ *
+ * Invariant: a node is in its bucket; it is in the list exactly while unpinned; cache.used
+ * is the sum of all costs.  The newest unpinned node is kept even when it alone is over the
+ * limit, so that a directory larger than the cache is not decoded for every look.
+ */
+#include "repo/inner.h"
+
+enum { MODE_DIGITS_MAX = 8, SLOTS_MIN = 16 };
+
+uint32_t bough_repo__mode_of(enum bough_repo__mode m)
+{
+    static const uint32_t modes[] = {0100644, 0100755, 0120000, 0160000, 0040000};
+
+    return modes[m];
+}
+
+enum bough_repo__mode bough_repo__mode_class(uint32_t mode)
+{
+    switch (mode & 0170000) {
+    case 0100000:
+        return (mode & 0100) != 0 ? BOUGH_REPO__EXEC : BOUGH_REPO__FILE;
+    case 0120000:
+        return BOUGH_REPO__LINK;
+    case 0040000:
+        return BOUGH_REPO__DIR;
+    default:
+        return BOUGH_REPO__SUB;
+    }
+}
+
+bool bough_repo__segment(struct bough_view *path, struct bough_view *segment)
+{
+    size_t n = 0;
+
+    if (path->len == 0)
+        return false;
+    while (n < path->len && path->ptr[n] != '/')
+        n++;
+    *segment = bough_view(path->ptr, n);
+    n += n < path->len;
+    *path = bough_view(path->ptr + n, path->len - n);
+    return true;
+}
+
+bool bough_repo__below(struct bough_view path, struct bough_view prefix)
+{
+    if (prefix.len == 0)
+        return true;
+    if (path.len < prefix.len || memcmp(path.ptr, prefix.ptr, prefix.len) != 0)
+        return false;
+    return path.len == prefix.len || path.ptr[prefix.len] == '/';
+}
+
+/* ---- Decoding ---- */
+
+static enum bough_err node_broken(struct bough_repo *r, const struct bough_oid *id)
+{
+    char hex[BOUGH_HEX_MAX];
+    size_t n = bough_oid_hex(r->algo, id, hex);
+
+    return BOUGH_WHY(&r->why, BOUGH_ECORRUPT, "broken tree", hex, n);
+}
+
+/* The entry that begins at `*at`, which moves behind it; false when it is none. */
+static bool ent_parse(
+    const struct bough_buf *raw, uint32_t hash_len, size_t *at, struct bough_repo__ent *out)
+{
+    const uint8_t *p = raw->ptr + *at, *end = raw->ptr + raw->len, *name;
+    uint32_t mode = 0;
+
+    for (name = p; p < end && *p >= '0' && *p <= '7' && p - name < MODE_DIGITS_MAX; p++)
+        mode = mode << 3 | (uint32_t)(*p - '0');
+    if (p == name || p == end || *p != ' ')
+        return false;
+    name = ++p;
+    while (p < end && *p != 0)
+        p++;
+    if (p == name || (size_t)(end - p) < (size_t)hash_len + 1)
+        return false;
+    out->at = (uint32_t)(name - raw->ptr);
+    out->len_mode = (uint32_t)(p - name) << 3 | (uint32_t)bough_repo__mode_class(mode);
+    *at = (size_t)(p - raw->ptr) + 1 + hash_len;
+    return true;
+}
+
+static int order_cmp(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct bough_repo__node *n = (const struct bough_repo__node *)ctx;
+
+    return bough_view_cmp(bough_repo__node_name(n, a), bough_repo__node_name(n, b));
+}
+
+/* Make the permutation into byte order. */
+static enum bough_err node_order(struct bough_repo *r, struct bough_repo__node *n)
+{
+    uint32_t *tmp = bough_mem_alloc(r->mem, n->n * sizeof *tmp);
+
+    n->order = bough_mem_alloc(r->mem, n->n * sizeof *n->order);
+    if (tmp == NULL || n->order == NULL) {
+        bough_mem_free(r->mem, tmp, n->n * sizeof *tmp);
+        return BOUGH_ENOMEM;
+    }
+    for (uint32_t i = 0; i < n->n; i++)
+        n->order[i] = i;
+    bough_repo__sort(n->order, tmp, n->n, order_cmp, n);
+    bough_mem_free(r->mem, tmp, n->n * sizeof *tmp);
+    return BOUGH_OK;
+}
+
+static enum bough_err node_parse(struct bough_repo *r, struct bough_repo__node *n)
+{
+    bool ordered = true;
+    size_t at = 0;
+    void *ents;
+
+    if (n->raw.len > UINT32_MAX / 8)
+        return BOUGH_WHY(&r->why, BOUGH_ETOOBIG, "tree too large to edit", NULL, 0);
+    while (at < n->raw.len) {
+        if (n->n == n->ents_cap) {
+            size_t left = (n->raw.len - at) / (r->hash_len + 16);
+            enum bough_err err;
+
+            ents = n->ents;
+            err = bough_mem_grow(r->mem, &ents, &n->ents_cap, n->n + left + 1, sizeof *n->ents);
+            n->ents = (struct bough_repo__ent *)ents;
+            if (err)
+                return err;
+        }
+        if (!ent_parse(&n->raw, r->hash_len, &at, &n->ents[n->n]))
+            return node_broken(r, &n->id);
+        n->n++;
+        ordered = ordered && (n->n < 2 || order_cmp(n, n->n - 2, n->n - 1) < 0);
+    }
+    return ordered ? BOUGH_OK : node_order(r, n);
+}
+
+static void node_free(struct bough_repo *r, struct bough_repo__node *n)
+{
+    bough_buf_fini(&n->raw);
+    bough_mem_free(r->mem, n->ents, n->ents_cap * sizeof *n->ents);
+    bough_mem_free(r->mem, n->order, n->n * sizeof *n->order);
+    bough_mem_free(r->mem, n->slots, n->slots_n * sizeof *n->slots);
+    bough_mem_free(r->mem, n, sizeof *n);
+}
+
+struct bough_oid bough_repo__node_id(
+    const struct bough_repo *r, const struct bough_repo__node *n, uint32_t i)
+{
+    return bough_oid_raw(r->algo, n->raw.ptr + n->ents[i].at + (n->ents[i].len_mode >> 3) + 1);
+}
+
+size_t bough_repo__node_at(const struct bough_repo *r, const struct bough_repo__node *n, uint32_t i)
+{
+    const struct bough_repo__ent *before;
+
+    if (i == 0)
+        return 0;
+    before = &n->ents[i - 1];
+    return (size_t)before->at + (before->len_mode >> 3) + 1 + r->hash_len;
+}
+
+/* ---- Lookup ---- */
+
+static void node_index(struct bough_repo *r, struct bough_repo__node *n)
+{
+    size_t want = SLOTS_MIN;
+
+    while (want < (size_t)n->n * 2)
+        want *= 2;
+    n->slots = bough_mem_zalloc(r->mem, want, sizeof *n->slots);
+    if (n->slots == NULL) {
+        n->lookups = 0; /* search on, and try again later */
+        return;
+    }
+    n->slots_n = want;
+    n->cost += want * sizeof *n->slots;
+    r->cache.used += want * sizeof *n->slots;
+    for (uint32_t i = 0; i < n->n; i++) {
+        struct bough_view name = bough_repo__node_name(n, i);
+        uint64_t hash = bough_mix64(r->key, name.ptr, name.len);
+        size_t at = (size_t)hash & (want - 1);
+
+        while (n->slots[at] != 0)
+            at = (at + 1) & (want - 1);
+        n->slots[at] = (hash >> 32 << 32) | (i + 1);
+    }
+}
+
+static uint32_t node_hashed(
+    const struct bough_repo *r, const struct bough_repo__node *n, struct bough_view name)
+{
+    uint64_t hash = bough_mix64(r->key, name.ptr, name.len);
+    size_t at = (size_t)hash & (n->slots_n - 1);
+
+    for (; n->slots[at] != 0; at = (at + 1) & (n->slots_n - 1)) {
+        uint32_t i = (uint32_t)n->slots[at] - 1;
+
+        if (n->slots[at] >> 32 == hash >> 32 && bough_view_eq(bough_repo__node_name(n, i), name))
+            return i;
+    }
+    return UINT32_MAX;
+}
+
+uint32_t bough_repo__node_after(const struct bough_repo__node *n, struct bough_view after)
+{
+    uint32_t lo = 0, hi = n->n;
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        struct bough_view name = bough_repo__node_name(n, bough_repo__node_nth(n, mid));
+
+        if (bough_view_cmp(name, after) <= 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+uint32_t bough_repo__node_find(
+    struct bough_repo *r, struct bough_repo__node *n, struct bough_view name)
+{
+    uint32_t place, i;
+
+    if (n->slots == NULL && n->n > SLOTS_MIN && ++n->lookups > n->n / 16)
+        node_index(r, n);
+    if (n->slots != NULL)
+        return node_hashed(r, n, name);
+    place = bough_repo__node_after(n, name);
+    if (place == 0)
+        return UINT32_MAX;
+    i = bough_repo__node_nth(n, place - 1);
+    return bough_view_eq(bough_repo__node_name(n, i), name) ? i : UINT32_MAX;
+}
+
+uint32_t bough_repo__node_place(const struct bough_repo__node *n, struct bough_view name, bool dir)
+{
+    uint32_t lo = 0, hi = n->n;
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        bool mid_dir = bough_repo__node_mode(n, mid) == BOUGH_REPO__DIR;
+
+        if (bough_tree_name_cmp(bough_repo__node_name(n, mid), mid_dir, name, dir) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* ---- Cache ---- */
+
+static struct bough_repo__node **cache_bucket(
+    struct bough_repo__cache *c, const struct bough_oid *id)
+{
+    return &c->buckets[bough_get64le(id->bytes) & (c->buckets_n - 1)];
+}
+
+static void list_drop(struct bough_repo__cache *c, struct bough_repo__node *n)
+{
+    if (n->newer != NULL)
+        n->newer->older = n->older;
+    else
+        c->newest = n->older;
+    if (n->older != NULL)
+        n->older->newer = n->newer;
+    else
+        c->oldest = n->newer;
+    n->newer = n->older = NULL;
+}
+
+static void list_push(struct bough_repo__cache *c, struct bough_repo__node *n)
+{
+    n->newer = NULL;
+    n->older = c->newest;
+    if (c->newest != NULL)
+        c->newest->newer = n;
+    else
+        c->oldest = n;
+    c->newest = n;
+}
+
+static void cache_remove(struct bough_repo *r, struct bough_repo__node *n)
+{
+    struct bough_repo__node **at = cache_bucket(&r->cache, &n->id);
+
+    while (*at != n)
+        at = &(*at)->bucket;
+    *at = n->bucket;
+    list_drop(&r->cache, n);
+    r->cache.used -= n->cost;
+    r->cache.count--;
+    node_free(r, n);
+}
+
+static void cache_trim(struct bough_repo *r)
+{
+    struct bough_repo__cache *c = &r->cache;
+
+    while (c->used > c->limit && c->oldest != c->newest)
+        cache_remove(r, c->oldest);
+}
+
+/* Twice the buckets; with no memory for them, chains get longer. */
+static void cache_grow(struct bough_repo *r)
+{
+    struct bough_repo__cache *c = &r->cache, bigger = *c;
+
+    bigger.buckets_n = c->buckets_n == 0 ? 256 : c->buckets_n * 2;
+    bigger.buckets = bough_mem_zalloc(r->mem, bigger.buckets_n, sizeof(void *));
+    if (bigger.buckets == NULL)
+        return;
+    for (size_t i = 0; i < c->buckets_n; i++) {
+        struct bough_repo__node *n = c->buckets[i], *next;
+
+        for (; n != NULL; n = next) {
+            struct bough_repo__node **at = cache_bucket(&bigger, &n->id);
+
+            next = n->bucket;
+            n->bucket = *at;
+            *at = n;
+        }
+    }
+    bough_mem_free(r->mem, c->buckets, c->buckets_n * sizeof(void *));
+    *c = bigger;
+}
+
+/* Decode `raw` (taken, even on error) and keep it, pinned. */
+static enum bough_err cache_add(struct bough_repo *r, const struct bough_oid *id,
+    struct bough_buf *raw, struct bough_repo__node **out)
+{
+    struct bough_repo__cache *c = &r->cache;
+    struct bough_repo__node *n = bough_mem_zalloc(r->mem, 1, sizeof *n);
+    struct bough_repo__node **at;
+    enum bough_err err;
+
+    if (c->count >= c->buckets_n)
+        cache_grow(r);
+    if (n == NULL || c->buckets_n == 0) {
+        bough_mem_free(r->mem, n, sizeof *n);
+        bough_buf_fini(raw);
+        return BOUGH_ENOMEM;
+    }
+    n->id = *id;
+    n->raw = *raw;
+    bough_buf_init(raw, r->mem);
+    err = node_parse(r, n);
+    if (err) {
+        node_free(r, n);
+        return err;
+    }
+    n->pins = 1;
+    n->cost = sizeof *n + n->raw.cap + n->ents_cap * sizeof *n->ents +
+              (n->order == NULL ? 0 : n->n * sizeof *n->order);
+    at = cache_bucket(c, id);
+    n->bucket = *at;
+    *at = n;
+    c->count++;
+    c->used += n->cost;
+    *out = n;
+    return BOUGH_OK;
+}
+
+static struct bough_repo__node *cache_find(struct bough_repo *r, const struct bough_oid *id)
+{
+    struct bough_repo__node *n;
+
+    if (r->cache.buckets_n == 0)
+        return NULL;
+    n = *cache_bucket(&r->cache, id);
+    while (n != NULL && !bough_oid_eq(&n->id, id))
+        n = n->bucket;
+    return n;
+}
+
+enum bough_err bough_repo__node_get(
+    struct bough_repo *r, const struct bough_oid *id, struct bough_repo__node **out)
+{
+    struct bough_repo__node *n = cache_find(r, id);
+    enum bough_type type;
+    struct bough_buf raw;
+    enum bough_err err;
+
+    if (n != NULL) {
+        if (n->pins++ == 0)
+            list_drop(&r->cache, n);
+        *out = n;
+        return BOUGH_OK;
+    }
+    bough_buf_init(&raw, r->mem);
+    err = BOUGH_OK;
+    if (!bough_oid_eq(id, bough_oid_empty_tree(r->algo))) {
+        err = bough_store_read(r->store, id, &type, &raw);
+        if (err == BOUGH_OK && type != BOUGH_TREE)
+            err = node_broken(r, id);
+        else if (err)
+            r->why = r->store->why;
+    }
+    if (err) {
+        bough_buf_fini(&raw);
+        return err;
+    }
+    err = cache_add(r, id, &raw, out);
+    if (err == BOUGH_OK)
+        cache_trim(r);
+    return err;
+}
+
+void bough_repo__node_unpin(struct bough_repo *r, struct bough_repo__node *n)
+{
+    if (n == NULL)
+        return;
+    BOUGH_ASSERT(n->pins > 0);
+    if (--n->pins > 0)
+        return;
+    list_push(&r->cache, n);
+    cache_trim(r);
+}
+
+void bough_repo__node_offer(
+    struct bough_repo *r, const struct bough_oid *id, struct bough_buf *body)
+{
+    struct bough_repo__node *n = NULL;
+
+    if (cache_find(r, id) != NULL || body->len > r->cache.limit)
+        bough_buf_fini(body);
+    else if (cache_add(r, id, body, &n) == BOUGH_OK)
+        bough_repo__node_unpin(r, n);
+}
+
+void bough_repo__cache_fini(struct bough_repo *r)
+{
+    struct bough_repo__cache *c = &r->cache;
+
+    while (c->oldest != NULL)
+        cache_remove(r, c->oldest);
+    BOUGH_ASSERT(c->count == 0); /* every tree was closed */
+    bough_mem_free(r->mem, c->buckets, c->buckets_n * sizeof(void *));
+}

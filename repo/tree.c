@@ -1,0 +1,546 @@
+/*
+ * tree.c - a root and edits on top, as paths.
+ *
+ *   opening     trees are a root until something is edited
+ *   finding     down the edits, then down the nodes
+ *   listing     base and edits merged by name bytes
+ *   editing     set, remove, move
+ *   telling     every edit, for messages
+ *
+ * An edit that fails leaves the tree as it was: what is new is built aside and linked by
+ * one step that cannot fail half-way.
+ */
+#include "repo/inner.h"
+
+static const struct bough_repo__change change_gone = {.kind = BOUGH_NODE_NONE};
+
+void bough_repo__tree_init(struct bough_tree *t, struct bough_repo *r, const struct bough_oid *root)
+{
+    *t = (struct bough_tree){.r = r};
+    t->root = root == NULL ? *bough_oid_empty_tree(r->algo) : *root;
+}
+
+void bough_repo__tree_reset(struct bough_tree *t, const struct bough_oid *root)
+{
+    bough_repo__dir_free(t->r, t->top);
+    bough_repo__node_unpin(t->r, t->listed);
+    bough_repo__tree_init(t, t->r, root);
+}
+
+void bough_repo__tree_fini(struct bough_tree *t)
+{
+    bough_repo__tree_reset(t, NULL);
+}
+
+enum bough_err bough_tree_open(
+    struct bough_repo *r, const struct bough_oid *root, struct bough_tree **out)
+{
+    struct bough_tree *t = bough_mem_alloc(r->mem, sizeof *t);
+
+    if (t == NULL)
+        return BOUGH_ENOMEM;
+    bough_repo__tree_init(t, r, root);
+    *out = t;
+    return BOUGH_OK;
+}
+
+void bough_tree_close(struct bough_tree *t)
+{
+    if (t == NULL)
+        return;
+    bough_repo__tree_fini(t);
+    bough_mem_free(t->r->mem, t, sizeof *t);
+}
+
+const struct bough_oid *bough_tree_root(const struct bough_tree *t)
+{
+    return &t->root;
+}
+
+bool bough_tree_edited(const struct bough_tree *t)
+{
+    return t->top != NULL && t->top->state != BOUGH_REPO__CLEAN;
+}
+
+/* ---- Finding ---- */
+
+/* Where a path leads: a change, and what it is part of. */
+struct place {
+    struct bough_repo__change is;
+    size_t through; /* bytes of the path that are a value, when the path goes on */
+};
+
+/* Follow `path` from directory `at` (its `dir` or `id`). */
+static enum bough_err tree_walk(
+    struct bough_repo *r, struct bough_repo__change at, struct bough_view path, struct place *out)
+{
+    struct bough_view left = path, name;
+
+    out->through = 0;
+    while (at.kind == BOUGH_NODE_DICT && bough_repo__segment(&left, &name)) {
+        if (at.dir != NULL) {
+            bough_repo__dir_look(r, at.dir, name, &at);
+        } else {
+            struct bough_repo__node *n;
+            enum bough_err err = bough_repo__node_get(r, &at.id, &n);
+            uint32_t i;
+
+            if (err)
+                return err;
+            i = bough_repo__node_find(r, n, name);
+            at = (struct bough_repo__change){.kind = BOUGH_NODE_NONE};
+            if (i != UINT32_MAX) {
+                at.mode = bough_repo__node_mode(n, i);
+                at.kind = at.mode == BOUGH_REPO__DIR ? BOUGH_NODE_DICT : BOUGH_NODE_VALUE;
+                at.id = bough_repo__node_id(r, n, i);
+            }
+            bough_repo__node_unpin(r, n);
+        }
+    }
+    if (left.len > 0) { /* below a value, or below nothing */
+        if (at.kind == BOUGH_NODE_VALUE)
+            out->through = (size_t)(left.ptr - path.ptr) - 1;
+        at = (struct bough_repo__change){.kind = BOUGH_NODE_NONE};
+    }
+    out->is = at;
+    return BOUGH_OK;
+}
+
+static struct bough_repo__change tree_top(const struct bough_tree *t)
+{
+    return (struct bough_repo__change){
+        .kind = BOUGH_NODE_DICT, .mode = BOUGH_REPO__DIR, .id = t->root, .dir = t->top};
+}
+
+enum bough_err bough_repo__tree_look(
+    struct bough_tree *t, struct bough_view path, struct bough_repo__change *out)
+{
+    struct place p;
+    enum bough_err err = tree_walk(t->r, tree_top(t), path, &p);
+
+    if (err == BOUGH_OK)
+        *out = p.is;
+    return err;
+}
+
+static void node_say(const struct bough_repo__change *is, struct bough_node *out)
+{
+    *out = (struct bough_node){.kind = is->kind};
+    if (is->kind == BOUGH_NODE_NONE)
+        return;
+    out->mode = bough_repo__mode_of(is->mode);
+    if (is->bytes != NULL)
+        out->bytes = bough_view(is->bytes, is->len - 1);
+    if (is->dir == NULL)
+        out->id = is->id;
+    else if (is->dir->state == BOUGH_REPO__CLEAN)
+        out->id = is->dir->now;
+}
+
+enum bough_err bough_tree_find(
+    struct bough_tree *t, struct bough_view path, struct bough_node *out, size_t *through)
+{
+    struct place p;
+    enum bough_err err = tree_walk(t->r, tree_top(t), path, &p);
+
+    if (err)
+        return err;
+    node_say(&p.is, out);
+    if (through != NULL)
+        *through = p.through;
+    return BOUGH_OK;
+}
+
+/* ---- Listing ---- */
+
+/* The first live child after `after`: the lesser of the first in the base and the first edit. */
+static enum bough_err next_in(struct bough_tree *t, struct bough_repo__dir *d,
+    struct bough_repo__node *n, struct bough_view after, struct bough_view *name,
+    struct bough_repo__change *out)
+{
+    struct bough_repo__edit *e = d == NULL ? NULL : bough_repo__dir_after(d, after);
+    uint32_t place = n == NULL ? 0 : bough_repo__node_after(n, after);
+
+    for (;;) {
+        bool base = n != NULL && place < n->n;
+        uint32_t i = base ? bough_repo__node_nth(n, place) : 0;
+        int cmp = e == NULL ? -1
+                  : base    ? bough_view_cmp(bough_repo__node_name(n, i), bough_repo__edit_name(e))
+                            : 1;
+
+        if (!base && e == NULL)
+            return BOUGH_ENOENT;
+        if (cmp < 0) {
+            *name = bough_repo__node_name(n, i);
+            out->mode = bough_repo__node_mode(n, i);
+            out->kind = out->mode == BOUGH_REPO__DIR ? BOUGH_NODE_DICT : BOUGH_NODE_VALUE;
+            out->id = bough_repo__node_id(t->r, n, i);
+            return BOUGH_OK;
+        }
+        if (bough_repo__edit_there(e)) {
+            *name = bough_repo__edit_name(e);
+            *out = e->to;
+            return BOUGH_OK;
+        }
+        place += cmp == 0;
+        e = e->next[0];
+    }
+}
+
+enum bough_err bough_tree_next(struct bough_tree *t, struct bough_view dir, struct bough_view after,
+    struct bough_view *name, struct bough_node *out)
+{
+    struct bough_repo__change at, is = {.kind = BOUGH_NODE_NONE};
+    struct bough_repo__node *n = NULL;
+    enum bough_err err = bough_repo__tree_look(t, dir, &at);
+
+    if (err)
+        return err;
+    if (at.kind != BOUGH_NODE_DICT)
+        return BOUGH_ENOENT;
+    if (at.dir == NULL) {
+        err = bough_repo__node_get(t->r, &at.id, &n);
+        if (err)
+            return err;
+        err = next_in(t, NULL, n, after, name, &is);
+        bough_repo__node_unpin(t->r, t->listed); /* `after` may be a name in it */
+        t->listed = n;
+    } else {
+        err = next_in(t, at.dir, at.dir->base, after, name, &is);
+    }
+    if (err == BOUGH_OK)
+        node_say(&is, out);
+    return err;
+}
+
+/* ---- Editing ---- */
+
+static enum bough_err tree_edit(struct bough_tree *t)
+{
+    if (t->top != NULL)
+        return BOUGH_OK;
+    return bough_repo__dir_new(t->r, &t->root, &t->top);
+}
+
+/* The directory `name` of `d`, opened for edits; NULL when there is none. */
+static enum bough_err dir_enter(struct bough_repo *r, struct bough_repo__dir *d,
+    struct bough_view name, struct bough_repo__dir **out)
+{
+    struct bough_repo__edit *e = bough_repo__dir_edit(d, name);
+    struct bough_repo__change is;
+    enum bough_err err;
+
+    *out = NULL;
+    if (e != NULL && e->to.dir != NULL) { /* one that died is there to be used again */
+        *out = e->to.dir;
+        return BOUGH_OK;
+    }
+    bough_repo__dir_look(r, d, name, &is);
+    if (is.kind != BOUGH_NODE_DICT)
+        return BOUGH_OK;
+    err = bough_repo__dir_new(r, &is.id, &is.dir);
+    if (err)
+        return err;
+    err = bough_repo__dir_put(r, d, name, &is);
+    if (err) {
+        bough_repo__dir_free(r, is.dir);
+        return err;
+    }
+    *out = is.dir;
+    return BOUGH_OK;
+}
+
+/* `to` inside of new directories for every segment of `path`; with no segment, `to` itself. */
+static enum bough_err chain_build(struct bough_repo *r, struct bough_view path,
+    const struct bough_repo__change *to, struct bough_repo__change *out)
+{
+    struct bough_repo__dir *first = NULL, *last = NULL;
+    struct bough_view name;
+    enum bough_err err;
+
+    while (bough_repo__segment(&path, &name)) {
+        struct bough_repo__change sub = {.kind = BOUGH_NODE_DICT, .mode = BOUGH_REPO__DIR};
+
+        if (first == NULL) {
+            err = bough_repo__dir_new(r, NULL, &first);
+            if (err)
+                return err;
+            last = first;
+        }
+        if (path.len == 0) {
+            err = bough_repo__dir_put(r, last, name, to);
+        } else {
+            err = bough_repo__dir_new(r, NULL, &sub.dir);
+            if (err == BOUGH_OK) {
+                err = bough_repo__dir_put(r, last, name, &sub);
+                if (err)
+                    bough_repo__dir_free(r, sub.dir);
+            }
+        }
+        if (err) {
+            bough_repo__dir_free(r, first);
+            return err;
+        }
+        last = sub.dir;
+    }
+    *out = *to;
+    if (first != NULL)
+        *out = (struct bough_repo__change){
+            .kind = BOUGH_NODE_DICT, .mode = BOUGH_REPO__DIR, .dir = first};
+    return BOUGH_OK;
+}
+
+/* Give up what chain_build() put around `to`, not `to` itself. */
+static void chain_drop(struct bough_repo *r, struct bough_repo__change *built,
+    const struct bough_repo__change *to, size_t depth)
+{
+    struct bough_repo__dir *d = built->dir;
+
+    if (depth == 0)
+        return;
+    while (--depth > 0)
+        d = d->next[0]->to.dir;
+    d->next[0]->to.bytes = NULL;
+    d->next[0]->to.dir = NULL;
+    if (to->dir != NULL)
+        to->dir->up = NULL;
+    bough_repo__dir_free(r, built->dir);
+}
+
+static size_t path_depth(struct bough_view path)
+{
+    struct bough_view name;
+    size_t n = 0;
+
+    while (bough_repo__segment(&path, &name))
+        n++;
+    return n;
+}
+
+/* Make `to` of `path`, which is not the root; what it owns is taken on BOUGH_OK. */
+static enum bough_err tree_put(
+    struct bough_tree *t, struct bough_view path, const struct bough_repo__change *to)
+{
+    struct bough_repo__dir *d, *sub;
+    struct bough_repo__change built;
+    struct bough_view name;
+    enum bough_err err = tree_edit(t);
+
+    if (err)
+        return err;
+    d = t->top;
+    while (bough_repo__segment(&path, &name) && path.len > 0) {
+        err = dir_enter(t->r, d, name, &sub);
+        if (err)
+            return err;
+        if (sub == NULL)
+            break;
+        d = sub;
+    }
+    err = chain_build(t->r, path, to, &built);
+    if (err)
+        return err;
+    err = bough_repo__dir_put(t->r, d, name, &built);
+    if (err)
+        chain_drop(t->r, &built, to, path_depth(path));
+    return err;
+}
+
+enum bough_err bough_tree_set(struct bough_tree *t, struct bough_view path, uint32_t mode,
+    const struct bough_oid *id, struct bough_view bytes)
+{
+    struct bough_repo__change to = {.kind = BOUGH_NODE_VALUE};
+    enum bough_err err;
+
+    to.mode = bough_repo__mode_class(mode);
+    if (path.len == 0 || to.mode == BOUGH_REPO__DIR)
+        return BOUGH_WHY(
+            &t->r->why, BOUGH_EINVAL, "not a value's path or mode", path.ptr, path.len);
+    if (id != NULL) {
+        to.id = *id;
+    } else {
+        to.id = bough_oid_of(t->r->algo, BOUGH_BLOB, bytes);
+        to.len = bytes.len + 1; /* so that there is something to point to */
+        to.bytes = bough_mem_alloc(t->r->mem, to.len);
+        if (to.bytes == NULL)
+            return BOUGH_ENOMEM;
+        if (bytes.len > 0)
+            memcpy(to.bytes, bytes.ptr, bytes.len);
+    }
+    err = tree_put(t, path, &to);
+    if (err)
+        bough_mem_free(t->r->mem, to.bytes, to.len);
+    return err;
+}
+
+enum bough_err bough_tree_set_dict(
+    struct bough_tree *t, struct bough_view path, const struct bough_oid *id)
+{
+    struct bough_repo__change to = {.kind = BOUGH_NODE_DICT, .mode = BOUGH_REPO__DIR, .id = *id};
+    struct bough_repo__dir *top;
+    enum bough_err err;
+
+    if (bough_oid_eq(id, bough_oid_empty_tree(t->r->algo))) {
+        err = bough_tree_remove(t, path);
+        return err == BOUGH_ENOENT ? BOUGH_OK : err;
+    }
+    if (path.len > 0)
+        return tree_put(t, path, &to);
+    err = bough_repo__dir_new(t->r, id, &top);
+    if (err)
+        return err;
+    top->state = BOUGH_REPO__HASHED;
+    bough_repo__dir_free(t->r, t->top);
+    t->top = top;
+    return BOUGH_OK;
+}
+
+/* Everything goes: a removal for each child of the root. */
+static enum bough_err tree_clear(struct bough_tree *t)
+{
+    struct bough_repo__dir *top;
+    enum bough_err err = bough_repo__dir_new(t->r, &t->root, &top);
+
+    if (err)
+        return err;
+    for (uint32_t i = 0; i < top->base->n && err == BOUGH_OK; i++)
+        err = bough_repo__dir_put(t->r, top, bough_repo__node_name(top->base, i), &change_gone);
+    if (err) {
+        bough_repo__dir_free(t->r, top);
+        return err;
+    }
+    bough_repo__dir_free(t->r, t->top);
+    t->top = top;
+    return BOUGH_OK;
+}
+
+enum bough_err bough_tree_remove(struct bough_tree *t, struct bough_view path)
+{
+    struct bough_repo__change is;
+    enum bough_err err;
+
+    if (path.len == 0)
+        return tree_clear(t);
+    err = bough_repo__tree_look(t, path, &is);
+    if (err)
+        return err;
+    if (is.kind == BOUGH_NODE_NONE)
+        return BOUGH_ENOENT;
+    return tree_put(t, path, &change_gone);
+}
+
+/* The directory that holds the last segment of `path`, opened for edits, and that segment. */
+static enum bough_err tree_enter(struct bough_tree *t, struct bough_view path,
+    struct bough_repo__dir **out, struct bough_view *name)
+{
+    enum bough_err err = tree_edit(t);
+
+    *out = t->top;
+    while (err == BOUGH_OK && bough_repo__segment(&path, name) && path.len > 0)
+        err = dir_enter(t->r, *out, *name, out);
+    return err;
+}
+
+/* Move what owns nothing: it may be gone for a moment. */
+static enum bough_err move_plain(struct bough_tree *t, struct bough_repo__dir *d,
+    struct bough_view name, const struct bough_repo__change *is, struct bough_view to)
+{
+    enum bough_err err = bough_repo__dir_put(t->r, d, name, &change_gone);
+
+    if (err)
+        return err;
+    err = tree_put(t, to, is);
+    if (err) { /* back as in the base, which needs no memory */
+        enum bough_err back = bough_repo__dir_put(t->r, d, name, is);
+        BOUGH_ASSERT(back == BOUGH_OK);
+    }
+    return err;
+}
+
+/* Move what an edit owns: it is taken out of it and, when there is no memory, put back. */
+static enum bough_err move_owned(struct bough_tree *t, struct bough_repo__edit *e,
+    const struct bough_repo__change *is, struct bough_view to)
+{
+    struct bough_repo__dir *up = is->dir == NULL ? NULL : is->dir->up;
+    enum bough_err err;
+
+    e->to.bytes = NULL;
+    e->to.dir = NULL;
+    err = tree_put(t, to, is);
+    if (err) {
+        e->to = *is;
+        if (is->dir != NULL)
+            is->dir->up = up;
+    }
+    return err;
+}
+
+enum bough_err bough_tree_move(struct bough_tree *t, struct bough_view from, struct bough_view to)
+{
+    struct bough_repo__change is;
+    struct bough_repo__dir *d;
+    struct bough_repo__edit *e;
+    struct bough_view name = from;
+    enum bough_err err = bough_repo__tree_look(t, from, &is);
+
+    if (err)
+        return err;
+    if (is.kind == BOUGH_NODE_NONE)
+        return BOUGH_ENOENT;
+    if (bough_view_eq(from, to))
+        return BOUGH_OK;
+    if (from.len == 0 || to.len == 0 || bough_repo__below(to, from))
+        return BOUGH_WHY(&t->r->why, BOUGH_EPREFIX, "moved into itself", to.ptr, to.len);
+    err = tree_enter(t, from, &d, &name);
+    if (err)
+        return err;
+    e = bough_repo__dir_edit(d, name);
+    if (e == NULL)
+        return move_plain(t, d, name, &is, to);
+    err = move_owned(t, e, &is, to);
+    if (err || bough_repo__below(from, to))
+        return err;
+    return bough_repo__dir_put(t->r, d, name, &change_gone); /* the edit is there: no memory */
+}
+
+/* ---- Telling ---- */
+
+/* The next directory to descend into, or what to tell, in the order of a walk. */
+enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn *fn, void *ctx)
+{
+    struct bough_repo__dir *d = t->top;
+    struct bough_buf path;
+    enum bough_err err = BOUGH_OK;
+
+    bough_buf_init(&path, t->r->mem);
+    if (d != NULL)
+        d->cursor = d->next[0];
+    while (d != NULL && err == BOUGH_OK) {
+        struct bough_repo__edit *e = d->cursor;
+        struct bough_view name;
+
+        if (e == NULL) { /* up, and the segment goes with its slash */
+            while (path.len > 0 && path.ptr[--path.len] != '/')
+                continue;
+            d = d->up;
+            continue;
+        }
+        d->cursor = e->next[0];
+        name = bough_repo__edit_name(e);
+        if (path.len > 0)
+            bough_buf_put_u8(&path, '/');
+        bough_buf_put_view(&path, name);
+        if (e->to.dir != NULL) {
+            d = e->to.dir;
+            d->cursor = d->next[0];
+            err = path.err;
+            continue;
+        }
+        err = path.err ? path.err : fn(ctx, d, bough_buf_view(&path), name, &e->to);
+        path.len -= name.len;
+        if (path.len > 0)
+            path.len--;
+    }
+    bough_buf_fini(&path);
+    return err;
+}

@@ -1,0 +1,260 @@
+/*
+ * write.c - from edits to trees.
+ *
+ *   splices      where the new body of a directory differs from its base
+ *   bodies       the base's bytes around what comes and goes
+ *   finishing    one directory: its id, and its object when there is a transaction
+ *   walking      children first, by cursors kept in the directories
+ *
+ * A directory costs its changes, a copy of its base's bytes and their hash.
+ */
+#include "repo/inner.h"
+
+/* Scratch for one directory. */
+struct work {
+    struct bough_repo *r;
+    struct bough_repo__dir *d;
+    struct bough_repo__splice *splices;
+    uint32_t *order, *tmp;
+    size_t n, cap;
+    struct bough_buf body;
+    struct bough_repo__map map;
+};
+
+/* ---- Splices ---- */
+
+static bool splice_is_dir(const struct bough_repo__splice *s)
+{
+    return s->put != NULL && s->put->to.kind == BOUGH_NODE_DICT;
+}
+
+static int splice_cmp(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct bough_repo__splice *x = (const struct bough_repo__splice *)ctx + a;
+    const struct bough_repo__splice *y = (const struct bough_repo__splice *)ctx + b;
+
+    if (x->pos != y->pos)
+        return x->pos < y->pos ? -1 : 1;
+    if (x->drop != y->drop)
+        return x->drop < y->drop ? -1 : 1;
+    if (x->put == NULL || y->put == NULL)
+        return 0;
+    return bough_tree_name_cmp(bough_repo__edit_name(x->put), splice_is_dir(x),
+        bough_repo__edit_name(y->put), splice_is_dir(y));
+}
+
+static void splice_add(
+    struct work *w, uint32_t pos, uint32_t drop, const struct bough_repo__edit *put)
+{
+    w->order[w->n] = (uint32_t)w->n;
+    w->splices[w->n++] = (struct bough_repo__splice){.pos = pos, .drop = drop, .put = put};
+}
+
+/* What an edit does to the base: its entry goes, stays in place, or another comes. */
+static void splice_edit(struct work *w, const struct bough_repo__edit *e)
+{
+    struct bough_repo__node *base = w->d->base;
+    struct bough_view name = bough_repo__edit_name(e);
+    bool there = bough_repo__edit_there(e), dir = e->to.kind == BOUGH_NODE_DICT;
+    uint32_t i = base == NULL ? UINT32_MAX : bough_repo__node_find(w->r, base, name);
+
+    if (i != UINT32_MAX && there && (bough_repo__node_mode(base, i) == BOUGH_REPO__DIR) == dir) {
+        splice_add(w, i, 1, e);
+        return;
+    }
+    if (i != UINT32_MAX)
+        splice_add(w, i, 1, NULL);
+    if (there)
+        splice_add(w, base == NULL ? 0 : bough_repo__node_place(base, name, dir), 0, e);
+}
+
+static enum bough_err work_splices(struct work *w)
+{
+    struct bough_mem *mem = w->r->mem;
+
+    w->cap = w->d->edits_n * 2;
+    if (w->cap == 0)
+        return BOUGH_OK;
+    w->splices = bough_mem_alloc(mem, w->cap * sizeof *w->splices);
+    w->order = bough_mem_alloc(mem, w->cap * sizeof *w->order);
+    w->tmp = bough_mem_alloc(mem, w->cap * sizeof *w->tmp);
+    if (w->splices == NULL || w->order == NULL || w->tmp == NULL)
+        return BOUGH_ENOMEM;
+    for (const struct bough_repo__edit *e = w->d->next[0]; e != NULL; e = e->next[0])
+        splice_edit(w, e);
+    bough_repo__sort(w->order, w->tmp, w->n, splice_cmp, w->splices);
+    return BOUGH_OK;
+}
+
+/* ---- Bodies ---- */
+
+/* The base's entries [from, to) come along. */
+static enum bough_err work_copy(struct work *w, uint32_t from, uint32_t to)
+{
+    size_t at, end;
+
+    if (from >= to)
+        return BOUGH_OK;
+    at = bough_repo__node_at(w->r, w->d->base, from);
+    end = bough_repo__node_at(w->r, w->d->base, to);
+    bough_buf_put(&w->body, w->d->base->raw.ptr + at, end - at);
+    return bough_repo__map_add(w->r, &w->map, w->body.len - (end - at), at, end - at);
+}
+
+static void work_entry(struct work *w, const struct bough_repo__edit *e)
+{
+    const struct bough_oid *id = e->to.dir != NULL ? &e->to.dir->now : &e->to.id;
+
+    bough_tree_entry_put(
+        &w->body, w->r->algo, bough_repo__mode_of(e->to.mode), bough_repo__edit_name(e), id);
+}
+
+static enum bough_err work_body(struct work *w)
+{
+    size_t len = w->d->base == NULL ? 0 : w->d->base->raw.len;
+    uint32_t at = 0;
+    enum bough_err err;
+
+    for (size_t i = 0; i < w->n; i++) {
+        if (w->splices[i].put != NULL)
+            len += w->splices[i].put->name_len + w->r->hash_len + 8;
+    }
+    (void)bough_buf_room(&w->body, len);
+    for (size_t i = 0; i < w->n; i++) {
+        const struct bough_repo__splice *s = &w->splices[w->order[i]];
+
+        err = work_copy(w, at, s->pos);
+        if (err)
+            return err;
+        if (s->put != NULL)
+            work_entry(w, s->put);
+        at = s->pos + s->drop;
+    }
+    err = w->d->base == NULL ? BOUGH_OK : work_copy(w, at, w->d->base->n);
+    if (w->body.err)
+        return w->body.err;
+    if (w->body.len > w->r->store->object_max)
+        return BOUGH_WHY(&w->r->why, BOUGH_ETOOBIG, "object_max", NULL, 0);
+    return err;
+}
+
+/* ---- Finishing ---- */
+
+/* Values that are not stored yet. */
+static enum bough_err dir_blobs(struct bough_repo__dir *d, struct bough_txn *txn)
+{
+    for (struct bough_repo__edit *e = d->next[0]; e != NULL; e = e->next[0]) {
+        struct bough_view bytes = bough_view(e->to.bytes, e->to.len - 1);
+        enum bough_err err;
+
+        if (e->to.bytes == NULL)
+            continue;
+        err = bough_txn_put(txn, BOUGH_BLOB, bytes, &e->to.id);
+        if (err)
+            return err;
+    }
+    return BOUGH_OK;
+}
+
+static void work_fini(struct work *w)
+{
+    struct bough_mem *mem = w->r->mem;
+
+    bough_buf_fini(&w->body);
+    bough_repo__map_fini(w->r, &w->map);
+    bough_mem_free(mem, w->splices, w->cap * sizeof *w->splices);
+    bough_mem_free(mem, w->order, w->cap * sizeof *w->order);
+    bough_mem_free(mem, w->tmp, w->cap * sizeof *w->tmp);
+}
+
+/* The id of a directory whose children are finished; with `txn` also its object. */
+static enum bough_err dir_finish(
+    struct bough_repo *r, struct bough_repo__dir *d, struct bough_txn *txn)
+{
+    struct work w = {.r = r, .d = d};
+    const struct bough_oid *old = d->base == NULL ? NULL : &d->base->id;
+    enum bough_err err;
+
+    bough_buf_init(&w.body, r->mem);
+    err = work_splices(&w);
+    if (err == BOUGH_OK)
+        err = work_body(&w);
+    if (err == BOUGH_OK && txn == NULL)
+        d->now = bough_oid_of(r->algo, BOUGH_TREE, bough_buf_view(&w.body));
+    if (err == BOUGH_OK && txn != NULL) {
+        err = dir_blobs(d, txn);
+        if (err == BOUGH_OK)
+            err = bough_repo__chain_put(r, txn, old, bough_buf_view(&w.body), &w.map, &d->now);
+        if (err == BOUGH_OK)
+            bough_repo__node_offer(r, &d->now, &w.body);
+    }
+    if (err == BOUGH_OK)
+        d->state = BOUGH_REPO__HASHED;
+    work_fini(&w);
+    return err;
+}
+
+/* ---- Walking ---- */
+
+/* Finish `start` and what below it needs it: with `txn` all that is not stored. */
+static enum bough_err dirs_finish(
+    struct bough_repo *r, struct bough_repo__dir *start, struct bough_txn *txn)
+{
+    struct bough_repo__dir *d = start;
+
+    d->cursor = d->next[0];
+    for (;;) {
+        struct bough_repo__edit *e = d->cursor;
+        struct bough_repo__dir *sub;
+        enum bough_err err;
+
+        if (e == NULL) {
+            err = dir_finish(r, d, txn);
+            if (err)
+                return err;
+            if (d == start)
+                return BOUGH_OK;
+            d = d->up;
+            continue;
+        }
+        d->cursor = e->next[0];
+        sub = e->to.dir;
+        if (sub != NULL && sub->live > 0 &&
+            sub->state >= (txn == NULL ? BOUGH_REPO__DIRTY : BOUGH_REPO__HASHED)) {
+            d = sub;
+            d->cursor = d->next[0];
+        }
+    }
+}
+
+enum bough_err bough_tree_digest(
+    struct bough_tree *t, struct bough_view path, struct bough_oid *out)
+{
+    struct bough_repo__change is;
+    enum bough_err err = bough_repo__tree_look(t, path, &is);
+
+    if (err)
+        return err;
+    if (is.kind == BOUGH_NODE_NONE)
+        return BOUGH_ENOENT;
+    if (is.dir != NULL && is.dir->state == BOUGH_REPO__DIRTY)
+        err = dirs_finish(t->r, is.dir, NULL);
+    *out = is.dir == NULL ? is.id : is.dir->now;
+    return err;
+}
+
+enum bough_err bough_tree_write(struct bough_tree *t, struct bough_txn *txn, struct bough_oid *root)
+{
+    enum bough_err err;
+
+    if (bough_tree_edited(t)) {
+        err = dirs_finish(t->r, t->top, txn);
+        if (err)
+            return err;
+        *root = t->top->now;
+    } else {
+        *root = t->root;
+    }
+    bough_repo__tree_reset(t, root);
+    return BOUGH_OK;
+}

@@ -1,0 +1,129 @@
+/*
+ * commit.c - commits made and roots found.
+ *
+ *   checking   who and why can be written
+ *   making     a commit's bytes, as git's
+ *   roots      the tree of a commit, tags peeled
+ */
+#include "repo/inner.h"
+
+enum { TAG_CHAIN_MAX = 64 }; /* tags of tags */
+
+static struct bough_ident committer_of(const struct bough_info *info)
+{
+    return info->committer.name.ptr != NULL ? info->committer : info->author;
+}
+
+enum bough_err bough_repo__info_check(struct bough_repo *r, const struct bough_info *info)
+{
+    struct bough_ident committer = committer_of(info);
+    struct bough_buf scratch;
+    enum bough_err err;
+
+    bough_buf_init(&scratch, r->mem);
+    bough_ident_put(&scratch, &info->author);
+    bough_ident_put(&scratch, &committer);
+    err = scratch.err;
+    bough_buf_fini(&scratch);
+    if (err)
+        return BOUGH_WHY(
+            &r->why, err, "author or committer", info->author.name.ptr, info->author.name.len);
+    for (size_t i = 0; i < info->message.len; i++) {
+        if (info->message.ptr[i] == 0)
+            return BOUGH_WHY(&r->why, BOUGH_EINVAL, "NUL in the message", NULL, 0);
+    }
+    return BOUGH_OK;
+}
+
+enum bough_err bough_repo__commit_put(struct bough_repo *r, struct bough_txn *txn,
+    const struct bough_oid *tree, const struct bough_oid *parents, size_t parents_n,
+    const struct bough_info *info, struct bough_oid *id)
+{
+    struct bough_commit_parts parts = {
+        .tree = *tree,
+        .parents = parents,
+        .parents_n = (uint32_t)parents_n,
+        .author = info->author,
+        .committer = committer_of(info),
+        .message = info->message,
+    };
+    struct bough_oid empty;
+    struct bough_buf body;
+    enum bough_err err = BOUGH_OK;
+
+    if (bough_oid_eq(tree, bough_oid_empty_tree(r->algo)))
+        err = bough_txn_put(txn, BOUGH_TREE, bough_view(NULL, 0), &empty);
+    if (err)
+        return err;
+    bough_buf_init(&body, r->mem);
+    bough_commit_put(&body, r->algo, &parts);
+    err = body.err;
+    if (err == BOUGH_OK)
+        err = bough_txn_put(txn, BOUGH_COMMIT, bough_buf_view(&body), id);
+    bough_buf_fini(&body);
+    return err;
+}
+
+/* One step from an object towards a tree. */
+static enum bough_err root_step(
+    struct bough_repo *r, enum bough_type type, struct bough_view raw, struct bough_oid *id)
+{
+    struct bough_commit c;
+    struct bough_tag t;
+    enum bough_err err;
+
+    switch (type) {
+    case BOUGH_COMMIT:
+        err = bough_commit_parse(r->algo, raw, &c);
+        if (err == BOUGH_OK)
+            *id = c.tree;
+        break;
+    case BOUGH_TAG:
+        err = bough_tag_parse(r->algo, raw, &t);
+        if (err == BOUGH_OK)
+            *id = t.object;
+        break;
+    default:
+        return BOUGH_WHY(&r->why, BOUGH_EINVAL, "not a commit, tag or tree", NULL, 0);
+    }
+    return err ? BOUGH_WHY(&r->why, BOUGH_ECORRUPT, "broken commit or tag", NULL, 0) : err;
+}
+
+enum bough_err bough_repo__root_in(struct bough_repo *r, struct bough_store *store,
+    const struct bough_oid *id, struct bough_oid *peeled, struct bough_oid *root)
+{
+    struct bough_buf raw;
+    enum bough_type type = BOUGH_TAG;
+    enum bough_err err = BOUGH_OK;
+
+    *root = *id;
+    bough_buf_init(&raw, r->mem);
+    for (int i = 0; i < TAG_CHAIN_MAX && err == BOUGH_OK && type == BOUGH_TAG; i++) {
+        struct bough_found found;
+
+        if (peeled != NULL)
+            *peeled = *root;
+        bough_buf_clear(&raw);
+        err = bough_store_find(store, root, &found);
+        type = found.type;
+        if (err == BOUGH_OK && (type == BOUGH_COMMIT || type == BOUGH_TAG)) {
+            err = bough_store_read(store, root, NULL, &raw);
+            if (err == BOUGH_OK)
+                err = root_step(r, type, bough_buf_view(&raw), root);
+        }
+        if (err)
+            r->why = store->why;
+    }
+    bough_buf_fini(&raw);
+    if (err == BOUGH_OK && type == BOUGH_TAG)
+        err = BOUGH_WHY(&r->why, BOUGH_ETOOBIG, "tags of tags", NULL, 0);
+    if (err == BOUGH_OK && type == BOUGH_BLOB)
+        err = BOUGH_WHY(&r->why, BOUGH_EINVAL, "not a commit, tag or tree", NULL, 0);
+    return err;
+}
+
+enum bough_err bough_repo_root_of(
+    struct bough_repo *r, const struct bough_oid *commit, struct bough_oid *root)
+{
+    return bough_repo__root_in(r, r->store, commit, NULL, root);
+}

@@ -1,0 +1,149 @@
+/*
+ * fold.c - a window becomes a commit.
+ *
+ *   folding    overlay -> trees -> commit -> ref, and the records retire
+ *   when       due windows, all windows, a change of the rule
+ *
+ * A fold is a function of the head and the window's records alone: the commit carries the
+ * time of the last record, its message is given or made from the edits.  Records that cancel
+ * out leave the head as it is.
+ */
+#include "repo/inner.h"
+
+/* Who and when, as the window's records say. */
+static enum bough_err fold_info(struct bough_repo__head *h, struct bough_info *info)
+{
+    enum bough_err err = bough_repo__who_get(bough_buf_view(&h->who), info);
+
+    info->author.time = h->author_time;
+    info->committer.time = h->committer_time;
+    return err;
+}
+
+/* The commit itself, when the root changed. */
+static enum bough_err fold_commit(struct bough_repo__head *h, struct bough_txn *txn,
+    const struct bough_oid *root, const struct bough_info *info)
+{
+    size_t parents_n = bough_oid_is_zero(&h->commit) ? 0 : 1;
+    struct bough_event event = {
+        .kind = BOUGH_EVENT_HEAD, .ref = bough_repo__head_name(h), .folded = true};
+    enum bough_err err;
+
+    event.old = h->commit;
+    err = bough_repo__commit_put(h->r, txn, root, &h->commit, parents_n, info, &event.now);
+    if (err == BOUGH_OK)
+        err = bough_repo__ref_move(h->r, event.ref, &event.old, &event.now, NULL);
+    if (err == BOUGH_OK)
+        err = bough_repo__event(h->r, &event);
+    if (err == BOUGH_OK)
+        h->commit = event.now;
+    return err;
+}
+
+enum bough_err bough_repo__fold(struct bough_repo__head *h)
+{
+    struct bough_oid before = h->tree.root, root;
+    struct bough_buf message;
+    struct bough_info info;
+    struct bough_txn *txn;
+    enum bough_err err;
+
+    if (h->ops == 0)
+        return BOUGH_OK;
+    bough_repo__touch(h);
+    bough_buf_init(&message, h->r->mem);
+    err = bough_repo__txn(h->r, &txn);
+    if (err == BOUGH_OK)
+        err = fold_info(h, &info);
+    if (err == BOUGH_OK && info.message.ptr == NULL) {
+        err = bough_repo__message_edits(&h->tree, &message);
+        info.message = bough_buf_view(&message);
+    }
+    if (err == BOUGH_OK)
+        err = bough_tree_write(&h->tree, txn, &root);
+    if (err == BOUGH_OK && !bough_oid_eq(&root, &before))
+        err = fold_commit(h, txn, &root, &info);
+    if (err == BOUGH_OK && h->seq > 0)
+        err = bough_txn_retire(txn, bough_repo__head_name(h), h->seq);
+    bough_buf_fini(&message);
+    if (err == BOUGH_OK)
+        bough_repo__head_shut(h);
+    return err;
+}
+
+enum bough_err bough_repo__fold_now(struct bough_repo__head *h)
+{
+    enum bough_err err;
+
+    if (h->ops == 0)
+        return BOUGH_OK;
+    err = bough_repo__begin(h->r);
+    if (err)
+        return err;
+    return bough_repo__end(h->r, bough_repo__fold(h));
+}
+
+/* ---- When ---- */
+
+enum bough_err bough_repo_fold_all(struct bough_repo *r)
+{
+    enum bough_err err = bough_repo__heads_refresh(r);
+
+    while (err == BOUGH_OK && r->open != NULL)
+        err = bough_repo__fold_now(r->open);
+    return err;
+}
+
+/* Milliseconds until the window of `h` is due; 0: it is. */
+static uint32_t head_due(const struct bough_repo__head *h, const struct bough_time *now)
+{
+    struct bough_window w = bough_repo__head_window(h);
+    int64_t age = (now->sec - h->opened.sec) * 1000;
+
+    age += ((int64_t)now->nsec - (int64_t)h->opened.nsec) / 1000000;
+    if (age < 0) /* the clock was set back */
+        return w.time_ms;
+    return age >= (int64_t)w.time_ms ? 0 : w.time_ms - (uint32_t)age;
+}
+
+enum bough_err bough_repo_tick(struct bough_repo *r, struct bough_time now, uint32_t *next_ms)
+{
+    enum bough_err err = bough_repo__heads_refresh(r);
+    struct bough_repo__head *h = r->open, *next;
+
+    *next_ms = UINT32_MAX;
+    for (; err == BOUGH_OK && h != NULL; h = next) {
+        uint32_t left = head_due(h, &now);
+
+        next = h->open_next;
+        if (left == 0)
+            err = bough_repo__fold_now(h);
+        else if (left < *next_ms)
+            *next_ms = left;
+    }
+    return err;
+}
+
+enum bough_err bough_repo_window(
+    struct bough_repo *r, struct bough_view branch, const struct bough_window *w)
+{
+    struct bough_branch *b;
+    enum bough_err err;
+
+    if (branch.len == 0) {
+        err = bough_repo_fold_all(r);
+        if (err == BOUGH_OK)
+            r->window = *w;
+        return err;
+    }
+    err = bough_branch_open(r, branch, &b);
+    if (err)
+        return err;
+    err = bough_repo__fold_now(b->h);
+    if (err == BOUGH_OK) {
+        b->h->own_window = true;
+        b->h->window = *w;
+    }
+    bough_branch_close(b);
+    return err;
+}

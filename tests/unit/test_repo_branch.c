@@ -1,0 +1,505 @@
+/*
+ * test_repo_branch.c - writes through the journal, windows, gathers, refs.
+ *
+ * Goal: what was written is seen at once, becomes the commits that git would make, survives
+ * closing the repository in any state, and a failure leaves the branch as it was.  Method: a
+ * store in memory; the repository over it is closed and opened again; allocations fail one
+ * after the other.
+ */
+#include "tests/unit/repo_bed.h"
+
+static struct bed bed;
+
+static struct bough_branch *open_branch(const char *name)
+{
+    struct bough_branch *b;
+
+    assert_int_equal(bough_branch_open(bed.repo, V(name), &b), BOUGH_OK);
+    return b;
+}
+
+static void expect(struct bough_branch *b, const char *path, const char *text)
+{
+    struct bough_tree *t;
+
+    assert_int_equal(bough_branch_tree(b, &t), BOUGH_OK);
+    bed_expect(bed.repo, t, path, text);
+}
+
+static void expect_head(struct bough_branch *b, const char *want)
+{
+    struct bough_oid id;
+    char hex[65];
+
+    assert_int_equal(bough_branch_head(b, &id), BOUGH_OK);
+    hex_of(bed.repo, &id, hex);
+    assert_string_equal(hex, want);
+}
+
+/* The message of a branch's head. */
+static void expect_message(struct bough_branch *b, const char *want)
+{
+    struct bough_oid id;
+    struct bough_buf raw;
+    struct bough_commit c;
+
+    assert_int_equal(bough_branch_head(b, &id), BOUGH_OK);
+    bough_buf_init(&raw, bed.env.env.mem);
+    assert_int_equal(bough_store_read(bed.store, &id, NULL, &raw), BOUGH_OK);
+    assert_int_equal(bough_commit_parse(BOUGH_SHA1, bough_buf_view(&raw), &c), BOUGH_OK);
+    assert_int_equal(c.message.len, strlen(want));
+    assert_memory_equal(c.message.ptr, want, c.message.len);
+    bough_buf_fini(&raw);
+}
+
+static int count_commits(struct bough_branch *b)
+{
+    struct bough_oid id;
+    int n = 0;
+
+    assert_int_equal(bough_branch_head(b, &id), BOUGH_OK);
+    while (!bough_oid_is_zero(&id)) {
+        struct bough_buf raw;
+        struct bough_commit c;
+
+        bough_buf_init(&raw, bed.env.env.mem);
+        assert_int_equal(bough_store_read(bed.store, &id, NULL, &raw), BOUGH_OK);
+        assert_int_equal(bough_commit_parse(BOUGH_SHA1, bough_buf_view(&raw), &c), BOUGH_OK);
+        memset(&id, 0, sizeof id);
+        if (c.parents_n > 0)
+            id = bough_commit_parent(&c, 0);
+        bough_buf_fini(&raw);
+        n++;
+    }
+    return n;
+}
+
+static uint64_t records(void)
+{
+    struct bough_store_stats s;
+
+    assert_int_equal(bough_store_stat(bed.store, &s), BOUGH_OK);
+    return s.records;
+}
+
+static void test_repo_branch__each_write_is_a_commit_of_git(void **state)
+{
+    struct bough_branch *b;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    b = open_branch("main");
+    assert_int_equal(bed_put(b, "a/b", "hello\n", 1700000000), BOUGH_OK);
+    /* git commit-tree -m "set a/b", TZ +0100 */
+    expect_head(b, "b569631b778ef589127f59ade1d3a3d1ba0237e2");
+    assert_int_equal(bed_put(b, "a/b", "hello\n", 1700000001), BOUGH_OK);
+    expect_head(
+        b, "b569631b778ef589127f59ade1d3a3d1ba0237e2"); /* the same value again: no commit */
+    assert_int_equal(bed_put(b, "nix", NULL, 1700000002), BOUGH_ENOENT);
+    assert_int_equal(bed_put(b, "a/b", NULL, 1700000002), BOUGH_OK);
+    expect_head(b, "35d2ece742a9fd0ed84fcd541f63f3ea800fe8c4");
+    assert_int_equal(records(), 0);
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
+static void test_repo_branch__a_window_is_one_commit(void **state)
+{
+    struct bough_branch *b;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 50, 3);
+    b = open_branch("main");
+    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
+    expect(b, "x", "1");
+    assert_int_equal(bed_put(b, "y", "2", 101), BOUGH_OK);
+    assert_int_equal(records(), 2);
+    assert_int_equal(bed_put(b, "x", "3", 102), BOUGH_OK); /* the third: full */
+    assert_int_equal(records(), 0);
+    assert_int_equal(count_commits(b), 1);
+    expect_message(b, "2 changes\n\nx\ny\n");
+    assert_int_equal(bed_put(b, "y", NULL, 103), BOUGH_OK);
+    expect_message(b, "remove y\n"); /* whoever asks for the head folds */
+    assert_int_equal(bed_put(b, "z", "3", 104), BOUGH_OK);
+    assert_int_equal(bed_put(b, "x", NULL, 104), BOUGH_OK);
+    expect_message(b, "rename x z\n");
+    assert_int_equal(bed_put(b, "q", "1", 105), BOUGH_OK);
+    assert_int_equal(bed_put(b, "q", NULL, 106), BOUGH_OK);
+    assert_int_equal(count_commits(b), 3); /* cancelled out */
+    assert_int_equal(records(), 0);
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
+static void test_repo_branch__ticks_fold_by_age(void **state)
+{
+    struct bough_branch *b;
+    uint32_t next;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    b = open_branch("main");
+    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
+    bed.env.time.nsec = 20 * 1000000;
+    assert_int_equal(bough_repo_tick(bed.repo, bed.env.time, &next), BOUGH_OK);
+    assert_int_equal(next, 30);
+    assert_int_equal(records(), 1);
+    bed.env.time.nsec = 50 * 1000000;
+    assert_int_equal(bough_repo_tick(bed.repo, bed.env.time, &next), BOUGH_OK);
+    assert_int_equal(next, UINT32_MAX);
+    assert_int_equal(records(), 0);
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
+static void test_repo_branch__another_author_closes_the_window(void **state)
+{
+    struct bough_branch *b;
+    struct bough_info info = bed_info(102);
+    struct bough_write w = {.path = V("y"), .mode = 0100644, .bytes = V("2")};
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    b = open_branch("main");
+    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
+    info.author.name = V("Another");
+    w.bytes = V("1");
+    w.path = V("x"); /* changes nothing: the window stays */
+    assert_int_equal(bough_branch_write(b, &w, 1, &info), BOUGH_OK);
+    assert_int_equal(records(), 1);
+    w.path = V("y");
+    assert_int_equal(bough_branch_write(b, &w, 1, &info), BOUGH_OK);
+    assert_int_equal(records(), 1); /* one retired, one new */
+    assert_int_equal(count_commits(b), 2);
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
+/* The ids do not depend on when the repository was closed. */
+static void test_repo_branch__folding_after_a_restart_gives_the_same_ids(void **state)
+{
+    struct bough_oid want = {{0}}, got;
+
+    (void)state;
+    for (int cut = 0; cut <= 6; cut++) {
+        struct bough_branch *b;
+
+        bed_open(&bed, BOUGH_SHA1, 50, 4);
+        b = open_branch("main");
+        for (int i = 1; i <= 6; i++) {
+            char path[16];
+
+            if (i == cut) {
+                bough_branch_close(b);
+                bed_reopen(&bed, 50, 4);
+                b = open_branch("main");
+            }
+            snprintf(path, sizeof path, "d%d/k", i % 2);
+            assert_int_equal(bed_put(b, path, path + i % 3, 100 + i), BOUGH_OK);
+            expect(b, path, path + i % 3);
+        }
+        assert_int_equal(bough_branch_head(b, &got), BOUGH_OK);
+        if (cut == 0)
+            want = got;
+        assert_true(bough_oid_eq(&got, &want));
+        bough_branch_close(b);
+        bed_close(&bed);
+    }
+}
+
+static void test_repo_branch__reopened_with_each_it_is_folded(void **state)
+{
+    struct bough_branch *b;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    b = open_branch("main");
+    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
+    bough_branch_close(b);
+    bed_reopen(&bed, 0, 0);
+    assert_int_equal(records(), 0);
+    b = open_branch("main");
+    expect(b, "x", "1");
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
+static void test_repo_branch__a_gather_happens_whole(void **state)
+{
+    struct bough_branch *b, *other;
+    struct bough_ref ref;
+    struct bough_store_stats before, after;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    b = open_branch("main");
+    other = open_branch("other");
+    assert_int_equal(bough_store_stat(bed.store, &before), BOUGH_OK);
+    assert_int_equal(bough_repo_gather_begin(bed.repo), BOUGH_OK);
+    assert_int_equal(bough_repo_gather_begin(bed.repo), BOUGH_ENESTED);
+    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
+    assert_int_equal(bed_put(b, "nix", NULL, 100), BOUGH_ENOENT); /* spoils nothing */
+    assert_int_equal(bed_put(other, "y", "2", 100), BOUGH_OK);
+    assert_int_equal(bed_put(b, "x", "3", 101), BOUGH_OK);
+    expect(b, "x", "3");
+    assert_int_equal(bough_repo_ref(bed.repo, V("refs/heads/main"), &ref), BOUGH_OK);
+    assert_int_equal(
+        bough_repo_ref_next(bed.repo, V("refs/"), V("refs/heads/main"), &ref), BOUGH_OK);
+    assert_int_equal(ref.name.len, strlen("refs/heads/other"));
+    assert_int_equal(bough_repo_gather_end(bed.repo), BOUGH_OK);
+    assert_int_equal(bough_store_stat(bed.store, &after), BOUGH_OK);
+    assert_int_equal(after.commits, before.commits + 1);
+    assert_int_equal(count_commits(b), 2);
+    assert_int_equal(count_commits(other), 1);
+    bough_branch_close(b);
+    bough_branch_close(other);
+    bed_close(&bed);
+}
+
+/* For each window and each failing allocation: all of it happened, or nothing. */
+static void test_repo_branch__without_memory_the_branch_is_as_it_was(void **state)
+{
+    (void)state;
+    for (uint32_t ms = 0; ms <= 50; ms += 25) {
+        for (uint64_t n = 0;; n++) {
+            struct bough_branch *b;
+            enum bough_err err;
+            bool failed;
+
+            bed_open(&bed, BOUGH_SHA1, ms, ms == 25 ? 4 : 0);
+            b = open_branch("main");
+            assert_int_equal(bed_put(b, "a/x", "1", 100), BOUGH_OK);
+            assert_int_equal(bed_put(b, "a/y", "1", 101), BOUGH_OK);
+            bed.env.mem.fail_at = bed.env.mem.calls + n;
+            err = bough_repo_gather_begin(bed.repo);
+            if (err == BOUGH_OK) {
+                (void)bed_put(b, "a/y", NULL, 102);
+                (void)bed_put(b, "b/c/d", "2", 103);
+                err = bough_repo_gather_end(bed.repo);
+            }
+            failed = bed.env.mem.failed;
+            bed.env.mem.fail_at = UINT64_MAX;
+            assert_true(err == BOUGH_OK || err == BOUGH_ENOMEM);
+            expect(b, "a/x", "1");
+            if (err == BOUGH_OK && !failed) {
+                expect(b, "a/y", NULL);
+                expect(b, "b/c/d", "2");
+            } else if (err) {
+                expect(b, "a/y", "1");
+                expect(b, "b/c/d", NULL);
+            }
+            assert_int_equal(bed_put(b, "after", "3", 104), BOUGH_OK);
+            assert_int_equal(bough_repo_fold_all(bed.repo), BOUGH_OK);
+            assert_int_equal(records(), 0);
+            bough_branch_close(b);
+            bed_close(&bed);
+            if (!failed)
+                break;
+        }
+    }
+}
+
+static void test_repo_branch__a_tree_is_committed_by_test_and_set(void **state)
+{
+    struct bough_branch *b;
+    struct bough_tree *t;
+    struct bough_info info = bed_info(100);
+    struct bough_oid head, none = {{0}}, id;
+    struct bough_commit_opts opts = {.expect = &none};
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    b = open_branch("main");
+    assert_int_equal(bough_tree_open(bed.repo, NULL, &t), BOUGH_OK);
+    assert_int_equal(bough_tree_set(t, V("k"), 0100644, NULL, V("v")), BOUGH_OK);
+    assert_int_equal(bough_branch_commit(b, t, &info, &opts, &head), BOUGH_OK);
+    expect(b, "k", "v");
+    expect_message(b, "set k\n");
+    assert_int_equal(bough_branch_commit(b, t, &info, &opts, &id), BOUGH_ETEST);
+    opts.expect = &head;
+    assert_int_equal(bough_branch_commit(b, t, &info, &opts, &id), BOUGH_OK); /* nothing new */
+    assert_true(bough_oid_eq(&id, &head));
+    opts.allow_empty = true;
+    assert_int_equal(bough_branch_commit(b, t, &info, &opts, &id), BOUGH_OK);
+    assert_false(bough_oid_eq(&id, &head));
+    assert_int_equal(count_commits(b), 2);
+    bough_tree_close(t);
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
+/* ---- Events ---- */
+
+struct heard {
+    char text[512];
+};
+
+static void hear(void *ctx, const struct bough_event *e)
+{
+    struct heard *h = ctx;
+    size_t n = strlen(h->text);
+
+    if (e->kind == BOUGH_EVENT_PATH)
+        snprintf(h->text + n, sizeof h->text - n, "%c%.*s ", e->removed ? '-' : '+',
+            (int)e->path.len, (const char *)e->path.ptr);
+    else
+        snprintf(h->text + n, sizeof h->text - n, "%.*s%s ", (int)e->ref.len,
+            (const char *)e->ref.ptr, e->folded ? "(folded)" : "");
+}
+
+static void test_repo_branch__tells_what_happened_when_it_did(void **state)
+{
+    struct heard heard = {""};
+    struct bough_listener l = {.fn = hear, .ctx = &heard};
+    struct bough_branch *b;
+    struct bough_oid id;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    bough_repo_listen(bed.repo, &l);
+    b = open_branch("main");
+    assert_int_equal(bough_repo_gather_begin(bed.repo), BOUGH_OK);
+    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
+    assert_string_equal(heard.text, "");
+    assert_int_equal(bough_repo_gather_end(bed.repo), BOUGH_OK);
+    assert_string_equal(heard.text, "+x ");
+    assert_int_equal(bed_put(b, "x", NULL, 100), BOUGH_OK);
+    assert_int_equal(bed_put(b, "y", "1", 100), BOUGH_OK);
+    assert_int_equal(bough_branch_head(b, &id), BOUGH_OK);
+    assert_string_equal(heard.text, "+x -x +y refs/heads/main(folded) ");
+    bough_repo_unlisten(bed.repo, &l);
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
+/* ---- Refs ---- */
+
+static struct bough_ref_update change(const char *name, const struct bough_oid *now)
+{
+    struct bough_ref_update u = {.name = V(name)};
+
+    if (now != NULL)
+        u.now = *now;
+    return u;
+}
+
+static void test_repo_branch__updates_are_checked_one_by_one(void **state)
+{
+    struct bough_oid head, blob = *bough_oid_empty_blob(BOUGH_SHA1);
+    struct bough_ref_update u[9];
+    struct bough_branch *b;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    b = open_branch("main");
+    assert_int_equal(bed_put(b, "x", "", 100), BOUGH_OK);
+    assert_int_equal(bough_branch_head(b, &head), BOUGH_OK);
+    u[0] = change("refs/heads/dev", &head);
+    u[1] = change("refs/heads/dev/x", &head); /* clash with the one before */
+    u[2] = change("refs/heads/..", &head);    /* bad name */
+    u[3] = change("refs/heads/dev", &head);   /* twice */
+    u[4] = change("refs/heads/blob", &blob);  /* no commit */
+    u[5] = change("refs/tags/blob", &blob);   /* fine */
+    u[6] = change("refs/heads/main", NULL);   /* the current branch */
+    u[7] = change("refs/heads/new", &head);
+    u[7].check = true;
+    u[7].old = head;                             /* not there */
+    u[8] = change("refs/heads/main/sub", &head); /* clash with a stored one */
+    assert_int_equal(bough_repo_update(bed.repo, u, 9, 0, NULL), BOUGH_OK);
+    assert_int_equal(u[0].err, BOUGH_OK);
+    assert_int_equal(u[1].err, BOUGH_EKEY);
+    assert_int_equal(u[2].err, BOUGH_EKEY);
+    assert_int_equal(u[3].err, BOUGH_EINVAL);
+    assert_int_equal(u[4].err, BOUGH_EINVAL);
+    assert_int_equal(u[5].err, BOUGH_OK);
+    assert_int_equal(u[6].err, BOUGH_EDENIED);
+    assert_int_equal(u[7].err, BOUGH_ETEST);
+    assert_string_equal(u[7].why, "fetch first");
+    assert_int_equal(u[8].err, BOUGH_EKEY);
+    u[0] = change("refs/heads/dev/x", &head); /* in place of dev, which goes in the same step */
+    u[1] = change("refs/heads/dev", NULL);
+    assert_int_equal(bough_repo_update(bed.repo, u, 2, BOUGH_UPDATE_ATOMIC, NULL), BOUGH_OK);
+    assert_int_equal(u[0].err, BOUGH_OK);
+    assert_int_equal(u[1].err, BOUGH_OK);
+    u[0] = change("refs/heads/q", &head);
+    u[1] = change("refs/heads/dev", &head);
+    assert_int_equal(bough_repo_update(bed.repo, u, 2, BOUGH_UPDATE_ATOMIC, NULL), BOUGH_OK);
+    assert_int_equal(u[0].err, BOUGH_ETEST);
+    assert_int_equal(u[1].err, BOUGH_EKEY);
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
+/* A push compares with what was acknowledged, and handles see it at once. */
+static void test_repo_branch__an_update_folds_first(void **state)
+{
+    struct bough_oid first;
+    struct bough_ref_update u;
+    struct bough_branch *b;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    b = open_branch("main");
+    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
+    assert_int_equal(bough_branch_head(b, &first), BOUGH_OK);
+    assert_int_equal(bed_put(b, "x", "2", 101), BOUGH_OK);
+    u = change("refs/heads/main", &first);
+    u.check = true;
+    u.old = first;
+    assert_int_equal(bough_repo_update(bed.repo, &u, 1, 0, NULL), BOUGH_OK);
+    assert_int_equal(u.err, BOUGH_ETEST);
+    u.check = false;
+    assert_int_equal(bough_repo_update(bed.repo, &u, 1, 0, NULL), BOUGH_OK);
+    assert_int_equal(u.err, BOUGH_OK);
+    expect(b, "x", "1");
+    u.now = (struct bough_oid){{0}};
+    assert_int_equal(bough_repo_update(bed.repo, &u, 1, BOUGH_UPDATE_FORCE_HEAD, NULL), BOUGH_OK);
+    assert_int_equal(u.err, BOUGH_OK);
+    expect(b, "x", NULL);
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
+static void test_repo_branch__the_first_branch_becomes_heads(void **state)
+{
+    struct bough_oid head;
+    struct bough_ref_update u[2];
+    struct bough_branch *b;
+    struct bough_view name;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    b = open_branch("main");
+    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
+    assert_int_equal(bough_branch_head(b, &head), BOUGH_OK);
+    u[0] = change("refs/heads/main", NULL);
+    assert_int_equal(bough_repo_update(bed.repo, u, 1, BOUGH_UPDATE_FORCE_HEAD, NULL), BOUGH_OK);
+    u[0] = change("refs/heads/trunk", &head);
+    u[1] = change("refs/heads/other", &head);
+    assert_int_equal(bough_repo_update(bed.repo, u, 2, 0, NULL), BOUGH_OK);
+    assert_int_equal(bough_repo_head_branch(bed.repo, &name), BOUGH_OK);
+    assert_true(bough_view_eq(name, V("trunk")));
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_repo_branch__each_write_is_a_commit_of_git),
+        cmocka_unit_test(test_repo_branch__a_window_is_one_commit),
+        cmocka_unit_test(test_repo_branch__ticks_fold_by_age),
+        cmocka_unit_test(test_repo_branch__another_author_closes_the_window),
+        cmocka_unit_test(test_repo_branch__folding_after_a_restart_gives_the_same_ids),
+        cmocka_unit_test(test_repo_branch__reopened_with_each_it_is_folded),
+        cmocka_unit_test(test_repo_branch__a_gather_happens_whole),
+        cmocka_unit_test(test_repo_branch__without_memory_the_branch_is_as_it_was),
+        cmocka_unit_test(test_repo_branch__a_tree_is_committed_by_test_and_set),
+        cmocka_unit_test(test_repo_branch__tells_what_happened_when_it_did),
+        cmocka_unit_test(test_repo_branch__updates_are_checked_one_by_one),
+        cmocka_unit_test(test_repo_branch__an_update_folds_first),
+        cmocka_unit_test(test_repo_branch__the_first_branch_becomes_heads),
+    };
+
+    return cmocka_run_group_tests_name("repo/branch", tests, NULL, NULL);
+}

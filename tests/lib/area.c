@@ -128,13 +128,12 @@ void test_area_fini(struct test_area *a)
 {
     free(a->raw);
     free(a->rows);
+    free(a->has);
 }
 
 void test_area_has(
     struct test_area *a, const struct bough_oid *id, enum bough_type type, struct bough_view body)
 {
-    BOUGH_ASSERT(a->has_count < TEST_AREA_HAS_MAX);
-    a->has[a->has_count].id = *id;
-    a->has[a->has_count].type = type;
-    a->has[a->has_count++].body = body;
+    a->has = grown(a->has, &a->has_cap, a->has_count + 1, sizeof *a->has);
+    a->has[a->has_count++] = (struct test_area_object){*id, type, body};
 }

@@ -15,7 +15,12 @@
 
 #include "store/intake.h"
 
-enum { TEST_AREA_HAS_MAX = 8 };
+/* An object that the store has. */
+struct test_area_object {
+    struct bough_oid id;
+    enum bough_type type;
+    struct bough_view body; /* borrowed */
+};
 
 struct test_area {
     struct bough_store__intake_host host; /* use this one */
@@ -23,12 +28,8 @@ struct test_area {
     size_t raw_len, raw_cap;
     struct bough_store__intake_row *rows;
     size_t row_count, row_cap;
-    struct {
-        struct bough_oid id;
-        enum bough_type type;
-        struct bough_view body; /* borrowed */
-    } has[TEST_AREA_HAS_MAX];
-    size_t has_count;
+    struct test_area_object *has;
+    size_t has_count, has_cap;
     uint64_t compared; /* bytes that were compared with what it has */
     uint64_t calls;    /* of append and read, so far */
     uint64_t fail_at;  /* this one answers BOUGH_EIO; UINT64_MAX: none */

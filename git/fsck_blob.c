@@ -141,7 +141,7 @@ static bool section_take(struct config *c)
             return false;
         text_add(&c->section, bough_git__lower((uint8_t)ch));
     }
-    return true;
+    return c->section.len > 0;
 }
 
 /* What a backslash in a value and the character behind it mean; 0: a line goes on; -1: an error. */

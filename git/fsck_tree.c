@@ -97,7 +97,7 @@ static void mode_check(struct tree_run *r, const uint8_t *text, const struct bou
 {
     if (text[0] == '0')
         report(r, BOUGH_FSCK_ZERO_PADDED_FILEMODE, e->name);
-    if (bough_filemode(e->mode) == e->mode)
+    if (e->mode != 0 && bough_filemode(e->mode) == e->mode)
         return;
     if ((e->mode & ~(uint32_t)0777) == 0100000) /* old tools wrote 100664 and kin */
         report(r, BOUGH_FSCK_BAD_FILEMODE, e->name);

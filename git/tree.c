@@ -6,8 +6,6 @@
  */
 #include "git/inner.h"
 
-enum { MODE_MAX = 0177777 }; /* more bits than this were never a mode */
-
 uint32_t bough_filemode(uint32_t mode)
 {
     switch (mode & 0170000) {
@@ -52,9 +50,9 @@ static bool mode_take(struct bough_view *left, uint32_t *out)
 
         if (c < '0' || c > '7')
             return false;
-        mode = mode << 3 | (uint32_t)(c - '0');
-        if (mode > MODE_MAX)
+        if (mode >> 29 != 0) /* where git's wraps */
             return false;
+        mode = mode << 3 | (uint32_t)(c - '0');
     }
     if (i == 0 || i == left->len)
         return false;
@@ -91,7 +89,7 @@ static bool entry_is_strict(
 {
     const struct bough_tree_entry *last = &it->last;
 
-    if (text[0] == '0' || bough_filemode(e->mode) != e->mode)
+    if (text[0] == '0' || e->mode == 0 || bough_filemode(e->mode) != e->mode)
         return false;
     if (bough_git__index(e->name, '/') < e->name.len)
         return false;

@@ -207,6 +207,7 @@ static void test_fsck__finds_what_is_wrong_with_a_tree(void **state)
         RAW_CASE(E("104755 a\0"), "bogusFilemode "),
         RAW_CASE(E("40755 a\0"), "bogusFilemode "),
         RAW_CASE(E("20000 a\0"), "bogusFilemode "),
+        RAW_CASE(E("0 a\0"), "zeroPaddedFilemode bogusFilemode "),
         RAW_CASE(E("040000 a\0"), "zeroPaddedFilemode "),
         RAW_CASE(E("100644 .\0"), "hasDot "),
         RAW_CASE(E("40000 ..\0"), "hasDotdot "),

@@ -225,7 +225,8 @@ static void test_tree__strict_refuses_what_lenient_reads(void **state)
         {E("100644 \0"), 28, BOUGH_EFORMAT, BOUGH_EFORMAT},
         {E(" a\0"), 23, BOUGH_EFORMAT, BOUGH_EFORMAT},
         {E("100648 a\0"), 29, BOUGH_EFORMAT, BOUGH_EFORMAT},
-        {E("7777777 a\0"), 30, BOUGH_EFORMAT, BOUGH_EFORMAT},
+        {E("7777777 a\0"), 30, BOUGH_OK, BOUGH_EFORMAT},
+        {E("40000100644 a\0"), 34, BOUGH_EFORMAT, BOUGH_EFORMAT},
         {"100644", 6, BOUGH_EFORMAT, BOUGH_EFORMAT},
         {"100644 ", 7, BOUGH_EFORMAT, BOUGH_EFORMAT},
     };

@@ -14,6 +14,7 @@
 #define BOUGH_STORE_MEM_INNER_H
 
 #include "store/inner.h"
+#include "store/intake.h"
 
 /* ---- Pointers in a row ---- */
 
@@ -50,7 +51,7 @@ struct bough_store__mem_object {
     size_t size;
     uint64_t row;                       /* its number in the table it is in, from 1 */
     struct bough_store__mem_pack *pack; /* NULL: the body is here */
-    uint64_t at;                        /* of its entry in the pack */
+    uint64_t at, packed_len;            /* of its entry in the pack */
     uint8_t body[];
 };
 
@@ -60,10 +61,9 @@ struct bough_store__mem_object *bough_store__mem_object_new(struct bough_mem *me
 void bough_store__mem_object_drop(
     struct bough_mem *mem, struct bough_store__mem_object *o); /* NULL is fine */
 
-/* One whose body is the entry at byte `at` of `pack`. */
+/* One whose body is the entry of `row` in `pack`. */
 struct bough_store__mem_object *bough_store__mem_object_new_packed(struct bough_mem *mem,
-    const struct bough_oid *id, enum bough_type type, size_t size,
-    struct bough_store__mem_pack *pack, uint64_t at);
+    const struct bough_store__intake_row *row, struct bough_store__mem_pack *pack);
 
 /* A slot names the object `row - 1` of the vector; `tag` is the high half of its hash. */
 struct bough_store__mem_slot {
@@ -77,7 +77,7 @@ struct bough_store__mem_objects {
     struct bough_store__mem_slot *slots;
     size_t cap; /* of slots: 0 or a power of two */
     uint64_t key;
-    uint64_t bytes; /* of bodies */
+    uint64_t bytes; /* of bodies and packed entries */
 };
 
 /* NULL: not there. */

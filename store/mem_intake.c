@@ -10,7 +10,6 @@
  * are read.  Only deltas against objects that the pack lacks are made whole,
  * so that chains do not grow from push to push.
  */
-#include "store/intake.h"
 #include "store/mem_inner.h"
 
 struct mem_intake {
@@ -205,10 +204,7 @@ static enum bough_err settle_row(struct mem_intake *x, const struct bough_store_
 
     if (err)
         return err;
-    if (row->size > SIZE_MAX)
-        return BOUGH_ENOMEM;
-    o = bough_store__mem_object_new_packed(
-        mem, &row->id, row->type, (size_t)row->size, x->pack, row->at);
+    o = bough_store__mem_object_new_packed(mem, row, x->pack);
     if (o == NULL)
         return BOUGH_ENOMEM;
     if (is_thin(x, row)) {

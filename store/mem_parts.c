@@ -75,16 +75,18 @@ struct bough_store__mem_object *bough_store__mem_object_new(
 }
 
 struct bough_store__mem_object *bough_store__mem_object_new_packed(struct bough_mem *mem,
-    const struct bough_oid *id, enum bough_type type, size_t size,
-    struct bough_store__mem_pack *pack, uint64_t at)
+    const struct bough_store__intake_row *row, struct bough_store__mem_pack *pack)
 {
-    struct bough_store__mem_object *o = object_alloc(mem, id, type, 0);
+    struct bough_store__mem_object *o = NULL;
 
+    if (row->size <= SIZE_MAX)
+        o = object_alloc(mem, &row->id, row->type, 0);
     if (o == NULL)
         return NULL;
-    o->size = size;
+    o->size = (size_t)row->size;
     o->pack = pack;
-    o->at = at;
+    o->at = row->at;
+    o->packed_len = row->packed_len;
     pack->holders++;
     return o;
 }
@@ -174,7 +176,7 @@ void bough_store__mem_objects_add(
     bough_store__mem_vec_insert(&t->rows, t->rows.n, o);
     t->slots[i] = (struct bough_store__mem_slot){(uint32_t)(hash >> 32), (uint32_t)t->rows.n};
     o->row = t->rows.n;
-    t->bytes += o->pack == NULL ? o->size : 0;
+    t->bytes += o->pack == NULL ? o->size : o->packed_len;
 }
 
 void bough_store__mem_objects_move(struct bough_store__mem_objects *to, struct bough_mem *mem,

@@ -194,6 +194,32 @@ static void test_store__a_pack_is_seen_when_it_is_adopted(void **state)
         free(bodies[i]);
 }
 
+static void test_store__big_objects_of_a_pack_are_read_in_parts(void **state)
+{
+    enum { LEN = 400000 };
+    struct bed *b = *state;
+    uint8_t *body = make_body(LEN, 1), part[5000];
+    struct bough_object *o;
+    struct bough_oid id;
+    struct packer p;
+    size_t got;
+
+    if (b->s->caps & BOUGH_STORE_INTAKE) {
+        pack_begin(b, &p, 1);
+        id = pack_whole(&p, BOUGH_BLOB, bough_view(body, LEN));
+        adopt(b, receive(b, pack_end(&p)));
+        pack_free(&p);
+        OK(bough_store_object_open(b->s, &id, &o));
+        for (uint64_t at = LEN; at > 10000; at -= 9999) { /* backwards */
+            OK(bough_object_read(o, at - 5000, part, sizeof part, &got));
+            assert_int_equal(got, sizeof part);
+            assert_memory_equal(part, body + at - 5000, sizeof part);
+        }
+        bough_object_close(o);
+    }
+    free(body);
+}
+
 static void test_store__pack_bytes_come_split_anywhere(void **state)
 {
     static const size_t pieces[] = {1, 7, 100, 4096, 1 << 20};
@@ -780,6 +806,7 @@ int main(void)
 {
     static const struct store_test tests[] = {
         STORE_TEST(test_store__a_pack_is_seen_when_it_is_adopted),
+        STORE_TEST(test_store__big_objects_of_a_pack_are_read_in_parts),
         STORE_TEST(test_store__pack_bytes_come_split_anywhere),
         STORE_TEST(test_store__an_empty_pack_is_a_pack),
         STORE_TEST(test_store__deltas_in_a_pack_are_resolved),

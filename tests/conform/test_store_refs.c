@@ -396,6 +396,16 @@ static void test_store__retired_records_are_gone(void **state)
     assert_records(b, "bdf");
     reopen(b, false);
     assert_records(b, "bdf");
+    t = begin(b);
+    OK(bough_txn_retire(t, VIEW("main"), UINT64_MAX));
+    record(t, "main", "g"); /* came after it: is not meant */
+    commit(t);
+    t = begin(b);
+    record(t, "main", "h");
+    commit(t);
+    assert_records(b, "bdgh");
+    reopen(b, false);
+    assert_records(b, "bdgh");
 }
 
 static void test_store__numbers_of_records_never_come_back(void **state)

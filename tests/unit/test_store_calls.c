@@ -19,7 +19,7 @@ struct fake {
     struct bough_txn txn;
     struct bough_oid id;
     struct bough_view body;
-    enum bough_err commit, sync;
+    enum bough_err read, commit, sync;
     uint32_t commits, aborts, closes;
 };
 
@@ -50,7 +50,7 @@ static enum bough_err fake_read(struct bough_store *s, uint64_t where, const str
         return BOUGH_ENOENT;
     *type = BOUGH_BLOB;
     bough_buf_put_view(out, fake_of(s)->body);
-    return out->err;
+    return fake_of(s)->read;
 }
 
 static enum bough_err fake_each(struct bough_store *s, bough_store_each_fn *fn, void *ctx)
@@ -191,6 +191,27 @@ static void test_store_calls__absent_methods_have_defaults(void **state)
     assert_int_equal(reports, 1);
 }
 
+static void test_store_calls__a_failed_read_appends_nothing(void **state)
+{
+    struct fix *x = *state;
+    enum bough_type type = BOUGH_TAG;
+    struct bough_buf out;
+
+    bough_buf_init(&out, &x->t.mem.mem);
+    bough_buf_put_str(&out, "before");
+    x->f.read = BOUGH_ECORRUPT; /* found out at the end, say */
+    assert_int_equal(bough_store_read(x->s, &x->f.id, &type, &out), BOUGH_ECORRUPT);
+    assert_true(bough_view_eq(bough_buf_view(&out), bough_view_str("before")));
+    assert_int_equal(type, BOUGH_TAG);
+    assert_int_equal(x->s->why.err, BOUGH_ECORRUPT);
+    assert_int_equal(x->s->why.key_len, 40);
+    x->f.read = BOUGH_OK;
+    out.len_max = 15; /* no room for all of it */
+    assert_int_equal(bough_store_read(x->s, &x->f.id, &type, &out), BOUGH_ETOOBIG);
+    assert_int_equal(out.len, 6);
+    bough_buf_fini(&out);
+}
+
 static void test_store_calls__no_write_follows_a_failed_one(void **state)
 {
     static const enum bough_err errors[] = {BOUGH_EIO, BOUGH_EGONE};
@@ -245,6 +266,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             test_store_calls__absent_methods_have_defaults, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_store_calls__a_failed_read_appends_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_store_calls__no_write_follows_a_failed_one, setup, teardown),
         cmocka_unit_test_setup_teardown(

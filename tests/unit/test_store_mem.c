@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "git/delta.h"
+#include "git/pack.h"
 #include "store/mem.h"
 #include "tests/lib/env.h"
 
@@ -123,6 +125,63 @@ static void test_mem__keeps_an_open_object_after_an_abort(void **state)
     bough_object_close(o);
 }
 
+/* A pack of one delta: the base without its first byte. */
+static void push_thin(struct fix *f, struct bough_view base)
+{
+    struct bough_entry_head head = {
+        .type = BOUGH_REF_DELTA,
+        .base = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, base),
+    };
+    struct bough_pack_writer w;
+    struct bough_delta_builder d;
+    struct bough_buf delta, pack;
+    struct bough_intake *in;
+    struct bough_txn *t;
+    size_t used;
+
+    bough_buf_init(&delta, &f->t.mem.mem);
+    bough_buf_init(&pack, &f->t.mem.mem);
+    bough_delta_begin(&d, &delta, base.len, base.len - 1);
+    bough_delta_copy(&d, 1, base.len - 1);
+    bough_delta_end(&d);
+    head.size = delta.len;
+    bough_pack_writer_init(&w, &pack, BOUGH_SHA1, 1);
+    bough_pack_writer_put(&w, &head, bough_buf_view(&delta), 1);
+    bough_pack_writer_finish(&w);
+    assert_int_equal(bough_store_intake(f->s, NULL, &in), BOUGH_OK);
+    assert_int_equal(bough_intake_feed(in, bough_buf_view(&pack), &used), BOUGH_OK);
+    assert_int_equal(bough_intake_step(in, UINT64_MAX), BOUGH_OK);
+    assert_int_equal(bough_txn_begin(f->s, &t), BOUGH_OK);
+    assert_int_equal(bough_txn_adopt(t, in), BOUGH_OK);
+    assert_int_equal(bough_txn_commit(t, BOUGH_DURABLE_NOW), BOUGH_OK);
+    bough_buf_fini(&delta);
+    bough_buf_fini(&pack);
+}
+
+static void test_mem__makes_thin_deltas_whole(void **state)
+{
+    enum { LEN = 2000, PUSHES = 20 };
+    struct fix *f = *state;
+    static uint8_t body[LEN];
+    struct bough_store_stats stats;
+    struct bough_oid id;
+    struct bough_txn *t;
+    uint64_t want = LEN;
+
+    for (size_t i = 0; i < LEN; i++)
+        body[i] = (uint8_t)test_random(&f->t.seed);
+    assert_int_equal(bough_txn_begin(f->s, &t), BOUGH_OK);
+    assert_int_equal(bough_txn_put(t, BOUGH_BLOB, bough_view(body, LEN), &id), BOUGH_OK);
+    assert_int_equal(bough_txn_commit(t, BOUGH_DURABLE_NOW), BOUGH_OK);
+    for (size_t i = 0; i < PUSHES; i++) {
+        push_thin(f, bough_view(body + i, LEN - i));
+        want += LEN - i - 1; /* not a chain of deltas, one longer with each push */
+    }
+    assert_int_equal(bough_store_stat(f->s, &stats), BOUGH_OK);
+    assert_int_equal(stats.objects, PUSHES + 1);
+    assert_int_equal(stats.used_bytes, want);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -132,6 +191,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_mem__gives_back_what_an_abort_held, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_mem__keeps_an_open_object_after_an_abort, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mem__makes_thin_deltas_whole, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("store/mem", tests, NULL, NULL);

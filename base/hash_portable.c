@@ -1,7 +1,7 @@
 /*
  * hash_portable.c - SHA-1 and SHA-256 (FIPS 180-4) in plain C.
  *
- *   bough_base__sha1_portable      80 steps, the schedule kept in 16 words
+ *   bough_base__sha1_portable      four times 20 steps, the schedule in a ring of 16 words
  *   bough_base__sha256_portable    64 steps, likewise
  *
  * The working variables are not moved after each step: the step is written
@@ -19,42 +19,54 @@ static inline uint32_t ror(uint32_t x, unsigned n)
     return x >> n | x << (32 - n);
 }
 
-/* Word `t` of SHA-1's schedule; w holds the last sixteen. */
-static inline uint32_t sha1_word(uint32_t w[16], unsigned t)
+static inline uint32_t choose(uint32_t x, uint32_t y, uint32_t z)
 {
-    uint32_t x = w[(t + 13) & 15] ^ w[(t + 8) & 15] ^ w[(t + 2) & 15] ^ w[t & 15];
-
-    return w[t & 15] = rol(x, 1);
+    return z ^ (x & (y ^ z));
 }
 
-static inline uint32_t sha1_f(unsigned t, uint32_t b, uint32_t c, uint32_t d)
+static inline uint32_t majority(uint32_t x, uint32_t y, uint32_t z)
 {
-    if (t < 20)
-        return (d ^ (b & (c ^ d))) + 0x5a827999;
-    if (t < 40)
-        return (b ^ c ^ d) + 0x6ed9eba1;
-    if (t < 60)
-        return ((b & c) | (d & (b | c))) + 0x8f1bbcdc;
-    return (b ^ c ^ d) + 0xca62c1d6;
+    return (x & y) | (z & (x | y));
 }
 
-#define SHA1_STEP(t, a, b, c, d, e)                                                                \
-    (e += rol(a, 5) + sha1_f(t, b, c, d) + ((t) < 16 ? w[(t)&15] : sha1_word(w, t)), b = rol(b, 30))
+static inline uint32_t parity(uint32_t x, uint32_t y, uint32_t z)
+{
+    return x ^ y ^ z;
+}
 
-static inline void sha1_block(uint32_t *state, const uint8_t *src)
+/* Word `t` of the schedule, over that sixteen before; the ring is small enough to stay near. */
+#define SHA1_WORD(t)                                                                               \
+    ((t) < 16 ? w[(t)&15]                                                                          \
+              : (w[(t)&15] = rol(                                                                  \
+                     w[((t) + 13) & 15] ^ w[((t) + 8) & 15] ^ w[((t) + 2) & 15] ^ w[(t)&15], 1)))
+
+#define SHA1_STEP(f, k, t, a, b, c, d, e)                                                          \
+    (e += rol(a, 5) + f(b, c, d) + (k) + SHA1_WORD(t), b = rol(b, 30))
+
+#define SHA1_STEPS(f, k, t)                                                                        \
+    SHA1_STEP(f, k, (t), a, b, c, d, e);                                                           \
+    SHA1_STEP(f, k, (t) + 1, e, a, b, c, d);                                                       \
+    SHA1_STEP(f, k, (t) + 2, d, e, a, b, c);                                                       \
+    SHA1_STEP(f, k, (t) + 3, c, d, e, a, b);                                                       \
+    SHA1_STEP(f, k, (t) + 4, b, c, d, e, a)
+
+#define SHA1_QUARTER(f, k, t)                                                                      \
+    SHA1_STEPS(f, k, (t));                                                                         \
+    SHA1_STEPS(f, k, (t) + 5);                                                                     \
+    SHA1_STEPS(f, k, (t) + 10);                                                                    \
+    SHA1_STEPS(f, k, (t) + 15)
+
+static void sha1_block(uint32_t *state, const uint8_t *src)
 {
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
     uint32_t w[16];
 
-    for (unsigned i = 0; i < 16; i++)
-        w[i] = bough_get32be(src + 4 * i);
-    for (unsigned t = 0; t < 80; t += 5) {
-        SHA1_STEP(t, a, b, c, d, e);
-        SHA1_STEP(t + 1, e, a, b, c, d);
-        SHA1_STEP(t + 2, d, e, a, b, c);
-        SHA1_STEP(t + 3, c, d, e, a, b);
-        SHA1_STEP(t + 4, b, c, d, e, a);
-    }
+    for (unsigned t = 0; t < 16; t++)
+        w[t] = bough_get32be(src + 4 * t);
+    SHA1_QUARTER(choose, 0x5a827999, 0);
+    SHA1_QUARTER(parity, 0x6ed9eba1, 20);
+    SHA1_QUARTER(majority, 0x8f1bbcdc, 40);
+    SHA1_QUARTER(parity, 0xca62c1d6, 60);
     state[0] += a;
     state[1] += b;
     state[2] += c;
@@ -135,26 +147,33 @@ const uint32_t bough_base__sha256_k[64] = {
     0xc67178f2,
 };
 
-/* Word `t` of SHA-256's schedule; w holds the last sixteen. */
-static inline uint32_t sha256_word(uint32_t w[16], unsigned t)
+/* Word `t + i` of the schedule, over that sixteen before. */
+static inline uint32_t sha256_word(uint32_t *w, unsigned t, unsigned i)
 {
-    uint32_t x = w[(t + 1) & 15], y = w[(t + 14) & 15];
-    uint32_t s0 = ror(x, 7) ^ ror(x, 18) ^ x >> 3;
-    uint32_t s1 = ror(y, 17) ^ ror(y, 19) ^ y >> 10;
+    uint32_t x = w[(i + 1) & 15], y = w[(i + 14) & 15];
 
-    return w[t & 15] += s0 + s1 + w[(t + 9) & 15];
+    if (t > 0)
+        w[i] += (ror(x, 7) ^ ror(x, 18) ^ x >> 3) + w[(i + 9) & 15] +
+                (ror(y, 17) ^ ror(y, 19) ^ y >> 10);
+    return w[i];
 }
 
 #define SHA256_STEP(i, a, b, c, d, e, f, g, h)                                                     \
-    do {                                                                                           \
-        uint32_t word = t == 0 ? w[i] : sha256_word(w, i);                                         \
-        h += (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + (g ^ (e & (f ^ g))) +                         \
-             bough_base__sha256_k[t + (i)] + word;                                                 \
-        d += h;                                                                                    \
-        h += (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) + ((a & b) | (c & (a | b)));                    \
-    } while (0)
+    (h += (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + choose(e, f, g) +                                \
+          bough_base__sha256_k[t + (i)] + sha256_word(w, t, i),                                    \
+        d += h, h += (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) + majority(a, b, c))
 
-static inline void sha256_block(uint32_t *state, const uint8_t *src)
+#define SHA256_STEPS(i)                                                                            \
+    SHA256_STEP((i), a, b, c, d, e, f, g, h);                                                      \
+    SHA256_STEP((i) + 1, h, a, b, c, d, e, f, g);                                                  \
+    SHA256_STEP((i) + 2, g, h, a, b, c, d, e, f);                                                  \
+    SHA256_STEP((i) + 3, f, g, h, a, b, c, d, e);                                                  \
+    SHA256_STEP((i) + 4, e, f, g, h, a, b, c, d);                                                  \
+    SHA256_STEP((i) + 5, d, e, f, g, h, a, b, c);                                                  \
+    SHA256_STEP((i) + 6, c, d, e, f, g, h, a, b);                                                  \
+    SHA256_STEP((i) + 7, b, c, d, e, f, g, h, a)
+
+static void sha256_block(uint32_t *state, const uint8_t *src)
 {
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
@@ -163,16 +182,8 @@ static inline void sha256_block(uint32_t *state, const uint8_t *src)
     for (unsigned i = 0; i < 16; i++)
         w[i] = bough_get32be(src + 4 * i);
     for (unsigned t = 0; t < 64; t += 16) {
-        for (unsigned i = 0; i < 16; i += 8) {
-            SHA256_STEP(i, a, b, c, d, e, f, g, h);
-            SHA256_STEP(i + 1, h, a, b, c, d, e, f, g);
-            SHA256_STEP(i + 2, g, h, a, b, c, d, e, f);
-            SHA256_STEP(i + 3, f, g, h, a, b, c, d, e);
-            SHA256_STEP(i + 4, e, f, g, h, a, b, c, d);
-            SHA256_STEP(i + 5, d, e, f, g, h, a, b, c);
-            SHA256_STEP(i + 6, c, d, e, f, g, h, a, b);
-            SHA256_STEP(i + 7, b, c, d, e, f, g, h, a);
-        }
+        SHA256_STEPS(0);
+        SHA256_STEPS(8);
     }
     state[0] += a;
     state[1] += b;

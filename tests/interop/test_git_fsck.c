@@ -57,6 +57,7 @@ static void add(enum bough_type type, bool gitmodules, const void *body, size_t 
 {
     struct bough_view v = bough_view(body, len);
     struct object *o = &fix.objects[fix.n];
+    char hex[BOUGH_HEX_MAX + 1] = {0};
     struct bough_fsck f;
     enum bough_err err;
 
@@ -68,7 +69,8 @@ static void add(enum bough_type type, bool gitmodules, const void *body, size_t 
     for (size_t i = 0; i < fix.n; i++)
         if (bough_oid_eq(&fix.objects[i].id, &o->id))
             return;
-    test_git_put(&fix.git, type, v);
+    bough_oid_hex(fix.git.algo, &o->id, hex);
+    test_git_put(&fix.git, bough_type_name(type), hex, v);
     o->body = malloc(len + 1);
     assert_non_null(o->body);
     memcpy(o->body, body, len);

@@ -103,22 +103,19 @@ static void write_zipped(const char *path, const uint8_t *src, size_t len)
     free(zip);
 }
 
-struct bough_oid test_git_put(struct test_git *g, enum bough_type type, struct bough_view body)
+void test_git_put(struct test_git *g, const char *type, const char *hex, struct bough_view body)
 {
-    struct bough_oid id = bough_oid_of(g->algo, type, body);
-    char hex[BOUGH_HEX_MAX + 1] = {0}, path[256];
+    char path[256];
     uint8_t *raw = malloc(body.len + 32);
     int head;
 
     assert_non_null(raw);
-    head = snprintf((char *)raw, 32, "%s %zu", bough_type_name(type), body.len) + 1;
+    head = snprintf((char *)raw, 32, "%s %zu", type, body.len) + 1;
     if (body.len > 0)
         memcpy(raw + head, body.ptr, body.len);
-    bough_oid_hex(g->algo, &id, hex);
     snprintf(path, sizeof path, "%s/objects/%.2s", g->dir, hex);
     mkdir(path, 0777); /* it may be there */
     snprintf(path, sizeof path, "%s/objects/%.2s/%s", g->dir, hex, hex + 2);
     write_zipped(path, raw, (size_t)head + body.len);
     free(raw);
-    return id;
 }

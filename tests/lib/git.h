@@ -4,7 +4,7 @@
  *
  *     struct test_git g;
  *     test_git_init(&g, BOUGH_SHA1);
- *     test_git_put(&g, BOUGH_TREE, bytes);
+ *     test_git_put(&g, "tree", hex, bytes);
  *     out = test_git_run(&g, NULL, "git fsck --strict 2>&1");
  *     free(out);
  *     test_git_done(&g);      // removes the directory
@@ -14,7 +14,7 @@
 #ifndef TEST_GIT_H
 #define TEST_GIT_H
 
-#include "git/oid.h"
+#include "base/hash.h"
 
 struct test_git {
     enum bough_algo algo;
@@ -32,7 +32,7 @@ void test_git_done(struct test_git *g);
  */
 char *test_git_run(struct test_git *g, const struct bough_view *in, const char *command);
 
-/* Put an object there, good or not. */
-struct bough_oid test_git_put(struct test_git *g, enum bough_type type, struct bough_view body);
+/* Put an object there under the id `hex`, good or not: git is not asked. */
+void test_git_put(struct test_git *g, const char *type, const char *hex, struct bough_view body);
 
 #endif

@@ -162,18 +162,29 @@ static inline uint64_t mul_fold(uint64_t a, uint64_t b)
 #endif
 }
 
+/* Fewer than eight bytes as a number; those in the middle may be in it twice. */
+static inline uint64_t mix_short(const uint8_t *p, size_t n)
+{
+    if (n >= 4)
+        return (uint64_t)bough_get32le(p + n - 4) << 32 | bough_get32le(p);
+    return n == 0 ? 0 : (uint64_t)p[0] | (uint64_t)p[n / 2] << 8 | (uint64_t)p[n - 1] << 16;
+}
+
 uint64_t bough_mix64(uint64_t key, const void *src, size_t n)
 {
-    /* Odd, half of the bits set: the fractions of the square roots of 2, 3 and 5. */
+    /* Half of the bits set: the fractions of the square roots of 2, 3 and 5. */
     const uint64_t c0 = 0x6a09e667f3bcc909, c1 = 0xbb67ae8584caa73b, c2 = 0x3c6ef372fe94f82b;
     const uint8_t *p = src;
-    uint64_t k = mul_fold(key ^ c0, c1) | 1; /* the multiplier is secret too */
-    uint64_t h = key ^ (c2 * n), last = 0;
+    uint64_t k = (key ^ c1) | 1; /* the multiplier is secret, too */
+    uint64_t h = key ^ (c2 * n), last;
 
-    for (; n >= 8; n -= 8, p += 8)
-        h = mul_fold(h ^ bough_get64le(p), k) + c0;
-    for (size_t i = 0; i < n; i++)
-        last |= (uint64_t)p[i] << (8 * i);
+    if (n < 8) {
+        last = mix_short(p, n);
+    } else {
+        for (; n > 8; n -= 8, p += 8)
+            h = mul_fold(h ^ bough_get64le(p), k) + c0;
+        last = bough_get64le(p + n - 8); /* what was read before may be in it again */
+    }
     h = mul_fold(h ^ last, k) ^ h >> 32;
-    return mul_fold(h ^ c1, c2);
+    return mul_fold(h ^ c0, c2);
 }

@@ -14,9 +14,10 @@
  * the store already has byte by byte, and hands out the rows.
  *
  * Memory: opts.limits.memory, plus BOUGH_STORE__INTAKE_NODE_LEN bytes and the
- * id an entry (and 36 more for each REF delta), plus, for an object that is a
- * delta or the base of one and for commits, trees and tags, itself, its base
- * and its delta: each at most opts.limits.object_max.
+ * id an entry (36 more for each REF delta, 56 for each delta of the deepest
+ * chain), plus, for an object that is a delta or the base of one and for
+ * commits, trees and tags, itself, its base and its delta: each at most
+ * opts.limits.object_max.  A blob that is whole in the pack is never held.
  */
 #ifndef BOUGH_STORE_INTAKE_H
 #define BOUGH_STORE_INTAKE_H

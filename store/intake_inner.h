@@ -1,7 +1,8 @@
 /*
  * intake_inner.h - what the files of the intake share.
  *
- *   intake.c           open, pass 1, the phases, rows
+ *   intake.c           open, pass 1, what happens to every object
+ *   intake_phase.c     the phases after it, rows
  *   intake_node.c      the table of entries, REF deltas by base, sorting
  *   intake_entry.c     entries read back from the area
  *   intake_resolve.c   pass 2: deltas depth first from their bases
@@ -64,6 +65,9 @@ struct bough_store__node {
 struct bough_store__chunk {
     struct bough_store__node *nodes;
 };
+
+_Static_assert(sizeof(struct bough_store__node) + sizeof(uint32_t) <= BOUGH_STORE__INTAKE_NODE_LEN,
+    "a node and its place in perm");
 
 /* A REF delta, found by its base. */
 struct bough_store__ref {

@@ -89,36 +89,59 @@ static enum bough_err root_step(
     return err ? BOUGH_WHY(&r->why, BOUGH_ECORRUPT, "broken commit or tag", NULL, 0) : err;
 }
 
+/* Follow tags; `raw` then holds the bytes of a commit. */
+static enum bough_err peel_in(struct bough_repo *r, struct bough_store *store, struct bough_oid *id,
+    enum bough_type *type, struct bough_buf *raw)
+{
+    for (int i = 0; i < TAG_CHAIN_MAX; i++) {
+        struct bough_found found;
+        enum bough_err err = bough_store_find(store, id, &found);
+
+        bough_buf_clear(raw);
+        if (err == BOUGH_OK && (found.type == BOUGH_COMMIT || found.type == BOUGH_TAG))
+            err = bough_store_read(store, id, NULL, raw);
+        if (err) {
+            r->why = store->why;
+            return err;
+        }
+        *type = found.type;
+        if (found.type != BOUGH_TAG)
+            return BOUGH_OK;
+        err = root_step(r, BOUGH_TAG, bough_buf_view(raw), id);
+        if (err)
+            return err;
+    }
+    return BOUGH_WHY(&r->why, BOUGH_ETOOBIG, "tags of tags", NULL, 0);
+}
+
+enum bough_err bough_repo__peel(
+    struct bough_repo *r, const struct bough_oid *id, struct bough_oid *out, enum bough_type *type)
+{
+    struct bough_buf raw;
+    enum bough_err err;
+
+    *out = *id;
+    bough_buf_init(&raw, r->mem);
+    err = peel_in(r, r->store, out, type, &raw);
+    bough_buf_fini(&raw);
+    return err;
+}
+
 enum bough_err bough_repo__root_in(struct bough_repo *r, struct bough_store *store,
     const struct bough_oid *id, struct bough_oid *peeled, struct bough_oid *root)
 {
     struct bough_buf raw;
-    enum bough_type type = BOUGH_TAG;
-    enum bough_err err = BOUGH_OK;
+    enum bough_type type;
+    enum bough_err err;
 
     *root = *id;
     bough_buf_init(&raw, r->mem);
-    for (int i = 0; i < TAG_CHAIN_MAX && err == BOUGH_OK && type == BOUGH_TAG; i++) {
-        struct bough_found found;
-
-        if (peeled != NULL)
-            *peeled = *root;
-        bough_buf_clear(&raw);
-        err = bough_store_find(store, root, &found);
-        type = found.type;
-        if (err == BOUGH_OK && (type == BOUGH_COMMIT || type == BOUGH_TAG)) {
-            err = bough_store_read(store, root, NULL, &raw);
-            if (err == BOUGH_OK)
-                err = root_step(r, type, bough_buf_view(&raw), root);
-        }
-        if (err)
-            r->why = store->why;
-    }
+    err = peel_in(r, store, root, &type, &raw);
+    if (err == BOUGH_OK && peeled != NULL)
+        *peeled = *root;
+    if (err == BOUGH_OK && type != BOUGH_TREE)
+        err = root_step(r, type, bough_buf_view(&raw), root);
     bough_buf_fini(&raw);
-    if (err == BOUGH_OK && type == BOUGH_TAG)
-        err = BOUGH_WHY(&r->why, BOUGH_ETOOBIG, "tags of tags", NULL, 0);
-    if (err == BOUGH_OK && type == BOUGH_BLOB)
-        err = BOUGH_WHY(&r->why, BOUGH_EINVAL, "not a commit, tag or tree", NULL, 0);
     return err;
 }
 

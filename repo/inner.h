@@ -462,6 +462,84 @@ enum bough_err bough_repo__fold(struct bough_repo__head *h);
 /* Begin, fold, end. */
 enum bough_err bough_repo__fold_now(struct bough_repo__head *h);
 
+/* ---- History ---- */
+
+/* What is at a path: kind NONE, or a mode and an id. */
+struct bough_repo__at {
+    enum bough_node_kind kind;
+    enum bough_repo__mode mode;
+    struct bough_oid id;
+};
+
+/*
+ * One path looked up in many trees.  Each level remembers the last tree it looked in, for
+ * neighbours in history share most of theirs.
+ */
+struct bough_repo__look_level {
+    bool known;
+    struct bough_oid tree;
+    struct bough_repo__at at;
+};
+struct bough_repo__look {
+    struct bough_repo *r;
+    struct bough_buf path;
+    struct bough_buf raw; /* scratch: a tree's body */
+    struct bough_repo__look_level *levels;
+    size_t levels_n;
+};
+enum bough_err bough_repo__look_init(
+    struct bough_repo__look *l, struct bough_repo *r, struct bough_view path);
+void bough_repo__look_fini(struct bough_repo__look *l);
+enum bough_err bough_repo__look_in(
+    struct bough_repo__look *l, const struct bough_oid *root, struct bough_repo__at *out);
+bool bough_repo__at_same(const struct bough_repo__at *a, const struct bough_repo__at *b);
+
+/* A commit in a walk's table. */
+struct bough_repo__commit {
+    struct bough_oid id, tree;
+    struct bough_time time; /* of the committer */
+    uint32_t parents_n;
+    struct bough_repo__commit **parents;
+    bool parsed;
+    bool looked;   /* `at` is known */
+    uint8_t flags; /* the walk's own */
+    struct bough_repo__at at;
+    struct bough_repo__commit *bucket;
+};
+
+/* Commits met so far, each once. */
+struct bough_repo__graph {
+    struct bough_repo *r;
+    struct bough_arena arena;
+    struct bough_repo__commit **buckets;
+    size_t buckets_n, count;
+    struct bough_buf raw; /* scratch */
+};
+void bough_repo__graph_init(struct bough_repo__graph *g, struct bough_repo *r);
+void bough_repo__graph_fini(struct bough_repo__graph *g);
+
+/* The commit `id`, made when it was not met yet; not parsed. */
+enum bough_err bough_repo__graph_get(
+    struct bough_repo__graph *g, const struct bough_oid *id, struct bough_repo__commit **out);
+/* Know its tree, time and parents. */
+enum bough_err bough_repo__graph_parse(struct bough_repo__graph *g, struct bough_repo__commit *c);
+
+/* Commits by date, newest first; of equals, who came first. */
+struct bough_repo__queue {
+    struct bough_repo__queued *items;
+    size_t n, cap;
+    uint64_t clock;
+};
+enum bough_err bough_repo__queue_put(
+    struct bough_repo *r, struct bough_repo__queue *q, struct bough_repo__commit *c);
+struct bough_repo__commit *bough_repo__queue_take(struct bough_repo__queue *q); /* NULL: empty */
+const struct bough_repo__commit *bough_repo__queue_first(const struct bough_repo__queue *q);
+void bough_repo__queue_fini(struct bough_repo *r, struct bough_repo__queue *q);
+
+/* The object that tags lead to, and its type. */
+enum bough_err bough_repo__peel(
+    struct bough_repo *r, const struct bough_oid *id, struct bough_oid *out, enum bough_type *type);
+
 /* ---- The repository ---- */
 
 struct bough_repo {

@@ -126,6 +126,14 @@ struct bough_store__intake_row bough_store__intake_row(
 enum bough_err bough_store__intake_find(
     const struct bough_store__intake *in, const struct bough_oid *id, uint64_t *n);
 
+/*
+ * When done: entry `i` in the order of the area, 0..facts.entries-1, and behind these the
+ * completing ones; an object that came twice is there twice.  What is in the area, for engines
+ * that find entries by their place.
+ */
+struct bough_store__intake_row bough_store__intake_entry(
+    const struct bough_store__intake *in, uint64_t i);
+
 #ifdef __cplusplus
 }
 #endif

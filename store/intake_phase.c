@@ -207,15 +207,10 @@ enum bough_err bough_store__intake_step(struct bough_store__intake *in, uint64_t
 
 /* ---- rows ---- */
 
-struct bough_store__intake_row bough_store__intake_row(
-    const struct bough_store__intake *in, uint64_t n)
+static struct bough_store__intake_row row_of(const struct bough_store__intake *in, uint32_t i)
 {
-    const struct bough_store__node *node;
-    uint32_t i;
+    const struct bough_store__node *node = bough_store__node(in, i);
 
-    BOUGH_ASSERT(n < in->rows);
-    i = in->perm[n];
-    node = bough_store__node(in, i);
     return (struct bough_store__intake_row){
         .id = bough_oid_raw(in->algo, bough_store__node_id(in, i)),
         .type = (enum bough_type)node->type,
@@ -227,6 +222,20 @@ struct bough_store__intake_row bough_store__intake_row(
         .known = (node->flags & BOUGH_STORE__KNOWN) != 0,
         .completed = (node->flags & BOUGH_STORE__APPENDED) != 0,
     };
+}
+
+struct bough_store__intake_row bough_store__intake_row(
+    const struct bough_store__intake *in, uint64_t n)
+{
+    BOUGH_ASSERT(n < in->rows);
+    return row_of(in, in->perm[n]);
+}
+
+struct bough_store__intake_row bough_store__intake_entry(
+    const struct bough_store__intake *in, uint64_t i)
+{
+    BOUGH_ASSERT(i < in->nodes);
+    return row_of(in, (uint32_t)i);
 }
 
 enum bough_err bough_store__intake_find(

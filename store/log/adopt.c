@@ -1,0 +1,195 @@
+/*
+ * adopt.c - an intake joins a transaction.
+ *
+ *   small     its new entries are copied into frames: no zone of its own for a few kilobytes
+ *   large     the segment gets a number, and a frame names it
+ *   big       an object too large for a frame is an intake of one object
+ *
+ * What a segment holds is flushed before the last frame of the transaction is written.
+ */
+#include "store/log/inner.h"
+
+/* ---- Small ---- */
+
+/* The entry of the intake that begins at `at`. */
+static enum bough_err entry_at(
+    struct bough_log__intake *x, uint64_t at, struct bough_store__intake_row *out)
+{
+    uint64_t lo = 0, hi = x->seg.objects;
+
+    while (lo < hi) {
+        uint64_t mid = lo + (hi - lo) / 2;
+        *out = bough_store__intake_entry(x->core, mid);
+        if (out->at == at)
+            return BOUGH_OK;
+        if (out->at < at)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return bough_log__corrupt(x->log, "an entry's base is none", at);
+}
+
+/* The entry as a log segment may hold it, in l->scratch: no OFS delta. */
+static enum bough_err entry_copy(
+    struct bough_log__intake *x, const struct bough_store__intake_row *row)
+{
+    struct bough_log *l = x->log;
+    uint8_t raw[BOUGH_ENTRY_HEAD_MAX];
+    size_t n = row->packed_len < sizeof raw ? (size_t)row->packed_len : sizeof raw;
+    struct bough_store__intake_row base;
+    struct bough_entry_head head;
+    enum bough_err err = bough_log__out_read(&x->out, row->at, raw, n);
+    uint8_t *p;
+
+    if (!err)
+        err = bough_entry_head_parse(l->geo.algo, row->at, bough_view(raw, n), &head);
+    if (!err && head.type == BOUGH_OFS_DELTA) {
+        err = entry_at(x, row->at - head.back, &base);
+        head.base = base.id;
+    }
+    if (err)
+        return err;
+    n = (size_t)row->packed_len - head.head_len;
+    if (head.type == BOUGH_OFS_DELTA)
+        head.type = BOUGH_REF_DELTA;
+    bough_buf_clear(&l->scratch);
+    bough_buf_put(&l->scratch, raw, bough_entry_head_write(l->geo.algo, &head, raw));
+    p = bough_buf_room(&l->scratch, n);
+    if (p == NULL)
+        return l->scratch.err;
+    l->scratch.len += n;
+    return bough_log__out_read(&x->out, row->at + row->packed_len - n, p, n);
+}
+
+static bool fits_frame(const struct bough_log *l, uint64_t packed)
+{
+    return packed + BOUGH_LOG__FRAME_HEAD + BOUGH_LOG__BEFORE + 64 + 2 * BOUGH_DIGEST_MAX <=
+           l->geo.frame_max;
+}
+
+enum { COPY_MAX = 256 * 1024 }; /* bytes of a pack that is copied */
+
+static enum bough_err adopt_copy(struct bough_log *l, struct bough_log__intake *x)
+{
+    for (uint64_t i = 0; i < x->in.count; i++) {
+        struct bough_store__intake_row row = bough_store__intake_row(x->core, i);
+        struct bough_log__row has;
+        enum bough_err err;
+
+        if (row.known)
+            continue;
+        err = bough_log__row_find(l, &row.id, &has);
+        if (!err)
+            continue; /* somebody else brought it meanwhile */
+        if (err == BOUGH_ENOENT)
+            err = entry_copy(x, &row);
+        if (!err)
+            err = bough_log__entry_append(l, &row.id);
+        if (err)
+            return err;
+    }
+    return BOUGH_OK;
+}
+
+/* ---- Large ---- */
+
+static enum bough_err adopt_segment(struct bough_log *l, struct bough_log__intake *x)
+{
+    struct bough_log__txn *t = &l->txn;
+    void *ptr = t->adopted;
+    size_t len;
+    enum bough_err err =
+        bough_mem_grow(l->mem, &ptr, &t->adopted_cap, t->adopted_n + 1, sizeof *t->adopted);
+
+    t->adopted = ptr;
+    if (!err)
+        err = bough_log__frame_fit(l, 0, 128 + 8 * (size_t)x->seg.run.n);
+    if (!err && l->next_segment > BOUGH_LOG__SEGMENT_MAX)
+        err = BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "segment numbers are used up", NULL, 0);
+    if (err)
+        return err;
+    x->seg.number = l->next_segment;
+    x->seg.oid.segment = x->seg.number;
+    x->seg.reverse.segment = x->seg.number;
+    len = t->index.len;
+    bough_log__segment_encode(&t->index, &x->seg);
+    err = t->index.err;
+    if (!err)
+        err = bough_log__segment_add(l, &x->seg);
+    if (err) {
+        t->index.len = len;
+        t->index.err = BOUGH_OK;
+        x->seg.number = 0;
+        return err;
+    }
+    t->adopted[t->adopted_n++] = x->seg.number;
+    t->items++;
+    x->seg.run = (struct bough_log__run){0}; /* the store has it now */
+    return BOUGH_OK;
+}
+
+enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in)
+{
+    struct bough_log *l = bough_log__of(t->store);
+    struct bough_log__intake *x = (struct bough_log__intake *)in; /* in is the first field */
+    enum bough_err err = BOUGH_OK;
+
+    l->txn.heavy = true;
+    if (x->seg.pack_end <= COPY_MAX && fits_frame(l, x->seg.pack_end))
+        err = adopt_copy(l, x);
+    else if (x->seg.oid.rows > 0)
+        err = adopt_segment(l, x);
+    bough_log__intake_close(in);
+    return err;
+}
+
+/* ---- Big ---- */
+
+static enum bough_err big_feed(
+    struct bough_log *l, struct bough_intake *in, struct bough_view entry)
+{
+    uint8_t head[12] = "PACK", trailer[BOUGH_DIGEST_MAX];
+    struct bough_view piece[3];
+    struct bough_hash h;
+    enum bough_err err = BOUGH_OK;
+
+    bough_put32be(head + 4, 2);
+    bough_put32be(head + 8, 1);
+    bough_hash_init(&h, l->geo.algo);
+    bough_hash_update(&h, head, sizeof head);
+    bough_hash_update(&h, entry.ptr, entry.len);
+    bough_hash_final(&h, trailer);
+    piece[0] = bough_view(head, sizeof head);
+    piece[1] = entry;
+    piece[2] = bough_view(trailer, l->geo.id_len);
+    for (int i = 0; i < 3 && !err; i++) {
+        size_t used;
+        err = bough_log__intake_feed(in, piece[i], &used);
+        BOUGH_ASSERT(err || used == piece[i].len);
+    }
+    return err;
+}
+
+enum bough_err bough_log__big_put(struct bough_log *l, struct bough_buf *entry)
+{
+    struct bough_intake_opts opts = {
+        .limits = {.pack_len_max = UINT64_MAX,
+            .object_max = UINT64_MAX,
+            .inflated_factor = UINT32_MAX,
+            .count_max = 1,
+            .memory = 4 << 20},
+    };
+    struct bough_intake *in;
+    enum bough_err err = bough_log__intake_open(&l->store, &opts, &in);
+
+    if (err)
+        return err;
+    err = big_feed(l, in, bough_buf_view(entry));
+    while (!err && (err = bough_log__intake_step(in, UINT64_MAX)) == BOUGH_EAGAIN)
+        err = BOUGH_OK;
+    if (!err)
+        return bough_log__adopt(&l->txn.txn, in);
+    bough_log__intake_close(in);
+    return err;
+}

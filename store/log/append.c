@@ -1,0 +1,139 @@
+/*
+ * append.c - frames at the end of the log; docs/format.md 4.
+ *
+ *   fit       does what comes next fit into the frame being made?
+ *   cut       the frame goes to the device
+ *   zones     where the log goes on
+ *
+ * Invariants
+ *   1. l->head is where the frame being made begins; its bytes so far are in l->txn.data and
+ *      l->txn.index.  So the locator of an object is known as soon as it is put.
+ *   2. A frame is written once, onto granules that hold nothing of the chain.
+ *   3. The next zone is named by a frame (or root) before the log goes there.
+ */
+#include "store/log/inner.h"
+
+uint32_t bough_log__reserve(const struct bough_log *l)
+{
+    uint64_t rows = l->rows.n, refs = l->refs.n;
+    uint64_t bytes = rows * 64 + refs * 128 + l->records.bytes + l->segments * 16;
+
+    return (uint32_t)(2 * bytes / l->geo.zone) + 4;
+}
+
+void bough_log__next_zone(struct bough_log *l)
+{
+    uint32_t zone;
+
+    if (l->head.next == 0 && !bough_log__zone_take(l, BOUGH_LOG__ZONE_LOG, 0, &zone))
+        l->head.next = zone;
+}
+
+static enum bough_err zone_switch(struct bough_log *l)
+{
+    struct bough_log__segment seg = {.number = l->next_segment, .zone = l->head.next};
+    enum bough_err err;
+
+    if (l->head.next == 0 || (l->txn.heavy && l->zones.free < bough_log__reserve(l)))
+        return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "the device is full", NULL, 0);
+    if (seg.number > BOUGH_LOG__SEGMENT_MAX)
+        return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "segment numbers are used up", NULL, 0);
+    err = bough_log__segment_add(l, &seg);
+    if (err)
+        return err;
+    l->head.segment = seg.number;
+    l->head.zone = seg.zone;
+    l->head.at = 0;
+    l->head.next = 0;
+    bough_log__next_zone(l);
+    return BOUGH_OK;
+}
+
+static size_t frame_room(const struct bough_log *l)
+{
+    size_t left = l->geo.zone - l->head.at;
+
+    return left < l->geo.frame_max ? left : l->geo.frame_max;
+}
+
+enum bough_err bough_log__frame_fit(struct bough_log *l, size_t data, size_t index)
+{
+    struct bough_log__txn *t = &l->txn;
+    enum bough_err err;
+
+    if (BOUGH_LOG__FRAME_HEAD + data + index > l->geo.frame_max)
+        return BOUGH_WHY(&l->store.why, BOUGH_ETOOBIG, "a frame of this store", NULL, 0);
+    for (;;) {
+        if (t->data.len == 0)
+            bough_buf_put_fill(&t->data, 0, BOUGH_LOG__FRAME_HEAD);
+        if (t->data.err) {
+            err = t->data.err;
+            bough_buf_clear(&t->data);
+            return err;
+        }
+        if (t->data.len + t->index.len + data + index <= frame_room(l))
+            return BOUGH_OK;
+        err = t->items > 0 ? bough_log__frame_cut(l, false, false) : zone_switch(l);
+        if (err)
+            return err;
+    }
+}
+
+/* Head, data, index and padding as one stretch in t->data. */
+static enum bough_err frame_make(struct bough_log *l, bool last, struct bough_log__frame *f)
+{
+    struct bough_log__txn *t = &l->txn;
+    size_t data_len = t->data.len, len;
+
+    bough_log__next_zone(l);
+    *f = (struct bough_log__frame){
+        .epoch = l->super.epoch,
+        .seq = l->head.seq,
+        .durable_to = l->durable_to,
+        .prev_crc = l->head.prev_crc,
+        .flags = (t->began ? 0u : BOUGH_LOG__FRAME_FIRST) | (last ? BOUGH_LOG__FRAME_LAST : 0u),
+        .segment = l->head.segment,
+        .next_zone = l->head.next,
+        .data_len = (uint32_t)(data_len - BOUGH_LOG__FRAME_HEAD),
+        .index_len = (uint32_t)t->index.len,
+        .index_crc = bough_crc32(0, t->index.ptr, t->index.len),
+        .items = t->items,
+        .zone = l->head.zone,
+        .at = l->head.at,
+    };
+    len = bough_log__frame_len(&l->geo, f);
+    bough_buf_put_view(&t->data, bough_buf_view(&t->index));
+    bough_buf_put_fill(&t->data, 0, len - t->data.len);
+    if (t->data.err) {
+        t->data.len = data_len;
+        t->data.err = BOUGH_OK;
+        return BOUGH_ENOMEM;
+    }
+    bough_log__frame_encode(&l->geo, f, t->data.ptr);
+    return BOUGH_OK;
+}
+
+enum bough_err bough_log__frame_cut(struct bough_log *l, bool last, bool sync)
+{
+    struct bough_log__txn *t = &l->txn;
+    struct bough_log__frame f;
+    enum bough_err err = frame_make(l, last, &f);
+
+    if (err)
+        return err;
+    err = bough_log__write(
+        l, (uint64_t)l->head.zone * l->geo.zone + l->head.at, t->data.ptr, t->data.len, sync);
+    if (err)
+        return err;
+    t->bytes += t->data.len;
+    l->head.at += (uint32_t)t->data.len;
+    l->head.seq++;
+    l->head.prev_crc = f.crc;
+    t->began = true;
+    t->items = 0;
+    bough_buf_clear(&t->data);
+    bough_buf_clear(&t->index);
+    if (sync)
+        l->durable_to = f.seq;
+    return BOUGH_OK;
+}

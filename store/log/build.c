@@ -1,0 +1,134 @@
+/*
+ * build.c - writing oid tables: from sorted rows, from several sources as one.
+ *
+ *   writer   a row goes to its home, or behind what is full
+ *   merge    of equal ids the first source's row is taken
+ */
+#include "store/log/inner.h"
+
+/* ---- Writer ---- */
+
+struct writer {
+    struct bough_log__out *out;
+    struct bough_log__table *t;
+    uint32_t per;  /* rows a block takes */
+    uint32_t rows; /* in the block being filled, whose number is t->blocks */
+    uint8_t block[BOUGH_LOG__BLOCK];
+};
+
+static enum bough_err block_end(struct writer *w)
+{
+    enum bough_err err;
+
+    bough_log__block_seal(w->block, w->t->number, w->t->blocks, w->rows, BOUGH_LOG__BLOCK_OID);
+    err = bough_log__out_put(w->out, w->block, sizeof w->block);
+    memset(w->block, 0, sizeof w->block);
+    w->rows = 0;
+    w->t->blocks++;
+    return err;
+}
+
+static enum bough_err row_put(struct writer *w, const struct bough_log__row *row)
+{
+    const struct bough_log *l = w->out->log;
+    uint32_t home = bough_log__home_of(&row->id, w->t->home);
+    uint8_t *p;
+
+    while (w->t->blocks < home || w->rows == w->per) {
+        enum bough_err err = block_end(w);
+        if (err)
+            return err;
+    }
+    p = w->block + BOUGH_LOG__BLOCK_HEAD + (size_t)w->rows++ * bough_log__row_len(l);
+    memcpy(p, row->id.bytes, l->geo.id_len);
+    bough_put64le(p + l->geo.id_len, row->where);
+    bough_put32le(p + l->geo.id_len + 8, row->crc);
+    w->t->rows++;
+    return BOUGH_OK;
+}
+
+/* Home blocks for so many rows: three quarters full. */
+static uint32_t homes_for(uint64_t rows, uint32_t per)
+{
+    uint64_t fill = (uint64_t)per * 3 / 4, n = (rows + fill - 1) / fill;
+
+    return n == 0 ? 1 : (uint32_t)n;
+}
+
+enum bough_err bough_log__table_write(struct bough_log__out *out, struct bough_log__row_source *src,
+    uint64_t rows, struct bough_log__table *t)
+{
+    struct bough_log *l = out->log;
+    struct writer *w;
+    enum bough_err err;
+
+    BOUGH_ASSERT((out->run->start + out->run->len) % l->geo.align == 0);
+    if (rows > (uint64_t)1 << 38)
+        return BOUGH_ETOOBIG;
+    w = bough_mem_zalloc(l->mem, 1, sizeof *w);
+    if (w == NULL)
+        return BOUGH_ENOMEM;
+    *w = (struct writer){.out = out, .t = t, .per = bough_log__rows_per_block(l)};
+    t->number = l->next_table++;
+    t->rows = 0;
+    t->blocks = 0;
+    t->home = homes_for(rows, w->per);
+    for (;;) {
+        struct bough_log__row row;
+        err = src->next(src, &row);
+        if (!err)
+            err = row_put(w, &row);
+        if (err)
+            break;
+    }
+    if (err == BOUGH_ENOENT)
+        err = block_end(w);
+    while (!err && t->blocks < t->home)
+        err = block_end(w);
+    bough_mem_free(l->mem, w, sizeof *w);
+    return err;
+}
+
+/* ---- Merge ---- */
+
+static enum bough_err merge_next(struct bough_log__row_source *src, struct bough_log__row *out)
+{
+    struct bough_log__merge *m = (struct bough_log__merge *)src; /* first field */
+    uint32_t best = m->n;
+
+    for (uint32_t i = 0; i < m->n; i++) {
+        if (!m->in[i].done && !m->in[i].filled) {
+            enum bough_err err = m->in[i].src->next(m->in[i].src, &m->in[i].row);
+            if (err && err != BOUGH_ENOENT)
+                return err;
+            m->in[i].filled = !err;
+            m->in[i].done = err == BOUGH_ENOENT;
+        }
+        if (m->in[i].filled &&
+            (best == m->n || bough_oid_cmp(&m->in[i].row.id, &m->in[best].row.id) < 0))
+            best = i;
+    }
+    if (best == m->n)
+        return BOUGH_ENOENT;
+    *out = m->in[best].row;
+    for (uint32_t i = best; i < m->n; i++) {
+        if (m->in[i].filled && bough_oid_eq(&m->in[i].row.id, &out->id))
+            m->in[i].filled = false;
+    }
+    return BOUGH_OK;
+}
+
+void bough_log__merge_init(struct bough_log__merge *m)
+{
+    m->src.next = merge_next;
+    m->n = 0;
+}
+
+void bough_log__merge_add(struct bough_log__merge *m, struct bough_log__row_source *src)
+{
+    BOUGH_ASSERT(m->n < sizeof m->in / sizeof m->in[0]);
+    m->in[m->n].src = src;
+    m->in[m->n].done = false;
+    m->in[m->n].filled = false;
+    m->n++;
+}

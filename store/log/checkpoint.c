@@ -1,0 +1,390 @@
+/*
+ * checkpoint.c - rows and refs in memory become tables; a root names everything.
+ *
+ *   due       is it time?
+ *   tables    the new one, and which of the old are merged with it
+ *   refs      the same
+ *   root      written, flushed; then the superblock that names it
+ *
+ * Invariant: until the superblock is durable nothing that an older one names is touched, and
+ * the lists in memory are as they were.  So a failure, or a cut, leaves the old checkpoint and
+ * the log after it.
+ */
+#include "store/log/inner.h"
+
+enum {
+    GROWTH = 4
+}; /* a table is merged with younger ones when it is at most so many times as long */
+enum { REFS_MAX = 16384 }; /* changed refs in memory */
+
+struct making {
+    struct bough_log *log;
+    struct bough_log__table *table; /* the new list; runs of kept ones are shared with the old */
+    size_t tables, cap;
+    size_t keep; /* so many at the front are the old list's */
+    bool merged; /* old ones behind `keep` went into the new table */
+    struct bough_log__table reftable[BOUGH_LOG__REFTABLES_MAX];
+    uint32_t reftables, refkeep;
+    struct bough_log__run root;
+    uint32_t open_zone, open_at;
+    uint64_t root_len;
+    uint32_t root_crc;
+};
+
+bool bough_log__checkpoint_due(const struct bough_log *l, uint32_t part)
+{
+    return l->rows.n >= l->opts.table_rows / part || l->log_bytes >= l->opts.log_max / part ||
+           l->refs.n >= REFS_MAX / part;
+}
+
+/* ---- Writing onto what is left of the open zone ---- */
+
+static enum bough_err run_begin(struct making *m, struct bough_log__run *run)
+{
+    *run = (struct bough_log__run){.start = 0};
+    if (m->open_zone == 0 || m->open_at >= m->log->geo.zone)
+        return BOUGH_OK;
+    run->start = m->open_at;
+    return bough_log__run_add(m->log, run, m->open_zone);
+}
+
+static void run_end(struct making *m, const struct bough_log__run *run)
+{
+    uint64_t end = bough_log__up(run->start + run->len, m->log->geo.align);
+
+    if (run->n == 0)
+        return;
+    m->open_zone = run->zones[run->n - 1];
+    m->open_at = (uint32_t)(end - (uint64_t)(run->n - 1) * m->log->geo.zone);
+}
+
+static enum bough_err out_end(struct bough_log__out *out)
+{
+    enum bough_err err = bough_log__out_pad(out, out->log->geo.granule);
+
+    return err ? err : bough_log__out_flush(out);
+}
+
+/* ---- Oid tables ---- */
+
+/* The first table of the old list that is merged with the rows in memory. */
+static size_t merge_from(const struct bough_log *l)
+{
+    uint64_t sum = l->rows.n;
+    size_t i = l->tables;
+
+    if (l->tables + 1 > BOUGH_LOG__TABLES_MAX - 1)
+        return 0;
+    while (i > 0 && l->table[i - 1].rows <= GROWTH * sum)
+        sum += l->table[--i].rows;
+    return i >= BOUGH_LOG__TABLES_WANTED ? 0 : i;
+}
+
+static enum bough_err table_push(struct making *m, const struct bough_log__table *t)
+{
+    void *ptr = m->table;
+    enum bough_err err =
+        bough_mem_grow(m->log->mem, &ptr, &m->cap, m->tables + 1, sizeof *m->table);
+
+    m->table = ptr;
+    if (!err)
+        m->table[m->tables++] = *t;
+    return err;
+}
+
+/* List order: old tables, the rows in memory, then what was adopted meanwhile. */
+static enum bough_err sources_add(struct making *m, size_t from,
+    struct bough_log__table_source *src, struct bough_log__rows_source *rows,
+    struct bough_log__merge *merge)
+{
+    struct bough_log *l = m->log;
+    size_t old = l->tables - l->fresh;
+    enum bough_err err = bough_log__rows_source_init(rows, &l->rows, l->mem);
+
+    if (err)
+        return err;
+    bough_log__merge_init(merge);
+    for (size_t i = from; i < l->tables; i++)
+        bough_log__table_source_init(&src[i], l, &l->table[i], NULL);
+    for (size_t i = from; i < old; i++)
+        bough_log__merge_add(merge, &src[i].src);
+    bough_log__merge_add(merge, &rows->src);
+    for (size_t i = from > old ? from : old; i < l->tables; i++)
+        bough_log__merge_add(merge, &src[i].src);
+    return BOUGH_OK;
+}
+
+static enum bough_err merged_write(struct making *m, size_t from, struct bough_log__table *t)
+{
+    struct bough_log *l = m->log;
+    struct bough_log__table_source *src = bough_mem_zalloc(l->mem, l->tables + 1, sizeof *src);
+    struct bough_log__merge *merge = bough_mem_zalloc(l->mem, 1, sizeof *merge);
+    struct bough_log__rows_source rows = {.order = NULL};
+    struct bough_log__out out = {.buf = NULL};
+    uint64_t sum = l->rows.n;
+    enum bough_err err = src == NULL || merge == NULL ? BOUGH_ENOMEM : BOUGH_OK;
+
+    for (size_t i = from; i < l->tables; i++)
+        sum += l->table[i].rows;
+    if (!err)
+        err = sources_add(m, from, src, &rows, merge);
+    if (!err)
+        err = run_begin(m, &t->run);
+    if (!err)
+        err = bough_log__out_init(&out, l, &t->run, BOUGH_LOG__ZONE_TABLE);
+    if (!err)
+        err = bough_log__table_write(&out, &merge->src, sum, t);
+    if (!err)
+        err = out_end(&out);
+    bough_log__out_fini(&out);
+    bough_log__rows_source_fini(&rows);
+    bough_mem_free(l->mem, merge, sizeof *merge);
+    bough_mem_free(l->mem, src, (l->tables + 1) * sizeof *src);
+    run_end(m, &t->run);
+    return err;
+}
+
+static enum bough_err tables_make(struct making *m)
+{
+    struct bough_log *l = m->log;
+    size_t old = l->tables - l->fresh, from = l->rows.n > 0 ? merge_from(l) : l->tables;
+    struct bough_log__table t = {.number = 0};
+    enum bough_err err = BOUGH_OK;
+
+    if (l->tables >= BOUGH_LOG__TABLES_WANTED && l->rows.n == 0)
+        from = 0;
+    m->merged = from < l->tables;
+    m->keep = m->merged ? from : old;
+    for (size_t i = 0; i < m->keep && !err; i++)
+        err = table_push(m, &l->table[i]);
+    if (!err && (l->rows.n > 0 || m->merged)) {
+        err = merged_write(m, m->merged ? from : l->tables, &t);
+        t.rows = t.rows > 0 ? t.rows : 1;
+        if (!err)
+            err = table_push(m, &t);
+        if (err)
+            bough_log__table_fini(l, &t);
+    }
+    for (size_t i = m->keep; i < l->tables && !m->merged && !err; i++)
+        err = table_push(m, &l->table[i]);
+    return err;
+}
+
+/* ---- Ref tables ---- */
+
+static uint32_t ref_merge_from(const struct bough_log *l)
+{
+    uint64_t sum = l->refs.n;
+    uint32_t i = l->reftables;
+
+    while (i > 0 && l->reftable[i - 1].rows <= GROWTH * sum)
+        sum += l->reftable[--i].rows;
+    return i >= BOUGH_LOG__REFTABLES_WANTED ? 0 : i;
+}
+
+static enum bough_err refs_write(struct making *m, uint32_t from, struct bough_log__ref_writer *w)
+{
+    struct bough_log *l = m->log;
+    uint8_t last[BOUGH_REF_NAME_MAX];
+    struct bough_view name = {last, 0};
+    struct bough_log__ref_value v;
+    enum bough_err err;
+
+    while ((err = bough_log__ref_seek(l, name, true, from, &v)) == BOUGH_OK) {
+        if (from > 0 || v.ref.kind != BOUGH_REF_NONE)
+            err = bough_log__ref_writer_put(w, &v);
+        if (err)
+            return err;
+        memcpy(last, v.ref.name.ptr, v.ref.name.len);
+        name.len = v.ref.name.len;
+    }
+    return err == BOUGH_ENOENT ? bough_log__ref_writer_end(w) : err;
+}
+
+static enum bough_err reftables_make(struct making *m)
+{
+    struct bough_log *l = m->log;
+    struct bough_log__ref_writer *w;
+    struct bough_log__out out = {.buf = NULL};
+    struct bough_log__table *t;
+    enum bough_err err;
+
+    m->refkeep = l->refs.n > 0 ? ref_merge_from(l) : l->reftables;
+    memcpy(m->reftable, l->reftable, m->refkeep * sizeof *m->reftable);
+    m->reftables = m->refkeep;
+    if (l->refs.n == 0)
+        return BOUGH_OK;
+    w = bough_mem_alloc(l->mem, sizeof *w);
+    if (w == NULL)
+        return BOUGH_ENOMEM;
+    t = &m->reftable[m->reftables++];
+    *t = (struct bough_log__table){.number = 0};
+    err = run_begin(m, &t->run);
+    if (!err)
+        err = bough_log__out_init(&out, l, &t->run, BOUGH_LOG__ZONE_TABLE);
+    if (!err) {
+        bough_log__ref_writer_init(w, &out, t, l->next_table++);
+        err = refs_write(m, m->refkeep, w);
+    }
+    if (!err)
+        err = out_end(&out);
+    bough_log__out_fini(&out);
+    run_end(m, &t->run);
+    bough_mem_free(l->mem, w, sizeof *w);
+    return err;
+}
+
+/* ---- Root ---- */
+
+static enum bough_err root_make(struct making *m)
+{
+    struct bough_log *l = m->log;
+    struct bough_log__lists lists = {m->table, m->tables, m->reftable, m->reftables};
+    struct bough_log__out out = {.buf = NULL};
+    struct bough_buf b;
+    enum bough_err err;
+
+    bough_buf_init(&b, l->mem);
+    bough_log__root_encode(l, &lists, l->super.checkpoint + 1, &b);
+    err = b.err;
+    if (!err)
+        err = run_begin(m, &m->root);
+    if (!err)
+        err = bough_log__out_init(&out, l, &m->root, BOUGH_LOG__ZONE_TABLE);
+    if (!err)
+        err = bough_log__out_put(&out, b.ptr, b.len);
+    if (!err)
+        err = out_end(&out);
+    bough_log__out_fini(&out);
+    run_end(m, &m->root);
+    m->root_len = b.len;
+    m->root_crc = bough_crc32(0, b.ptr, b.len);
+    bough_buf_fini(&b);
+    if (!err && m->root.n > BOUGH_LOG__ROOT_ZONES_MAX)
+        err = BOUGH_WHY(&l->store.why, BOUGH_ETOOBIG, "zones of a checkpoint's root", NULL, 0);
+    return err;
+}
+
+static enum bough_err super_make(struct making *m)
+{
+    struct bough_log *l = m->log;
+    struct bough_log__super before = l->super;
+    enum bough_err err;
+
+    l->super.checkpoint++;
+    l->super.root_len = m->root_len;
+    l->super.root_crc = m->root_crc;
+    l->super.root_start = (uint32_t)m->root.start;
+    l->super.root_zones = m->root.n;
+    memcpy(l->super.zone, m->root.zones, m->root.n * sizeof *m->root.zones);
+    err = bough_log__super_write(l);
+    if (err)
+        l->super = before;
+    return err;
+}
+
+/* ---- After it ---- */
+
+static void use_run(struct bough_log *l, const struct bough_log__run *r)
+{
+    for (uint32_t i = 0; i < r->n; i++)
+        l->zones.state[r->zones[i]] |= BOUGH_LOG__ZONE_TABLE;
+}
+
+void bough_log__table_zones_count(struct bough_log *l)
+{
+    for (uint32_t i = 0; i < l->geo.zones; i++) {
+        if ((l->zones.state[i] & BOUGH_LOG__ZONE_USE) == BOUGH_LOG__ZONE_TABLE)
+            l->zones.state[i] &= (uint8_t)~BOUGH_LOG__ZONE_USE;
+    }
+    for (size_t i = 0; i < l->tables; i++)
+        use_run(l, &l->table[i].run);
+    for (uint32_t i = 0; i < l->reftables; i++)
+        use_run(l, &l->reftable[i].run);
+    use_run(l, &l->root_run);
+    bough_log__zones_count(l);
+}
+
+/* The new lists take the old ones' place. */
+static void making_take(struct making *m)
+{
+    struct bough_log *l = m->log;
+
+    for (size_t i = m->keep; i < l->tables && m->merged; i++) {
+        struct bough_log__segment *seg =
+            l->table[i].segment != 0 ? bough_log__segment_find(l, l->table[i].segment) : NULL;
+        if (seg != NULL)
+            seg->oid.blocks = seg->oid.home = 0;
+        bough_log__table_fini(l, &l->table[i]);
+    }
+    for (uint32_t i = m->refkeep; i < l->reftables; i++)
+        bough_log__table_fini(l, &l->reftable[i]);
+    bough_mem_free(l->mem, l->table, l->table_cap * sizeof *l->table);
+    l->table = m->table;
+    l->tables = m->tables;
+    l->table_cap = m->cap;
+    l->fresh = 0;
+    memcpy(l->reftable, m->reftable, m->reftables * sizeof *m->reftable);
+    l->reftables = m->reftables;
+    bough_log__run_fini(l, &l->root_run);
+    l->root_run = m->root;
+    l->open_zone = m->open_zone;
+    l->open_at = m->open_at;
+    bough_log__rows_clear(&l->rows, l->mem, l->opts.table_rows);
+    bough_log__refs_clear(&l->refs, l->mem);
+    l->log_bytes = 0;
+    bough_log__zones_age(l);
+    bough_log__table_zones_count(l);
+    for (uint32_t i = 0; i < l->geo.zones; i++) {
+        if ((l->zones.state[i] & BOUGH_LOG__ZONE_USE) == BOUGH_LOG__ZONE_TABLE)
+            bough_log__zone_name(l, i, BOUGH_LOG__ZONE_NAMED);
+    }
+    bough_log__zones_count(l);
+    bough_log__next_zone(l);
+}
+
+/* What was written is forgotten; its zones are free again. */
+static void making_drop(struct making *m)
+{
+    struct bough_log *l = m->log;
+    size_t made = m->tables > m->keep ? m->keep : m->tables;
+
+    if (m->tables > made && (m->merged || l->rows.n > 0))
+        bough_log__table_fini(l, &m->table[made]);
+    bough_mem_free(l->mem, m->table, m->cap * sizeof *m->table);
+    for (uint32_t i = m->refkeep; i < m->reftables; i++)
+        bough_log__table_fini(l, &m->reftable[i]);
+    bough_log__run_fini(l, &m->root);
+    bough_log__table_zones_count(l);
+}
+
+enum bough_err bough_log__checkpoint(struct bough_log *l)
+{
+    struct making *m = bough_mem_zalloc(l->mem, 1, sizeof *m);
+    uint64_t seq = l->head.seq - 1;
+    enum bough_err err;
+
+    if (m == NULL)
+        return BOUGH_ENOMEM;
+    m->log = l;
+    m->open_zone = l->open_zone;
+    m->open_at = l->open_at;
+    bough_log__next_zone(l);
+    err = tables_make(m);
+    if (!err)
+        err = reftables_make(m);
+    if (!err)
+        err = root_make(m);
+    if (!err)
+        err = bough_log__flush(l);
+    if (!err) {
+        l->durable_to = seq;
+        err = super_make(m);
+    }
+    if (err)
+        making_drop(m);
+    else
+        making_take(m);
+    bough_mem_free(l->mem, m, sizeof *m);
+    return err;
+}

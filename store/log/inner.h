@@ -1,0 +1,792 @@
+/*
+ * inner.h - the parts of the log engine.  The format is docs/format.md.
+ *
+ *   the shape      struct bough_log__geo
+ *   the device     pages, reads and writes (cache.c), inflated objects (bodies.c)
+ *   zones          zone.c; runs of zones and writers onto them (run.c)
+ *   superblocks    super.c
+ *   frames         heads and items as bytes (frame.c, item.c)
+ *   rows           of new objects, in memory (rows.c)
+ *   tables         of rows on the device: blocks, lookups (table.c), writing, merging (build.c)
+ *   refs           in memory (overlay.c), on the device (reftable.c), together (refs.c)
+ *   records        records.c
+ *   the log        append.c, txn.c, replay.c
+ *   checkpoints    root.c, checkpoint.c
+ *   reading        read.c, object.c, walk.c, check.c
+ *   intake         intake.c
+ */
+#ifndef BOUGH_LOG_INNER_H
+#define BOUGH_LOG_INNER_H
+
+#include "base/zip.h"
+#include "git/entry.h"
+#include "store/inner.h"
+#include "store/intake.h"
+#include "store/log/log.h"
+
+struct bough_log;
+
+/* ---- The shape of a store ---- */
+
+enum {
+    BOUGH_LOG__BLOCK = 4096, /* bytes of a table's block */
+    BOUGH_LOG__ZONE_MIN = 32 * 1024,
+    BOUGH_LOG__ZONE_MAX = 64 * 1024 * 1024,
+    BOUGH_LOG__ZONES_MIN = 16,
+    BOUGH_LOG__ZONES_MAX = 1 << 24,
+    BOUGH_LOG__SLOTS = 8, /* of a ring */
+    BOUGH_LOG__FRAME_MAX = 1024 * 1024,
+    BOUGH_LOG__SEGMENT_MAX = (1 << 24) - 1,
+    BOUGH_LOG__TABLES_MAX = 64,    /* oid tables of a checkpoint */
+    BOUGH_LOG__TABLES_WANTED = 12, /* more are merged */
+    BOUGH_LOG__REFTABLES_MAX = 16,
+    BOUGH_LOG__REFTABLES_WANTED = 4,
+    BOUGH_LOG__ROOT_ZONES_MAX = 64,
+    BOUGH_LOG__CHAIN_MAX = 4096, /* deltas followed to a whole object */
+    BOUGH_LOG__DEVICE_ID = 16,   /* bytes */
+};
+
+struct bough_log__geo {
+    enum bough_algo algo;
+    uint32_t id_len;    /* 20 or 32 */
+    uint32_t granule;   /* bytes */
+    uint32_t zone;      /* bytes */
+    uint32_t zones;     /* how many */
+    uint32_t frame_max; /* bytes */
+    uint32_t align;     /* of tables: a block or a granule, whichever is more */
+    uint8_t device[BOUGH_LOG__DEVICE_ID];
+};
+
+static inline uint64_t bough_log__up(uint64_t x, uint64_t n) /* n is a power of two */
+{
+    return (x + n - 1) & ~(n - 1);
+}
+
+static inline uint64_t bough_log__where(uint32_t segment, uint64_t offset)
+{
+    return (uint64_t)segment << 40 | offset;
+}
+
+static inline uint32_t bough_log__where_segment(uint64_t where)
+{
+    return (uint32_t)(where >> 40);
+}
+
+static inline uint64_t bough_log__where_offset(uint64_t where)
+{
+    return where & (((uint64_t)1 << 40) - 1);
+}
+
+/* ---- The device, through a cache of pages (cache.c) ---- */
+
+struct bough_log__page_slot {
+    uint64_t no; /* of the page; UINT64_MAX: empty */
+    uint64_t used;
+    uint32_t checked; /* a bit for each block in it that was found whole */
+};
+
+struct bough_log__pages {
+    uint32_t size; /* bytes of a page: a block or the device's unit, whichever is more */
+    uint32_t sets; /* power of two; four pages a set */
+    struct bough_log__page_slot *slot;
+    uint8_t *bytes;
+    uint64_t clock;
+    uint64_t read_bytes, written_bytes; /* device traffic */
+};
+
+enum bough_err bough_log__pages_init(struct bough_log *l, size_t room);
+void bough_log__pages_fini(struct bough_log *l);
+
+/* Lend the bytes at device byte `at` up to the end of its page; borrowed until the next call.
+   `checked` (may be NULL) is a word of the page's own, 0 when it was read just now. */
+enum bough_err bough_log__page(
+    struct bough_log *l, uint64_t at, struct bough_view *out, uint32_t **checked);
+enum bough_err bough_log__read(struct bough_log *l, uint64_t at, void *dst, size_t n);
+
+/* Write whole granules; a page that was cached is forgotten. `sync` flushes the device, too. */
+enum bough_err bough_log__write(
+    struct bough_log *l, uint64_t at, const void *src, size_t n, bool sync);
+enum bough_err bough_log__flush(struct bough_log *l);
+
+/* ---- Inflated bodies (bodies.c) ---- */
+
+struct bough_log__body {
+    struct bough_log__body *next; /* of the same hash */
+    struct bough_log__body *newer, *older;
+    uint64_t where, id8;
+    enum bough_type type;
+    size_t len;
+    uint8_t bytes[];
+};
+
+struct bough_log__bodies {
+    struct bough_log__body **head; /* hash table */
+    uint32_t heads;                /* power of two */
+    struct bough_log__body *newest, *oldest;
+    size_t used, limit; /* bytes */
+};
+
+enum bough_err bough_log__bodies_init(struct bough_log *l, size_t room);
+void bough_log__bodies_fini(struct bough_log *l);
+void bough_log__bodies_drop(struct bough_log *l); /* forget them all */
+
+/* NULL: not there.  Borrowed until the next call of these. */
+const struct bough_log__body *bough_log__bodies_find(struct bough_log *l, uint64_t where);
+
+/* Keep a copy, if there is room and it is worth it; failing is silent. */
+void bough_log__bodies_keep(struct bough_log *l, uint64_t where, uint64_t id8, enum bough_type type,
+    struct bough_view body);
+
+/* ---- Zones and runs (zone.c, run.c) ---- */
+
+enum bough_log__zone_use {
+    BOUGH_LOG__ZONE_FREE = 0,
+    BOUGH_LOG__ZONE_RING = 1,
+    BOUGH_LOG__ZONE_LOG = 2,
+    BOUGH_LOG__ZONE_PACK = 3,
+    BOUGH_LOG__ZONE_TABLE = 4,
+    BOUGH_LOG__ZONE_USE = 0x07,
+    BOUGH_LOG__ZONE_NAMED = 0x10,     /* by the newest durable checkpoint */
+    BOUGH_LOG__ZONE_NAMED_OLD = 0x20, /* by the one before */
+};
+
+struct bough_log__zones {
+    uint8_t *state; /* a byte a zone: use | named bits */
+    uint32_t free;
+    uint32_t hint; /* where to look first */
+};
+
+enum bough_err bough_log__zones_init(struct bough_log *l);
+void bough_log__zones_fini(struct bough_log *l);
+
+/* A free zone, leaving at least `reserve` free.  BOUGH_ENOSPC. */
+enum bough_err bough_log__zone_take(
+    struct bough_log *l, enum bough_log__zone_use use, uint32_t reserve, uint32_t *zone);
+void bough_log__zone_drop(struct bough_log *l, uint32_t zone);
+
+/* Say what zone is used for, at open; BOUGH_ECORRUPT when it is outside or used otherwise. */
+enum bough_err bough_log__zone_claim(
+    struct bough_log *l, uint32_t zone, enum bough_log__zone_use use);
+
+/* Begin a new set of durable names: NAMED becomes NAMED_OLD. */
+void bough_log__zones_age(struct bough_log *l);
+void bough_log__zone_name(struct bough_log *l, uint32_t zone, uint8_t bits);
+void bough_log__zones_count(struct bough_log *l); /* count the free ones again */
+
+/* Bytes over zones in any order. */
+struct bough_log__run {
+    uint64_t start; /* in the first zone */
+    uint64_t len;   /* bytes written */
+    uint32_t n;
+    size_t cap;
+    uint32_t *zones;
+};
+
+void bough_log__run_fini(struct bough_log *l, struct bough_log__run *r);
+enum bough_err bough_log__run_add(struct bough_log *l, struct bough_log__run *r, uint32_t zone);
+enum bough_err bough_log__run_copy(
+    struct bough_log *l, struct bough_log__run *to, const struct bough_log__run *from);
+
+/* The device byte of byte `at` of the run; `*left` bytes follow in the same zone.  BOUGH_ECORRUPT
+   when it lies outside. */
+enum bough_err bough_log__run_at(const struct bough_log *l, const struct bough_log__run *r,
+    uint64_t at, uint64_t *dev, uint64_t *left);
+enum bough_err bough_log__run_read(
+    struct bough_log *l, const struct bough_log__run *r, uint64_t at, void *dst, size_t n);
+
+/* A writer onto a run that takes zones as it goes. */
+struct bough_log__out {
+    struct bough_log *log;
+    struct bough_log__run *run; /* borrowed; its len is what was flushed and what waits */
+    enum bough_log__zone_use use;
+    uint32_t reserve; /* zones to leave free */
+    uint8_t *buf;
+    size_t fill; /* bytes that wait */
+};
+
+enum { BOUGH_LOG__OUT_BUF = 64 * 1024 };
+
+/* Begin at run->len, which is a multiple of the granule. */
+enum bough_err bough_log__out_init(struct bough_log__out *o, struct bough_log *l,
+    struct bough_log__run *run, enum bough_log__zone_use use);
+void bough_log__out_fini(struct bough_log__out *o); /* what waits is dropped */
+enum bough_err bough_log__out_put(struct bough_log__out *o, const void *src, size_t n);
+enum bough_err bough_log__out_pad(struct bough_log__out *o, uint32_t align);
+enum bough_err bough_log__out_flush(struct bough_log__out *o); /* at a granule's end only */
+
+/* Read back what was put, waiting bytes included. */
+enum bough_err bough_log__out_read(struct bough_log__out *o, uint64_t at, void *dst, size_t n);
+
+/* ---- Superblocks (super.c) ---- */
+
+struct bough_log__super {
+    uint32_t compat, ro_compat, incompat;
+    uint64_t generation, epoch, mount_seq, nonce;
+    uint64_t checkpoint; /* its number */
+    uint64_t root_len;
+    uint32_t root_crc, root_start;
+    uint32_t root_zones;
+    uint32_t zone[BOUGH_LOG__ROOT_ZONES_MAX];
+};
+
+enum { BOUGH_LOG__SUPER_LEN = 512, BOUGH_LOG__RINGS = 2 };
+
+/* All that were found, newest first. */
+struct bough_log__supers {
+    struct bough_log__geo geo;
+    uint32_t n;
+    struct bough_log__super s[BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS];
+};
+
+void bough_log__super_encode(const struct bough_log__geo *geo, const struct bough_log__super *s,
+    uint8_t dst[BOUGH_LOG__SUPER_LEN]);
+
+/* BOUGH_ENOENT: no superblock; BOUGH_ENOTSUP: of another version or with unknown features. */
+enum bough_err bough_log__super_decode(const uint8_t src[BOUGH_LOG__SUPER_LEN],
+    struct bough_log__geo *geo, struct bough_log__super *s);
+
+/* Look for superblocks.  BOUGH_ENOENT when there is none. */
+enum bough_err bough_log__supers_find(
+    struct bough_block *dev, struct bough_mem *mem, struct bough_log__supers *out);
+
+/* Write generation l->super.generation + 1 with what l->super says else, and flush. */
+enum bough_err bough_log__super_write(struct bough_log *l);
+
+/* ---- Frames and items as bytes (frame.c, item.c) ---- */
+
+enum { BOUGH_LOG__FRAME_HEAD = 96 };
+enum { BOUGH_LOG__FRAME_FIRST = 1, BOUGH_LOG__FRAME_LAST = 2 };
+
+struct bough_log__frame {
+    uint64_t epoch, seq, durable_to;
+    uint32_t crc; /* of the head itself */
+    uint32_t prev_crc, flags, segment, next_zone;
+    uint32_t data_len, index_len, index_crc, items;
+    uint32_t zone, at;
+};
+
+void bough_log__frame_encode(const struct bough_log__geo *geo, struct bough_log__frame *f,
+    uint8_t dst[BOUGH_LOG__FRAME_HEAD]); /* sets f->crc */
+
+/* BOUGH_ENOENT: no frame of this device for this place. */
+enum bough_err bough_log__frame_decode(const struct bough_log__geo *geo, uint32_t zone, uint32_t at,
+    const uint8_t src[BOUGH_LOG__FRAME_HEAD], struct bough_log__frame *out);
+
+/* Bytes of the frame, padding included. */
+static inline uint32_t bough_log__frame_len(
+    const struct bough_log__geo *geo, const struct bough_log__frame *f)
+{
+    return (uint32_t)bough_log__up(
+        (uint64_t)BOUGH_LOG__FRAME_HEAD + f->data_len + f->index_len, geo->granule);
+}
+
+enum bough_log__kind {
+    BOUGH_LOG__OBJECT = 1,
+    BOUGH_LOG__REF = 2,
+    BOUGH_LOG__RECORD = 3,
+    BOUGH_LOG__RETIRE = 4,
+    BOUGH_LOG__ADOPT = 5,
+    BOUGH_LOG__AHEAD = 6, /* a table written ahead */
+    BOUGH_LOG__HEAD = 16, /* where the log goes on */
+    BOUGH_LOG__LOGSEG = 17,
+    BOUGH_LOG__OIDTABLE = 18,
+    BOUGH_LOG__REFTABLE = 19,
+    BOUGH_LOG__COUNTERS = 20,
+    BOUGH_LOG__KIND_OPTIONAL = 128, /* from here on unknown ones are skipped */
+};
+
+/* Walk over items.  BOUGH_ENOENT: no more; BOUGH_ECORRUPT. */
+struct bough_log__items {
+    struct bough_view left;
+};
+enum bough_err bough_log__item_next(
+    struct bough_log__items *it, uint32_t *kind, struct bough_view *body);
+
+/* Append the head of an item whose length comes later; returns where it stands. */
+size_t bough_log__item_begin(struct bough_buf *b, enum bough_log__kind kind);
+void bough_log__item_end(struct bough_buf *b, size_t at);
+
+/* A reader of fields: reading past the end sets `bad` and gives zeros. */
+struct bough_log__fields {
+    struct bough_view left;
+    bool bad;
+};
+uint64_t bough_log__get(struct bough_log__fields *f, uint32_t bytes); /* 1, 2, 4 or 8 */
+struct bough_view bough_log__get_view(struct bough_log__fields *f, uint64_t len);
+struct bough_oid bough_log__get_id(struct bough_log__fields *f, enum bough_algo algo);
+
+/* ---- Rows (rows.c) ---- */
+
+struct bough_log__row {
+    struct bough_oid id;
+    uint64_t where;
+    uint32_t crc;
+};
+
+/* Rows by id; open addressing over a vector in order of arrival. */
+struct bough_log__rows {
+    struct bough_log__row *row;
+    size_t n, cap;
+    uint32_t *slot; /* 1 + row number; 0: empty */
+    size_t slots;   /* 0 or a power of two */
+};
+
+enum bough_err bough_log__rows_reserve(
+    struct bough_log__rows *r, struct bough_mem *mem, size_t more);
+/* After a reserve; an id that is there already stays as it is. */
+void bough_log__rows_add(struct bough_log__rows *r, const struct bough_log__row *row);
+const struct bough_log__row *bough_log__rows_find(
+    const struct bough_log__rows *r, const struct bough_oid *id);
+void bough_log__rows_clear(struct bough_log__rows *r, struct bough_mem *mem, size_t keep);
+void bough_log__rows_fini(struct bough_log__rows *r, struct bough_mem *mem);
+
+/* Sort `n` row numbers by the ids of the rows. */
+void bough_log__rows_sort(const struct bough_log__row *row, uint32_t *order, size_t n);
+
+/* Rows one after another, ascending by id.  BOUGH_ENOENT: no more. */
+struct bough_log__row_source {
+    enum bough_err (*next)(struct bough_log__row_source *src, struct bough_log__row *out);
+};
+
+/* Over rows in memory, sorted; `order` is allocated. */
+struct bough_log__rows_source {
+    struct bough_log__row_source src; /* use this one */
+    const struct bough_log__rows *rows;
+    struct bough_mem *mem;
+    uint32_t *order;
+    size_t n, at;
+};
+enum bough_err bough_log__rows_source_init(
+    struct bough_log__rows_source *s, const struct bough_log__rows *rows, struct bough_mem *mem);
+void bough_log__rows_source_fini(struct bough_log__rows_source *s);
+
+/* ---- Tables (table.c, build.c) ---- */
+
+enum { BOUGH_LOG__BLOCK_HEAD = 16 };
+enum { BOUGH_LOG__BLOCK_OID = 1, BOUGH_LOG__BLOCK_REVERSE = 2, BOUGH_LOG__BLOCK_REF = 3 };
+
+struct bough_log__table {
+    uint32_t number;
+    uint32_t segment; /* not 0: it lies in that pack segment, `at` bytes into it */
+    uint64_t rows;
+    uint32_t home, blocks;
+    uint64_t at;
+    struct bough_log__run run; /* of its own, when segment is 0 */
+};
+
+void bough_log__table_fini(struct bough_log *l, struct bough_log__table *t);
+
+/* Lend block `no`, checked; borrowed until the next page call. */
+enum bough_err bough_log__table_block(struct bough_log *l, const struct bough_log__table *t,
+    uint32_t kind, uint32_t no, const uint8_t **out, uint32_t *rows);
+
+/* The row of `id`.  BOUGH_ENOENT. */
+enum bough_err bough_log__table_find(struct bough_log *l, const struct bough_log__table *t,
+    const struct bough_oid *id, struct bough_log__row *out);
+
+/* Read row `i` of a block of oid rows. */
+void bough_log__table_row(const struct bough_log *l, const struct bough_log__table *t,
+    const uint8_t *block, uint32_t i, struct bough_log__row *out);
+
+uint32_t bough_log__row_len(const struct bough_log *l);        /* bytes */
+uint32_t bough_log__rows_per_block(const struct bough_log *l); /* 127 or 92 */
+uint32_t bough_log__home_of(const struct bough_oid *id, uint32_t home);
+
+/* A walk over a table's rows in order, from the first not below `from`. */
+struct bough_log__table_source {
+    struct bough_log__row_source src; /* use this one */
+    struct bough_log *log;
+    const struct bough_log__table *table;
+    uint32_t block, row;
+};
+void bough_log__table_source_init(struct bough_log__table_source *s, struct bough_log *l,
+    const struct bough_log__table *t, const struct bough_oid *from);
+
+/* Write a table of at most `rows` rows from `src` onto `out` (which is at a multiple of
+   geo.align); fills all of `t` but segment and run. */
+enum bough_err bough_log__table_write(struct bough_log__out *out, struct bough_log__row_source *src,
+    uint64_t rows, struct bough_log__table *t);
+
+/* Fill in the head of a block, checksum last. */
+void bough_log__block_seal(
+    uint8_t *block, uint32_t table, uint32_t no, uint32_t rows, uint32_t kind);
+
+/* Several sorted sources as one; of equal ids the first source's row is taken. */
+struct bough_log__merge {
+    struct bough_log__row_source src; /* use this one */
+    uint32_t n;
+    struct {
+        struct bough_log__row_source *src;
+        struct bough_log__row row;
+        bool done, filled;
+    } in[BOUGH_LOG__TABLES_MAX + 1];
+};
+void bough_log__merge_init(struct bough_log__merge *m);
+void bough_log__merge_add(struct bough_log__merge *m, struct bough_log__row_source *src);
+
+/* Reverse tables of pack segments. */
+struct bough_log__reverse {
+    uint64_t offset;
+    struct bough_oid id;
+    uint32_t crc;
+    uint64_t end; /* where the entry ends */
+};
+struct bough_log__segment;
+
+/* The entry that begins at `offset`.  BOUGH_ECORRUPT when none does. */
+enum bough_err bough_log__reverse_find(struct bough_log *l, const struct bough_log__segment *seg,
+    uint64_t offset, struct bough_log__reverse *out);
+enum bough_err bough_log__reverse_get(struct bough_log *l, const struct bough_log__segment *seg,
+    uint64_t no, struct bough_log__reverse *out);
+
+/* ---- Segments ---- */
+
+enum { BOUGH_LOG__PACK_WHOLE = 1 }; /* flag: the pack stream is whole as received */
+
+struct bough_log__segment {
+    uint32_t number;
+    bool pack;
+    uint32_t zone;     /* of a log segment */
+    uint32_t flags;    /* of a pack segment, and all below */
+    uint64_t pack_end; /* entries lie below */
+    uint64_t objects;
+    struct bough_log__run run;
+    struct bough_log__table oid;     /* blocks 0: merged away */
+    struct bough_log__table reverse; /* sorted by offset; home unused */
+};
+
+/* NULL: there is none. Number 0 is the segment that is looked through, if any. */
+struct bough_log__segment *bough_log__segment_find(struct bough_log *l, uint32_t number);
+
+/* Add one (taken on success); numbers ascend.  BOUGH_ENOMEM. */
+enum bough_err bough_log__segment_add(struct bough_log *l, struct bough_log__segment *seg);
+enum bough_err bough_log__segment_reserve(struct bough_log *l, size_t more);
+void bough_log__segment_fini(struct bough_log *l, struct bough_log__segment *seg);
+
+/* ---- Refs ---- */
+
+struct bough_log__ref {
+    enum bough_ref_kind kind; /* NONE: gone */
+    uint64_t seq, expiry;
+    struct bough_oid id, peeled;
+    uint16_t name_len, target_len;
+    uint8_t bytes[]; /* name, then target */
+};
+
+/* Sorted by name. */
+struct bough_log__refs {
+    struct bough_log__ref **ref;
+    size_t n, cap;
+};
+
+/* What a ref is, wherever it stands. */
+struct bough_log__ref_value {
+    struct bough_ref ref;
+    uint64_t seq, expiry;
+};
+
+size_t bough_log__refs_seek(const struct bough_log__refs *r, struct bough_view name, bool *found);
+enum bough_err bough_log__refs_reserve(
+    struct bough_log__refs *r, struct bough_mem *mem, size_t more);
+struct bough_log__ref *bough_log__ref_new(
+    struct bough_mem *mem, const struct bough_log__ref_value *v);
+void bough_log__ref_free(struct bough_mem *mem, struct bough_log__ref *ref);
+/* Put `ref` (taken) in its place, after a reserve. */
+void bough_log__refs_set(
+    struct bough_log__refs *r, struct bough_mem *mem, struct bough_log__ref *ref);
+void bough_log__refs_clear(struct bough_log__refs *r, struct bough_mem *mem);
+void bough_log__refs_fini(struct bough_log__refs *r, struct bough_mem *mem);
+void bough_log__ref_show(const struct bough_log__ref *ref, struct bough_log__ref_value *out);
+
+/* The item of a ref. */
+void bough_log__ref_encode(
+    struct bough_buf *b, enum bough_algo algo, const struct bough_log__ref_value *v);
+enum bough_err bough_log__ref_decode(
+    struct bough_view body, enum bough_algo algo, struct bough_log__ref_value *out);
+
+/* The first ref at or after `name` (after it, when `past`) in a table; kind NONE ones included.
+   Views are borrowed until `scratch` (2 * BOUGH_REF_NAME_MAX bytes) changes.  BOUGH_ENOENT. */
+enum bough_err bough_log__reftable_seek(struct bough_log *l, const struct bough_log__table *t,
+    struct bough_view name, bool past, uint8_t *scratch, struct bough_log__ref_value *out);
+
+/* A writer of a ref table. */
+struct bough_log__ref_writer {
+    struct bough_log__out *out;
+    struct bough_log__table *table;
+    uint8_t block[BOUGH_LOG__BLOCK];
+    uint32_t fill, rows;
+    uint8_t last[BOUGH_REF_NAME_MAX];
+    uint32_t last_len;
+};
+void bough_log__ref_writer_init(struct bough_log__ref_writer *w, struct bough_log__out *out,
+    struct bough_log__table *t, uint32_t number);
+enum bough_err bough_log__ref_writer_put(
+    struct bough_log__ref_writer *w, const struct bough_log__ref_value *v);
+enum bough_err bough_log__ref_writer_end(struct bough_log__ref_writer *w);
+
+/* The ref as committed, not followed.  BOUGH_ENOENT. */
+enum bough_err bough_log__ref_get(
+    struct bough_log *l, struct bough_view name, struct bough_log__ref_value *out);
+
+/* The next of all, the newest where a name stands twice; kind NONE ones included.
+   `tables_from`: the oldest table that is looked at.  Borrowed until the next of these calls. */
+enum bough_err bough_log__ref_seek(struct bough_log *l, struct bough_view name, bool past,
+    uint32_t tables_from, struct bough_log__ref_value *out);
+
+/* ---- Records (records.c) ---- */
+
+struct bough_log__record {
+    uint64_t seq;
+    uint32_t stream_len, len;
+    uint8_t bytes[]; /* stream, then the record */
+};
+
+struct bough_log__records {
+    struct bough_log__record **rec;
+    size_t n, cap;
+    uint64_t bytes; /* of all */
+};
+
+enum { BOUGH_LOG__RECORDS_MAX = 64 * 1024 * 1024 }; /* bytes of live records */
+
+enum bough_err bough_log__records_reserve(
+    struct bough_log__records *r, struct bough_mem *mem, size_t more);
+/* Append, after a reserve. BOUGH_ENOMEM. */
+enum bough_err bough_log__records_add(struct bough_log__records *r, struct bough_mem *mem,
+    uint64_t seq, struct bough_view stream, struct bough_view bytes);
+void bough_log__records_retire(
+    struct bough_log__records *r, struct bough_mem *mem, struct bough_view stream, uint64_t seq);
+void bough_log__records_fini(struct bough_log__records *r, struct bough_mem *mem);
+void bough_log__record_encode(struct bough_buf *b, uint64_t seq, struct bough_view stream,
+    struct bough_view bytes, bool retire);
+enum bough_err bough_log__record_decode(
+    struct bough_view body, uint64_t *seq, struct bough_view *stream, struct bough_view *bytes);
+
+/* ---- The engine ---- */
+
+/* Where the log goes on. */
+struct bough_log__head {
+    uint64_t seq;      /* of the next frame */
+    uint32_t prev_crc; /* of the frame before */
+    uint32_t segment, zone, at;
+    uint32_t next; /* zone; 0: none */
+};
+
+struct bough_log__txn {
+    struct bough_txn txn;         /* first: the face */
+    struct bough_log__head start; /* where the log stood at begin */
+    uint32_t start_segment;       /* next segment number then */
+    bool began;                   /* its FIRST frame was written */
+    bool heavy;                   /* brings objects: keeps out of the reserve */
+    struct bough_buf data;        /* the frame being made: head and data */
+    struct bough_buf index;
+    uint32_t items;
+    uint64_t bytes; /* of frames written */
+    struct bough_log__rows rows;
+    struct bough_log__refs refs;       /* changes */
+    struct bough_log__records records; /* added */
+    struct bough_log__records retired; /* {stream, seq}, no bytes */
+    uint64_t next_record;
+    uint32_t *adopted; /* numbers of the pack segments, in order */
+    size_t adopted_n, adopted_cap;
+};
+
+struct bough_log {
+    struct bough_store store; /* first: the face */
+    struct bough_block *dev;
+    struct bough_mem *mem;
+    struct bough_log__geo geo;
+    struct bough_log__super super; /* the newest durable one */
+    struct bough_log__pages pages;
+    struct bough_log__bodies bodies;
+    struct bough_log__zones zones;
+
+    struct bough_log__segment *segment; /* ascending by number */
+    size_t segments, segment_cap;
+    uint32_t next_segment, next_table;
+    struct bough_log__segment *through; /* a quarantined segment that is looked through, or NULL */
+
+    struct bough_log__table *table; /* oid tables in order */
+    size_t tables, table_cap;
+    size_t fresh; /* so many at the end were adopted since the checkpoint: after `rows` in order */
+    struct bough_log__rows rows; /* since the checkpoint */
+
+    struct bough_log__table reftable[BOUGH_LOG__REFTABLES_MAX]; /* oldest first */
+    uint32_t reftables;
+    struct bough_log__refs refs; /* changed since the checkpoint */
+    uint8_t *ref_scratch;        /* names and targets lent to callers */
+
+    struct bough_log__records records; /* live ones */
+    uint64_t next_record;
+
+    struct bough_log__head head;
+    uint64_t durable_to;            /* frames up to here are flushed */
+    uint64_t log_bytes;             /* of frames since the checkpoint */
+    uint32_t open_zone, open_at;    /* where tables go on; zone 0: in a new one */
+    struct bough_log__run root_run; /* of the newest durable root */
+
+    struct bough_log__txn txn;
+    struct bough_buf scratch; /* a packed entry, coming or going */
+    struct bough_inflater inflater;
+    bool inflater_ready;
+    struct bough_log_open_opts opts;
+    uint64_t commits, syncs;
+};
+
+static inline struct bough_log *bough_log__of(struct bough_store *s)
+{
+    return (struct bough_log *)s; /* store is the first field */
+}
+
+/* A place for people: where something is damaged.  Returns BOUGH_ECORRUPT. */
+enum bough_err bough_log__corrupt(struct bough_log *l, const char *what, uint64_t at);
+
+/* ---- Reading (read.c, object.c, walk.c) ---- */
+
+/* A packed entry where it lies. */
+struct bough_log__entry {
+    const struct bough_log__segment *seg;
+    uint64_t at;  /* in the segment */
+    uint64_t len; /* head and zlib stream */
+    uint32_t crc; /* of them */
+    uint64_t id8; /* the first eight bytes of its id */
+    struct bough_entry_head head;
+};
+
+enum { BOUGH_LOG__BEFORE = 16 }; /* bytes before an entry in a frame: length, crc, id8 */
+
+static inline uint64_t bough_log__id8(const struct bough_oid *id)
+{
+    return bough_get64be(id->bytes);
+}
+
+enum bough_err bough_log__entry_open(
+    struct bough_log *l, uint64_t where, struct bough_log__entry *out);
+enum bough_err bough_log__segment_read(
+    struct bough_log *l, const struct bough_log__segment *seg, uint64_t at, void *dst, size_t n);
+
+/* Any row of `id`: the newest.  BOUGH_ENOENT. */
+enum bough_err bough_log__row_find(
+    struct bough_log *l, const struct bough_oid *id, struct bough_log__row *out);
+
+/* The row of a delta's base: the first in list order; see docs/format.md 7. */
+enum bough_err bough_log__base_find(
+    struct bough_log *l, const struct bough_oid *id, struct bough_log__row *out);
+
+/* Type and size of the object at `where`. */
+enum bough_err bough_log__look(struct bough_log *l, uint64_t where, struct bough_found *out);
+
+/* Append the body of the object at `where`. */
+enum bough_err bough_log__body_read(
+    struct bough_log *l, uint64_t where, enum bough_type *type, struct bough_buf *out);
+
+/* Does the object with these first bytes of its id lie at `where`, which may be anything? */
+bool bough_log__is_at(struct bough_log *l, uint64_t where, uint64_t id8);
+
+/* Inflate the whole of an entry, appending head.size bytes; its crc is checked. */
+enum bough_err bough_log__entry_inflate(
+    struct bough_log *l, const struct bough_log__entry *e, struct bough_buf *out);
+
+/* The engine's methods. */
+enum bough_err bough_log__find(
+    struct bough_store *s, const struct bough_oid *id, struct bough_found *out);
+enum bough_err bough_log__has(struct bough_store *s, const struct bough_oid *id);
+enum bough_err bough_log__read_object(struct bough_store *s, uint64_t where,
+    const struct bough_oid *id, enum bough_type *type, struct bough_buf *out);
+enum bough_err bough_log__object_open(
+    struct bough_store *s, const struct bough_oid *id, struct bough_object **out);
+enum bough_err bough_log__entry_of(
+    struct bough_store *s, const struct bough_oid *id, struct bough_entry *out);
+enum bough_err bough_log__entry_read(
+    struct bough_store *s, const struct bough_entry *e, uint64_t at, void *dst, size_t n);
+enum bough_err bough_log__each(struct bough_store *s, bough_store_each_fn *fn, void *ctx);
+enum bough_err bough_log__abbrev(struct bough_store *s, const struct bough_oid *prefix,
+    uint32_t nibbles, struct bough_oid *ids, size_t cap, size_t *n);
+
+/* ---- The log ---- */
+
+/* Make the frame being made hold `data` and `index` more bytes: cut it or go to the next zone. */
+enum bough_err bough_log__frame_fit(struct bough_log *l, size_t data, size_t index);
+
+/* Write the frame being made; `last`: it ends the transaction; `sync`: flush, too. */
+enum bough_err bough_log__frame_cut(struct bough_log *l, bool last, bool sync);
+
+/* Make sure that a next zone is chosen, if there is one. */
+void bough_log__next_zone(struct bough_log *l);
+
+/* Zones that ordinary transactions leave free. */
+uint32_t bough_log__reserve(const struct bough_log *l);
+
+/* A store in memory only, for open and format; `*out` is set even on error, to be closed. */
+enum bough_err bough_log__new(struct bough_block *dev, const struct bough_env *env,
+    const struct bough_log_open_opts *opts, const struct bough_log__geo *geo,
+    struct bough_log **out);
+
+/* Apply to memory, after reserves: shared by commit and replay. */
+void bough_log__apply_segment_table(struct bough_log *l, struct bough_log__segment *seg);
+enum bough_err bough_log__tables_reserve(struct bough_log *l, size_t more);
+
+enum bough_err bough_log__txn_begin(struct bough_store *s, struct bough_txn **out);
+/* The packed entry in l->scratch becomes object `id` of the transaction.  BOUGH_ETOOBIG: it
+   does not fit into a frame. */
+enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_oid *id);
+
+enum bough_err bough_log__intake_open(
+    struct bough_store *s, const struct bough_intake_opts *opts, struct bough_intake **out);
+enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in);
+
+/* The same with an entry that is too large for a frame. */
+enum bough_err bough_log__big_put(struct bough_log *l, struct bough_buf *entry);
+
+void bough_log__txn_fini(struct bough_log *l);
+enum bough_err bough_log__sync(struct bough_store *s);
+
+enum bough_err bough_log__replay(struct bough_log *l, uint64_t mount_seq, uint64_t epoch);
+
+/* ---- Checkpoints ---- */
+
+/* The adopt item of a pack segment, and back. */
+void bough_log__segment_encode(struct bough_buf *b, const struct bough_log__segment *seg);
+enum bough_err bough_log__segment_decode(
+    struct bough_log *l, struct bough_view body, struct bough_log__segment *out);
+
+/* Append all items of a root for the lists given. */
+struct bough_log__lists {
+    const struct bough_log__table *table;
+    size_t tables;
+    const struct bough_log__table *reftable;
+    size_t reftables;
+};
+void bough_log__root_encode(struct bough_log *l, const struct bough_log__lists *lists,
+    uint64_t checkpoint, struct bough_buf *b);
+
+/* Read the root that `s` names into the (fresh) store. */
+enum bough_err bough_log__root_load(struct bough_log *l, const struct bough_log__super *s);
+
+/* Note which zones the root that `s` names needs, as names of the older durable checkpoint. */
+void bough_log__root_mark_old(struct bough_log *l, const struct bough_log__super *s);
+
+enum bough_err bough_log__checkpoint(struct bough_log *l);
+bool bough_log__checkpoint_due(const struct bough_log *l, uint32_t part); /* 1: full, 2: half */
+void bough_log__table_zones_count(struct bough_log *l); /* which zones hold tables, again */
+
+/* ---- Intake (intake.c, view.c, adopt.c) ---- */
+
+struct bough_log__intake {
+    struct bough_intake in; /* first: the face */
+    struct bough_log *log;
+    struct bough_store__intake_host host;
+    struct bough_store__intake *core;
+    struct bough_object *compared; /* a known object, while its bytes are compared */
+    struct bough_log__segment seg; /* without a number */
+    struct bough_log__out out;     /* onto its run */
+    struct bough_store view;
+};
+
+enum bough_err bough_log__intake_feed(
+    struct bough_intake *in, struct bough_view bytes, size_t *used);
+enum bough_err bough_log__intake_step(struct bough_intake *in, uint64_t budget);
+void bough_log__intake_close(struct bough_intake *in);
+void bough_log__view_init(struct bough_log__intake *x);
+
+#endif

@@ -1,0 +1,344 @@
+/*
+ * log.c - the face of the log engine: make a store, open it, close it.
+ *
+ *   refs, records, statistics   methods that need no file of their own
+ *   format
+ *   open                        superblock, root, replay, a superblock of our own
+ */
+#include "store/log/inner.h"
+
+enum bough_err bough_log__corrupt(struct bough_log *l, const char *what, uint64_t at)
+{
+    (void)BOUGH_WHY(&l->store.why, BOUGH_ECORRUPT, what, NULL, 0);
+    l->store.why.at = at;
+    return BOUGH_ECORRUPT;
+}
+
+enum bough_err bough_log__tables_reserve(struct bough_log *l, size_t more)
+{
+    void *ptr = l->table;
+    enum bough_err err =
+        bough_mem_grow(l->mem, &ptr, &l->table_cap, l->tables + more, sizeof *l->table);
+
+    l->table = ptr;
+    return err;
+}
+
+void bough_log__apply_segment_table(struct bough_log *l, struct bough_log__segment *seg)
+{
+    BOUGH_ASSERT(l->tables < l->table_cap);
+    l->table[l->tables++] = seg->oid;
+    l->fresh++;
+}
+
+/* ---- Methods ---- */
+
+static enum bough_err log_ref(struct bough_store *s, struct bough_view name, struct bough_ref *out)
+{
+    struct bough_log__ref_value v;
+    enum bough_err err = bough_log__ref_get(bough_log__of(s), name, &v);
+
+    if (!err)
+        *out = v.ref;
+    return err;
+}
+
+static bool begins_with(struct bough_view name, struct bough_view prefix)
+{
+    return name.len >= prefix.len && bough_view_eq(bough_view(name.ptr, prefix.len), prefix);
+}
+
+static enum bough_err log_ref_next(
+    struct bough_store *s, struct bough_view prefix, struct bough_view after, struct bough_ref *out)
+{
+    struct bough_log *l = bough_log__of(s);
+    uint8_t last[BOUGH_REF_NAME_MAX];
+    bool past = bough_view_cmp(after, prefix) >= 0;
+    struct bough_view name = past ? after : prefix;
+
+    for (;;) {
+        struct bough_log__ref_value v;
+        enum bough_err err = bough_log__ref_seek(l, name, past, 0, &v);
+
+        if (err)
+            return err;
+        if (!begins_with(v.ref.name, prefix))
+            return BOUGH_ENOENT;
+        if (v.ref.kind != BOUGH_REF_NONE) {
+            *out = v.ref;
+            return BOUGH_OK;
+        }
+        memcpy(last, v.ref.name.ptr, v.ref.name.len);
+        name = bough_view(last, v.ref.name.len);
+        past = true;
+    }
+}
+
+static enum bough_err log_records(struct bough_store *s, bough_store_record_fn *fn, void *ctx)
+{
+    struct bough_log *l = bough_log__of(s);
+
+    for (size_t i = 0; i < l->records.n; i++) {
+        const struct bough_log__record *r = l->records.rec[i];
+        enum bough_err err = fn(ctx, bough_view(r->bytes, r->stream_len), r->seq,
+            bough_view(r->bytes + r->stream_len, r->len));
+        if (err)
+            return err;
+    }
+    return BOUGH_OK;
+}
+
+static enum bough_err log_stat(struct bough_store *s, struct bough_store_stats *out)
+{
+    struct bough_log *l = bough_log__of(s);
+    uint8_t last[BOUGH_REF_NAME_MAX];
+    struct bough_view name = {last, 0};
+    struct bough_log__ref_value v;
+    enum bough_err err;
+
+    out->objects = l->rows.n;
+    for (size_t i = 0; i < l->tables; i++)
+        out->objects += l->table[i].rows;
+    while ((err = bough_log__ref_seek(l, name, true, 0, &v)) == BOUGH_OK) {
+        out->refs += v.ref.kind != BOUGH_REF_NONE;
+        memcpy(last, v.ref.name.ptr, v.ref.name.len);
+        name.len = v.ref.name.len;
+    }
+    out->records = l->records.n;
+    out->device_bytes = (uint64_t)l->geo.zones * l->geo.zone;
+    out->used_bytes = (uint64_t)(l->geo.zones - l->zones.free) * l->geo.zone;
+    out->cache_bytes = l->bodies.used + (size_t)l->pages.sets * 4 * l->pages.size;
+    out->commits = l->commits;
+    out->syncs = l->syncs;
+    out->read_bytes = l->pages.read_bytes;
+    out->written_bytes = l->pages.written_bytes;
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
+static enum bough_err log_maintain(struct bough_store *s, uint64_t budget, bool *more)
+{
+    struct bough_log *l = bough_log__of(s);
+
+    (void)budget; /* a checkpoint's size is bounded by the options */
+    *more = false;
+    return bough_log__checkpoint_due(l, 2) ? bough_log__checkpoint(l) : BOUGH_OK;
+}
+
+static void log_close(struct bough_store *s)
+{
+    struct bough_log *l = bough_log__of(s);
+
+    bough_log__txn_fini(l);
+    bough_log__bodies_fini(l);
+    bough_log__pages_fini(l);
+    bough_log__zones_fini(l);
+    for (size_t i = 0; i < l->segments; i++)
+        bough_log__segment_fini(l, &l->segment[i]);
+    bough_mem_free(l->mem, l->segment, l->segment_cap * sizeof *l->segment);
+    for (size_t i = 0; i < l->tables; i++)
+        bough_log__table_fini(l, &l->table[i]);
+    bough_mem_free(l->mem, l->table, l->table_cap * sizeof *l->table);
+    for (uint32_t i = 0; i < l->reftables; i++)
+        bough_log__table_fini(l, &l->reftable[i]);
+    bough_log__rows_fini(&l->rows, l->mem);
+    bough_log__refs_fini(&l->refs, l->mem);
+    bough_log__records_fini(&l->records, l->mem);
+    bough_log__run_fini(l, &l->root_run);
+    bough_buf_fini(&l->scratch);
+    if (l->inflater_ready)
+        bough_inflater_fini(&l->inflater);
+    bough_mem_free(l->mem, l->ref_scratch, 4 * BOUGH_REF_NAME_MAX);
+    bough_mem_free(l->mem, l, sizeof *l);
+}
+
+static const struct bough_store_class log_class = {
+    .name = "log",
+    .close = log_close,
+    .find = bough_log__find,
+    .has = bough_log__has,
+    .read = bough_log__read_object,
+    .object_open = bough_log__object_open,
+    .entry = bough_log__entry_of,
+    .entry_read = bough_log__entry_read,
+    .each = bough_log__each,
+    .abbrev = bough_log__abbrev,
+    .ref = log_ref,
+    .ref_next = log_ref_next,
+    .records = log_records,
+    .begin = bough_log__txn_begin,
+    .intake = bough_log__intake_open,
+    .sync = bough_log__sync,
+    .maintain = log_maintain,
+    .stat = log_stat,
+};
+
+/* ---- Open ---- */
+
+enum {
+    CACHE = 8 * 1024 * 1024,
+    CACHE_MIN = 64 * 1024,
+    TABLE_ROWS = 65536,
+    LOG_MAX = 16 * 1024 * 1024,
+};
+
+enum bough_err bough_log__new(struct bough_block *dev, const struct bough_env *env,
+    const struct bough_log_open_opts *opts, const struct bough_log__geo *geo,
+    struct bough_log **out)
+{
+    struct bough_log *l = bough_mem_zalloc(env->mem, 1, sizeof *l);
+    size_t cache;
+    enum bough_err err;
+
+    if (l == NULL)
+        return BOUGH_ENOMEM;
+    *out = l;
+    l->store.cls = &log_class;
+    l->store.env = env;
+    l->store.caps = BOUGH_STORE_PACKED | BOUGH_STORE_ATOMIC_REFS | BOUGH_STORE_RECORDS |
+                    BOUGH_STORE_INTAKE | BOUGH_STORE_DURABLE | BOUGH_STORE_MAINTAIN;
+    l->store.algo = geo->algo;
+    l->store.object_max = BOUGH_OBJECT_MAX_DEFAULT;
+    l->dev = dev;
+    l->mem = env->mem;
+    l->geo = *geo;
+    if (opts != NULL)
+        l->opts = *opts;
+    l->opts.table_rows = l->opts.table_rows > 0 ? l->opts.table_rows : TABLE_ROWS;
+    l->opts.log_max = l->opts.log_max > 0 ? l->opts.log_max : LOG_MAX;
+    cache = l->opts.cache > 0 ? l->opts.cache : CACHE;
+    cache = cache < CACHE_MIN ? CACHE_MIN : cache;
+    bough_buf_init(&l->scratch, l->mem);
+    bough_buf_init(&l->txn.data, l->mem);
+    bough_buf_init(&l->txn.index, l->mem);
+    l->store.read_only =
+        l->opts.read_only || (dev->caps & BOUGH_BLOCK_READONLY) != 0 || dev->unit > geo->granule;
+    err = bough_log__pages_init(l, cache / 2);
+    if (!err)
+        err = bough_log__bodies_init(l, cache / 2);
+    if (!err)
+        err = bough_log__zones_init(l);
+    l->ref_scratch = bough_mem_alloc(l->mem, 4 * BOUGH_REF_NAME_MAX);
+    return err ? err : l->ref_scratch == NULL ? BOUGH_ENOMEM : BOUGH_OK;
+}
+
+/* The newest checkpoint that is whole; another attempt begins with a fresh store. */
+static enum bough_err base_load(struct bough_block *dev, const struct bough_env *env,
+    const struct bough_log_open_opts *opts, const struct bough_log__supers *all,
+    struct bough_log **out)
+{
+    enum bough_err err = BOUGH_ECORRUPT;
+
+    for (uint32_t i = 0; i < all->n; i++) {
+        const struct bough_log__super *s = &all->s[i];
+
+        if (i > 0 && s->checkpoint == all->s[i - 1].checkpoint)
+            continue; /* the same, tried already */
+        err = bough_log__new(dev, env, opts, &all->geo, out);
+        if (!err)
+            err = bough_log__root_load(*out, s);
+        if (!err) {
+            (*out)->super = *s;
+            return BOUGH_OK;
+        }
+        if (err != BOUGH_ECORRUPT)
+            return err;
+        if (i + 1 < all->n && *out != NULL) {
+            log_close(&(*out)->store);
+            *out = NULL;
+        }
+    }
+    return err;
+}
+
+/* The zones of the checkpoint before this one stay as they are, too. */
+static void older_mark(struct bough_log *l, const struct bough_log__supers *all)
+{
+    uint32_t i = 0;
+
+    for (uint32_t z = 0; z < l->geo.zones; z++) {
+        if ((l->zones.state[z] & BOUGH_LOG__ZONE_USE) == BOUGH_LOG__ZONE_TABLE)
+            bough_log__zone_name(l, z, BOUGH_LOG__ZONE_NAMED);
+    }
+    while (i < all->n && all->s[i].checkpoint >= l->super.checkpoint)
+        i++;
+    if (i < all->n)
+        bough_log__root_mark_old(l, &all->s[i]);
+    bough_log__zones_count(l);
+}
+
+/* Say that we are here: what was replayed is durable after this, and tails of before are void. */
+static enum bough_err mount(struct bough_log *l, const struct bough_log__supers *all)
+{
+    l->super.compat = all->s[0].compat;
+    l->super.generation = all->s[0].generation;
+    l->super.epoch = all->s[0].epoch + 1;
+    l->super.mount_seq = l->head.seq;
+    bough_env_random(l->store.env, &l->super.nonce, sizeof l->super.nonce);
+    if (l->super.checkpoint == all->s[0].checkpoint && l->root_run.n > 0) {
+        l->open_zone = l->root_run.zones[l->root_run.n - 1];
+        l->open_at = (uint32_t)(bough_log__up(l->root_run.start + l->root_run.len, l->geo.align) -
+                                (uint64_t)(l->root_run.n - 1) * l->geo.zone);
+    }
+    l->durable_to = l->dev->caps & BOUGH_BLOCK_SYNC ? l->head.seq - 1 : 0;
+    return bough_log__super_write(l);
+}
+
+static enum bough_err next_claim(struct bough_log *l)
+{
+    if (l->head.next == 0)
+        return BOUGH_OK;
+    return bough_log__zone_claim(l, l->head.next, BOUGH_LOG__ZONE_LOG);
+}
+
+static enum bough_err log_start(struct bough_log *l, const struct bough_log__supers *all)
+{
+    enum bough_err err;
+
+    older_mark(l, all);
+    err = bough_log__replay(l, all->s[0].mount_seq, all->s[0].epoch);
+    if (!err)
+        err = next_claim(l);
+    if (err == BOUGH_ECORRUPT && l->opts.read_only)
+        err = BOUGH_OK; /* what is whole can be read */
+    if (all->s[0].ro_compat != 0)
+        l->store.read_only = true;
+    if (!err && !l->store.read_only)
+        err = mount(l, all);
+    return err;
+}
+
+enum bough_err bough_log_open(struct bough_block *dev, const struct bough_env *env,
+    const struct bough_log_open_opts *opts, struct bough_store **out, struct bough_why *why)
+{
+    struct bough_log__supers *all = bough_mem_alloc(env->mem, sizeof *all);
+    struct bough_log *l = NULL;
+    enum bough_err err;
+
+    *out = NULL;
+    if (all == NULL)
+        return BOUGH_WHY(why, BOUGH_ENOMEM, "no memory to open a store", NULL, 0);
+    err = bough_log__supers_find(dev, env->mem, all);
+    if (err == BOUGH_ENOENT)
+        (void)BOUGH_WHY(why, err, "no store on this device", NULL, 0);
+    else if (err == BOUGH_ENOTSUP)
+        (void)BOUGH_WHY(why, err, "a store of a later version of the format", NULL, 0);
+    else if (err)
+        (void)BOUGH_WHY(why, err, "the superblocks could not be read", NULL, 0);
+    if (!err && (uint64_t)all->geo.zones * all->geo.zone > dev->count * dev->unit)
+        err = BOUGH_WHY(why, BOUGH_ECORRUPT, "the device is shorter than its store", NULL, 0);
+    if (!err) {
+        err = base_load(dev, env, opts, all, &l);
+        if (!err)
+            err = log_start(l, all);
+        if (err && why != NULL && l != NULL && l->store.why.err == err)
+            *why = l->store.why;
+        else if (err)
+            (void)BOUGH_WHY(why, err, "the store could not be opened", NULL, 0);
+    }
+    bough_mem_free(env->mem, all, sizeof *all);
+    if (!err)
+        *out = &l->store;
+    else if (l != NULL)
+        log_close(&l->store);
+    return err;
+}

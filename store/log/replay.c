@@ -1,0 +1,372 @@
+/*
+ * replay.c - the log after the checkpoint, read back at open; docs/format.md 4.
+ *
+ *   frames   is the next frame in the chain?
+ *   apply    what a transaction's items do to memory
+ *   end      is it the end, or damage?
+ *
+ * Nothing is written here.  The head ends up behind the last whole transaction.
+ */
+#include "store/log/inner.h"
+
+struct replay {
+    struct bough_log *log;
+    uint64_t mount_seq, epoch;      /* of the newest superblock */
+    struct bough_log__head pos;     /* where the next frame is looked for */
+    struct bough_buf index;         /* of the frame loaded last */
+    struct bough_log__frame *group; /* frames of an unfinished transaction */
+    size_t group_n, group_cap;
+};
+
+/* ---- Frames ---- */
+
+static bool epoch_fits(const struct replay *r, const struct bough_log__frame *f)
+{
+    return f->seq >= r->mount_seq ? f->epoch == r->epoch : f->epoch < r->epoch;
+}
+
+static enum bough_err head_load(
+    struct bough_log *l, uint32_t zone, uint32_t at, struct bough_log__frame *f)
+{
+    uint8_t raw[BOUGH_LOG__FRAME_HEAD];
+    enum bough_err err;
+
+    if (at > l->geo.zone - BOUGH_LOG__FRAME_HEAD)
+        return BOUGH_ENOENT;
+    err = bough_log__read(l, (uint64_t)zone * l->geo.zone + at, raw, sizeof raw);
+    return err ? err : bough_log__frame_decode(&l->geo, zone, at, raw, f);
+}
+
+static enum bough_err index_load(struct replay *r, const struct bough_log__frame *f)
+{
+    struct bough_log *l = r->log;
+    uint64_t at = (uint64_t)f->zone * l->geo.zone + f->at + BOUGH_LOG__FRAME_HEAD + f->data_len;
+    enum bough_err err;
+
+    bough_buf_clear(&r->index);
+    if (bough_buf_room(&r->index, f->index_len) == NULL && r->index.err)
+        return r->index.err;
+    err = bough_log__read(l, at, r->index.ptr, f->index_len);
+    r->index.len = f->index_len;
+    if (err)
+        return err;
+    return bough_crc32(0, r->index.ptr, f->index_len) == f->index_crc ? BOUGH_OK : BOUGH_ENOENT;
+}
+
+struct object_item {
+    struct bough_oid id;
+    uint32_t at, len, crc; /* from the frame's first byte */
+};
+
+static bool object_decode(const struct bough_log *l, const struct bough_log__frame *f,
+    struct bough_view body, struct object_item *out)
+{
+    struct bough_log__fields in = {.left = body};
+
+    out->id = bough_log__get_id(&in, l->geo.algo);
+    out->at = (uint32_t)bough_log__get(&in, 4);
+    out->len = (uint32_t)bough_log__get(&in, 4);
+    out->crc = (uint32_t)bough_log__get(&in, 4);
+    return !in.bad && in.left.len == 0 && out->at >= BOUGH_LOG__FRAME_HEAD + BOUGH_LOG__BEFORE &&
+           out->at <= BOUGH_LOG__FRAME_HEAD + f->data_len &&
+           out->len <= BOUGH_LOG__FRAME_HEAD + f->data_len - out->at;
+}
+
+/* Every entry of the frame against its checksum. */
+static enum bough_err data_check(struct replay *r, const struct bough_log__frame *f)
+{
+    struct bough_log *l = r->log;
+    struct bough_log__items it = {bough_buf_view(&r->index)};
+    uint64_t frame = (uint64_t)f->zone * l->geo.zone + f->at;
+    struct bough_view body;
+    uint32_t kind;
+    enum bough_err err;
+
+    while ((err = bough_log__item_next(&it, &kind, &body)) == BOUGH_OK) {
+        struct object_item o;
+        uint8_t *p;
+
+        if (kind != BOUGH_LOG__OBJECT)
+            continue;
+        bough_buf_clear(&l->scratch);
+        if (!object_decode(l, f, body, &o))
+            return BOUGH_ENOENT;
+        p = bough_buf_room(&l->scratch, (size_t)o.len + BOUGH_LOG__BEFORE);
+        if (p == NULL)
+            return l->scratch.err;
+        err = bough_log__read(
+            l, frame + o.at - BOUGH_LOG__BEFORE, p, (size_t)o.len + BOUGH_LOG__BEFORE);
+        if (err)
+            return err;
+        if (bough_get32le(p) != o.len || bough_get32le(p + 4) != o.crc ||
+            bough_get64be(p + 8) != bough_log__id8(&o.id) ||
+            bough_crc32(0, p + BOUGH_LOG__BEFORE, o.len) != o.crc)
+            return BOUGH_ENOENT;
+    }
+    return err == BOUGH_ENOENT ? BOUGH_OK : BOUGH_ENOENT;
+}
+
+/* The frame at zone, at, if it continues the chain.  BOUGH_ENOENT: it does not. */
+static enum bough_err frame_at(
+    struct replay *r, uint32_t zone, uint32_t at, struct bough_log__frame *f)
+{
+    struct bough_log *l = r->log;
+    enum bough_err err = head_load(l, zone, at, f);
+
+    if (!err && (f->seq != r->pos.seq || f->prev_crc != r->pos.prev_crc || !epoch_fits(r, f)))
+        err = BOUGH_ENOENT;
+    if (!err)
+        err = index_load(r, f);
+    if (!err && (f->seq >= r->mount_seq || !(l->dev->caps & BOUGH_BLOCK_SYNC)))
+        err = data_check(r, f);
+    return err;
+}
+
+static enum bough_err frame_next(struct replay *r, struct bough_log__frame *f)
+{
+    enum bough_err err = frame_at(r, r->pos.zone, r->pos.at, f);
+
+    if (err == BOUGH_ENOENT && r->pos.next != 0)
+        err = frame_at(r, r->pos.next, 0, f);
+    return err;
+}
+
+/* ---- Apply ---- */
+
+static enum bough_err apply_object(
+    struct replay *r, const struct bough_log__frame *f, struct bough_view body)
+{
+    struct bough_log *l = r->log;
+    struct object_item o;
+    struct bough_log__row row;
+    enum bough_err err;
+
+    if (!object_decode(l, f, body, &o))
+        return bough_log__corrupt(l, "a frame's object lies outside of it", f->seq);
+    err = bough_log__rows_reserve(&l->rows, l->mem, 1);
+    if (err)
+        return err;
+    row =
+        (struct bough_log__row){o.id, bough_log__where(f->segment, (uint64_t)f->at + o.at), o.crc};
+    bough_log__rows_add(&l->rows, &row);
+    return BOUGH_OK;
+}
+
+static enum bough_err apply_ref(struct bough_log *l, struct bough_view body)
+{
+    struct bough_log__ref_value v;
+    struct bough_log__ref *ref;
+    enum bough_err err = bough_log__ref_decode(body, l->geo.algo, &v);
+
+    if (!err)
+        err = bough_log__refs_reserve(&l->refs, l->mem, 1);
+    if (err)
+        return err;
+    ref = bough_log__ref_new(l->mem, &v);
+    if (ref == NULL)
+        return BOUGH_ENOMEM;
+    bough_log__refs_set(&l->refs, l->mem, ref);
+    return BOUGH_OK;
+}
+
+static enum bough_err apply_record(struct bough_log *l, uint32_t kind, struct bough_view body)
+{
+    struct bough_view stream, bytes;
+    uint64_t seq;
+    enum bough_err err = bough_log__record_decode(body, &seq, &stream, &bytes);
+
+    if (err)
+        return err;
+    if (kind == BOUGH_LOG__RETIRE) {
+        bough_log__records_retire(&l->records, l->mem, stream, seq);
+        return BOUGH_OK;
+    }
+    err = bough_log__records_reserve(&l->records, l->mem, 1);
+    if (!err)
+        err = bough_log__records_add(&l->records, l->mem, seq, stream, bytes);
+    if (!err && seq >= l->next_record)
+        l->next_record = seq + 1;
+    return err;
+}
+
+static enum bough_err apply_adopt(struct bough_log *l, struct bough_view body)
+{
+    struct bough_log__segment seg;
+    enum bough_err err = bough_log__segment_decode(l, body, &seg);
+
+    if (err)
+        return err;
+    if (l->segments > 0 && seg.number <= l->segment[l->segments - 1].number)
+        err = bough_log__corrupt(l, "segment numbers do not ascend", seg.number);
+    for (uint32_t i = 0; i < seg.run.n && !err; i++)
+        err = bough_log__zone_claim(l, seg.run.zones[i], BOUGH_LOG__ZONE_PACK);
+    if (!err)
+        err = bough_log__tables_reserve(l, 1);
+    if (!err)
+        err = bough_log__segment_add(l, &seg);
+    if (err) {
+        bough_log__segment_fini(l, &seg);
+        return err;
+    }
+    if (l->next_table <= seg.oid.number || l->next_table <= seg.reverse.number)
+        l->next_table =
+            1 + (seg.oid.number > seg.reverse.number ? seg.oid.number : seg.reverse.number);
+    bough_log__apply_segment_table(l, bough_log__segment_find(l, seg.number));
+    return BOUGH_OK;
+}
+
+static enum bough_err apply_item(
+    struct replay *r, const struct bough_log__frame *f, uint32_t kind, struct bough_view body)
+{
+    switch (kind) {
+    case BOUGH_LOG__OBJECT:
+        return apply_object(r, f, body);
+    case BOUGH_LOG__REF:
+        return apply_ref(r->log, body);
+    case BOUGH_LOG__RECORD:
+    case BOUGH_LOG__RETIRE:
+        return apply_record(r->log, kind, body);
+    case BOUGH_LOG__ADOPT:
+        return apply_adopt(r->log, body);
+    default:
+        return kind < BOUGH_LOG__KIND_OPTIONAL ? BOUGH_ENOTSUP : BOUGH_OK;
+    }
+}
+
+/* The first frame in a zone makes it a log segment. */
+static enum bough_err apply_segment(struct bough_log *l, const struct bough_log__frame *f)
+{
+    struct bough_log__segment seg = {.number = f->segment, .zone = f->zone};
+    const struct bough_log__segment *has = bough_log__segment_find(l, f->segment);
+    enum bough_err err;
+
+    if (has != NULL)
+        return !has->pack && has->zone == f->zone
+                   ? BOUGH_OK
+                   : bough_log__corrupt(l, "a frame names another segment", f->seq);
+    if (l->segments > 0 && f->segment <= l->segment[l->segments - 1].number)
+        return bough_log__corrupt(l, "segment numbers do not ascend", f->segment);
+    err = bough_log__zone_claim(l, f->zone, BOUGH_LOG__ZONE_LOG);
+    return err ? err : bough_log__segment_add(l, &seg);
+}
+
+/* The frame whose index is loaded happens. */
+static enum bough_err frame_apply(struct replay *r, const struct bough_log__frame *f)
+{
+    struct bough_log__items it = {bough_buf_view(&r->index)};
+    enum bough_err err = apply_segment(r->log, f);
+
+    while (!err) {
+        struct bough_view body;
+        uint32_t kind;
+        err = bough_log__item_next(&it, &kind, &body);
+        if (!err)
+            err = apply_item(r, f, kind, body);
+        else if (err == BOUGH_ENOENT)
+            break;
+    }
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
+static enum bough_err group_apply(struct replay *r)
+{
+    enum bough_err err = BOUGH_OK;
+
+    for (size_t i = 0; i < r->group_n && !err; i++) {
+        if (r->group_n > 1)
+            err = index_load(r, &r->group[i]);
+        if (!err)
+            err = frame_apply(r, &r->group[i]);
+        r->log->log_bytes += bough_log__frame_len(&r->log->geo, &r->group[i]);
+    }
+    r->group_n = 0;
+    return err;
+}
+
+static enum bough_err frame_take(struct replay *r, const struct bough_log__frame *f)
+{
+    void *ptr = r->group;
+    enum bough_err err;
+
+    if (f->flags & BOUGH_LOG__FRAME_FIRST)
+        r->group_n = 0;
+    else if (r->group_n == 0)
+        return bough_log__corrupt(r->log, "a transaction has no first frame", f->seq);
+    err = bough_mem_grow(r->log->mem, &ptr, &r->group_cap, r->group_n + 1, sizeof *r->group);
+    r->group = ptr;
+    if (err)
+        return err;
+    r->group[r->group_n++] = *f;
+    r->pos.seq++;
+    r->pos.prev_crc = f->crc;
+    r->pos.segment = f->segment;
+    r->pos.zone = f->zone;
+    r->pos.at = f->at + bough_log__frame_len(&r->log->geo, f);
+    r->pos.next = f->next_zone;
+    if (!(f->flags & BOUGH_LOG__FRAME_LAST))
+        return BOUGH_OK;
+    err = group_apply(r);
+    r->log->head = r->pos;
+    return err;
+}
+
+/* ---- The end ---- */
+
+/* Does a frame at or after this place say that `missing` was flushed? */
+static enum bough_err later_knows(
+    struct replay *r, uint32_t zone, uint32_t at, uint64_t missing, bool *yes)
+{
+    struct bough_log__frame f, next;
+    enum bough_err err = head_load(r->log, zone, at, &f);
+    uint64_t seq = missing;
+
+    while (!err && f.seq > seq && f.epoch == r->epoch && !*yes) {
+        *yes = f.durable_to >= missing;
+        seq = f.seq;
+        err = head_load(r->log, f.zone, f.at + bough_log__frame_len(&r->log->geo, &f), &next);
+        if (err == BOUGH_ENOENT && f.next_zone != 0)
+            err = head_load(r->log, f.next_zone, 0, &next);
+        f = next;
+    }
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
+static enum bough_err end_check(struct replay *r)
+{
+    struct bough_log *l = r->log;
+    uint64_t missing = r->pos.seq, at = r->pos.at, to = at + BOUGH_LOG__FRAME_MAX;
+    bool damaged = missing < r->mount_seq;
+    enum bough_err err = BOUGH_OK;
+
+    if (!(l->dev->caps & BOUGH_BLOCK_SYNC))
+        return BOUGH_OK; /* what was written last may be lost, whatever followed it */
+    for (; at < to && at < l->geo.zone && !damaged && !err; at += l->geo.granule)
+        err = later_knows(r, r->pos.zone, (uint32_t)at, missing, &damaged);
+    if (!err && !damaged && r->pos.next != 0) {
+        to = l->geo.zone < BOUGH_LOG__FRAME_MAX ? l->geo.zone : BOUGH_LOG__FRAME_MAX;
+        for (at = 0; at < to && !damaged && !err; at += l->geo.granule)
+            err = later_knows(r, r->pos.next, (uint32_t)at, missing, &damaged);
+    }
+    if (!err && damaged)
+        return bough_log__corrupt(l, "the log is damaged below what was acknowledged", missing);
+    return err;
+}
+
+enum bough_err bough_log__replay(struct bough_log *l, uint64_t mount_seq, uint64_t epoch)
+{
+    struct replay r = {.log = l, .mount_seq = mount_seq, .epoch = epoch, .pos = l->head};
+    struct bough_log__frame f;
+    enum bough_err err;
+
+    bough_buf_init(&r.index, l->mem);
+    while ((err = frame_next(&r, &f)) == BOUGH_OK) {
+        err = frame_take(&r, &f);
+        if (err)
+            break;
+    }
+    if (err == BOUGH_ENOENT)
+        err = end_check(&r);
+    bough_buf_fini(&r.index);
+    bough_mem_free(l->mem, r.group, r.group_cap * sizeof *r.group);
+    return err;
+}

@@ -1,0 +1,274 @@
+/*
+ * super.c - superblocks: two rings of eight slots; docs/format.md 3.
+ *
+ *   encode, decode
+ *   find     all that there are, whatever the granule and the zone size
+ *   write    the next generation
+ */
+#include "store/log/inner.h"
+
+static const uint8_t magic[8] = {0x42, 0x4f, 0x55, 0x47, 0x48, 0x0d, 0x0a, 0x1a};
+
+enum { VERSION = 1 };
+
+enum {
+    AT_CRC = 8,
+    AT_VERSION = 12,
+    AT_COMPAT = 16,
+    AT_RO_COMPAT = 20,
+    AT_INCOMPAT = 24,
+    AT_ALGO = 28,
+    AT_DEVICE = 32,
+    AT_GRANULE = 48,
+    AT_ZONE = 52,
+    AT_ZONES = 56,
+    AT_GENERATION = 64,
+    AT_EPOCH = 72,
+    AT_MOUNT_SEQ = 80,
+    AT_NONCE = 88,
+    AT_CHECKPOINT = 96,
+    AT_ROOT_LEN = 104,
+    AT_ROOT_CRC = 112,
+    AT_ROOT_START = 116,
+    AT_ROOT_ZONES = 120,
+    AT_ROOT_ZONE = 124,
+};
+
+static uint32_t slot_crc(const uint8_t *slot)
+{
+    return bough_crc32(0, slot + AT_VERSION, BOUGH_LOG__SUPER_LEN - AT_VERSION);
+}
+
+void bough_log__super_encode(const struct bough_log__geo *geo, const struct bough_log__super *s,
+    uint8_t dst[BOUGH_LOG__SUPER_LEN])
+{
+    memset(dst, 0, BOUGH_LOG__SUPER_LEN);
+    memcpy(dst, magic, sizeof magic);
+    bough_put32le(dst + AT_VERSION, VERSION);
+    bough_put32le(dst + AT_COMPAT, s->compat);
+    bough_put32le(dst + AT_RO_COMPAT, s->ro_compat);
+    bough_put32le(dst + AT_INCOMPAT, s->incompat);
+    bough_put32le(dst + AT_ALGO, (uint32_t)geo->algo);
+    memcpy(dst + AT_DEVICE, geo->device, sizeof geo->device);
+    bough_put32le(dst + AT_GRANULE, geo->granule);
+    bough_put32le(dst + AT_ZONE, geo->zone);
+    bough_put64le(dst + AT_ZONES, geo->zones);
+    bough_put64le(dst + AT_GENERATION, s->generation);
+    bough_put64le(dst + AT_EPOCH, s->epoch);
+    bough_put64le(dst + AT_MOUNT_SEQ, s->mount_seq);
+    bough_put64le(dst + AT_NONCE, s->nonce);
+    bough_put64le(dst + AT_CHECKPOINT, s->checkpoint);
+    bough_put64le(dst + AT_ROOT_LEN, s->root_len);
+    bough_put32le(dst + AT_ROOT_CRC, s->root_crc);
+    bough_put32le(dst + AT_ROOT_START, s->root_start);
+    bough_put32le(dst + AT_ROOT_ZONES, s->root_zones);
+    for (uint32_t i = 0; i < s->root_zones; i++)
+        bough_put32le(dst + AT_ROOT_ZONE + (size_t)i * 4, s->zone[i]);
+    bough_put32le(dst + AT_CRC, slot_crc(dst));
+}
+
+static bool is_power(uint64_t x, uint64_t min, uint64_t max)
+{
+    return x >= min && x <= max && (x & (x - 1)) == 0;
+}
+
+static bool geo_decode(const uint8_t *src, struct bough_log__geo *geo)
+{
+    uint32_t algo = bough_get32le(src + AT_ALGO);
+    uint64_t zones = bough_get64le(src + AT_ZONES);
+
+    geo->granule = bough_get32le(src + AT_GRANULE);
+    geo->zone = bough_get32le(src + AT_ZONE);
+    if (algo != BOUGH_SHA1 && algo != BOUGH_SHA256)
+        return false;
+    if (!is_power(geo->granule, BOUGH_UNIT_MIN, BOUGH_UNIT_MAX) ||
+        !is_power(geo->zone, BOUGH_LOG__ZONE_MIN, BOUGH_LOG__ZONE_MAX) ||
+        geo->zone < geo->granule * BOUGH_LOG__SLOTS)
+        return false;
+    if (zones < BOUGH_LOG__ZONES_MIN || zones > BOUGH_LOG__ZONES_MAX)
+        return false;
+    geo->algo = (enum bough_algo)algo;
+    geo->id_len = bough_algo_len(geo->algo);
+    geo->zones = (uint32_t)zones;
+    geo->frame_max = geo->zone < BOUGH_LOG__FRAME_MAX ? geo->zone : BOUGH_LOG__FRAME_MAX;
+    geo->align = geo->granule > BOUGH_LOG__BLOCK ? geo->granule : BOUGH_LOG__BLOCK;
+    memcpy(geo->device, src + AT_DEVICE, sizeof geo->device);
+    return true;
+}
+
+enum bough_err bough_log__super_decode(
+    const uint8_t src[BOUGH_LOG__SUPER_LEN], struct bough_log__geo *geo, struct bough_log__super *s)
+{
+    if (memcmp(src, magic, sizeof magic) != 0 || bough_get32le(src + AT_CRC) != slot_crc(src))
+        return BOUGH_ENOENT;
+    s->compat = bough_get32le(src + AT_COMPAT);
+    s->ro_compat = bough_get32le(src + AT_RO_COMPAT);
+    s->incompat = bough_get32le(src + AT_INCOMPAT);
+    if (bough_get32le(src + AT_VERSION) != VERSION || s->incompat != 0)
+        return BOUGH_ENOTSUP;
+    s->generation = bough_get64le(src + AT_GENERATION);
+    s->epoch = bough_get64le(src + AT_EPOCH);
+    s->mount_seq = bough_get64le(src + AT_MOUNT_SEQ);
+    s->nonce = bough_get64le(src + AT_NONCE);
+    s->checkpoint = bough_get64le(src + AT_CHECKPOINT);
+    s->root_len = bough_get64le(src + AT_ROOT_LEN);
+    s->root_crc = bough_get32le(src + AT_ROOT_CRC);
+    s->root_start = bough_get32le(src + AT_ROOT_START);
+    s->root_zones = bough_get32le(src + AT_ROOT_ZONES);
+    if (!geo_decode(src, geo) || s->root_zones == 0 || s->root_zones > BOUGH_LOG__ROOT_ZONES_MAX)
+        return BOUGH_ENOENT;
+    if (s->root_start >= geo->zone || s->root_len > (uint64_t)geo->zone * s->root_zones)
+        return BOUGH_ENOENT;
+    for (uint32_t i = 0; i < s->root_zones; i++) {
+        s->zone[i] = bough_get32le(src + AT_ROOT_ZONE + (size_t)i * 4);
+        if (s->zone[i] < 2 || s->zone[i] >= geo->zones)
+            return BOUGH_ENOENT;
+    }
+    return BOUGH_OK;
+}
+
+/* ---- Finding ---- */
+
+static uint64_t slot_at(const struct bough_log__geo *geo, uint64_t generation)
+{
+    uint64_t ring = generation % BOUGH_LOG__RINGS;
+    uint64_t slot = generation / BOUGH_LOG__RINGS % BOUGH_LOG__SLOTS;
+
+    return ring * geo->zone + slot * geo->granule;
+}
+
+static bool same_shape(const struct bough_log__geo *a, const struct bough_log__geo *b)
+{
+    return a->algo == b->algo && a->granule == b->granule && a->zone == b->zone &&
+           memcmp(a->device, b->device, sizeof a->device) == 0;
+}
+
+/* Keep them newest first; the shape is the newest one's. */
+static void supers_add(struct bough_log__supers *all, const struct bough_log__geo *geo,
+    const struct bough_log__super *s)
+{
+    uint32_t i = all->n;
+
+    if (all->n > 0 && !same_shape(geo, &all->geo))
+        return; /* left over from another store */
+    while (i > 0 && all->s[i - 1].generation < s->generation)
+        i--;
+    if (i > 0 && all->s[i - 1].generation == s->generation)
+        return;
+    if (all->n == BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS)
+        return;
+    memmove(&all->s[i + 1], &all->s[i], (all->n - i) * sizeof *s);
+    all->s[i] = *s;
+    all->n++;
+    if (i == 0)
+        all->geo = *geo;
+}
+
+/* Look at one place; `page` has room for a granule of the largest size. */
+static enum bough_err look_at(
+    struct bough_block *dev, uint64_t at, uint8_t *page, struct bough_log__supers *all)
+{
+    struct bough_log__geo geo;
+    struct bough_log__super s;
+    uint64_t unit = at / dev->unit;
+    enum bough_err err;
+
+    if (unit >= dev->count)
+        return BOUGH_OK;
+    err = bough_block_read(dev, unit, 1, page);
+    if (err)
+        return err;
+    err = bough_log__super_decode(page + at % dev->unit, &geo, &s);
+    if (err == BOUGH_ENOTSUP)
+        return err;
+    if (!err && slot_at(&geo, s.generation) == at)
+        supers_add(all, &geo, &s);
+    return BOUGH_OK;
+}
+
+static enum bough_err ring_look(struct bough_block *dev, uint64_t at, uint32_t granule,
+    uint8_t *page, struct bough_log__supers *all)
+{
+    enum bough_err err = BOUGH_OK;
+
+    for (uint32_t i = 0; i < BOUGH_LOG__SLOTS && !err; i++)
+        err = look_at(dev, at + (uint64_t)i * granule, page, all);
+    return err;
+}
+
+/* With a known shape both rings are read; without one, every shape is tried. */
+static enum bough_err supers_look(
+    struct bough_block *dev, uint8_t *page, struct bough_log__supers *all)
+{
+    enum bough_err err = BOUGH_OK;
+    uint32_t g;
+    uint64_t z;
+
+    for (g = BOUGH_UNIT_MIN; g <= BOUGH_UNIT_MAX && all->n == 0 && !err; g *= 2)
+        err = ring_look(dev, 0, g, page, all);
+    for (z = BOUGH_LOG__ZONE_MIN; z <= BOUGH_LOG__ZONE_MAX && all->n == 0 && !err; z *= 2) {
+        for (g = BOUGH_UNIT_MIN; g <= z / BOUGH_LOG__SLOTS && all->n == 0 && !err; g *= 2) {
+            if (g <= BOUGH_UNIT_MAX)
+                err = ring_look(dev, z, g, page, all);
+        }
+    }
+    if (err || all->n == 0)
+        return err;
+    g = all->geo.granule;
+    z = all->geo.zone;
+    err = ring_look(dev, 0, g, page, all);
+    return err ? err : ring_look(dev, z, g, page, all);
+}
+
+enum bough_err bough_log__supers_find(
+    struct bough_block *dev, struct bough_mem *mem, struct bough_log__supers *out)
+{
+    uint8_t *page = bough_mem_alloc(mem, dev->unit);
+    enum bough_err err;
+
+    out->n = 0;
+    if (page == NULL)
+        return BOUGH_ENOMEM;
+    err = supers_look(dev, page, out);
+    bough_mem_free(mem, page, dev->unit);
+    if (err)
+        return err;
+    return out->n == 0 ? BOUGH_ENOENT : BOUGH_OK;
+}
+
+/* ---- Writing ---- */
+
+/* The slot that is written next holds an older generation of ours: nobody else writes here. */
+static enum bough_err slot_is_ours(struct bough_log *l, uint64_t at, uint8_t *page)
+{
+    struct bough_log__geo geo;
+    struct bough_log__super s;
+    enum bough_err err;
+
+    err = bough_block_read(l->dev, at / l->dev->unit, l->geo.granule / l->dev->unit, page);
+    if (err)
+        return err;
+    err = bough_log__super_decode(page, &geo, &s);
+    if (!err && same_shape(&geo, &l->geo) && s.generation > l->super.generation)
+        return BOUGH_WHY(&l->store.why, BOUGH_EGONE, "another writer uses this device", NULL, 0);
+    return BOUGH_OK;
+}
+
+enum bough_err bough_log__super_write(struct bough_log *l)
+{
+    uint64_t at = slot_at(&l->geo, l->super.generation + 1);
+    uint8_t *page = bough_mem_alloc(l->mem, l->geo.granule);
+    enum bough_err err;
+
+    if (page == NULL)
+        return BOUGH_ENOMEM;
+    err = slot_is_ours(l, at, page);
+    if (!err) {
+        l->super.generation++;
+        memset(page, 0, l->geo.granule);
+        bough_log__super_encode(&l->geo, &l->super, page);
+        err = bough_log__write(l, at, page, l->geo.granule, true);
+    }
+    bough_mem_free(l->mem, page, l->geo.granule);
+    return err;
+}

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "block/block.h"
+#include "store/log/log.h"
 #include "store/mem.h"
 #include "tests/lib/env.h"
 
@@ -55,8 +56,34 @@ static inline void mem_open(struct bed *b, bool read_only)
     b->s->read_only = read_only;
 }
 
+static inline void log_open(struct bed *b, bool read_only)
+{
+    struct bough_log_format_opts format = {.algo = b->algo};
+    struct bough_log_open_opts open = {.read_only = read_only};
+
+    if (!b->formatted)
+        OK(bough_log_format(&b->ram.blk, &b->t.env, &format, NULL));
+    b->formatted = true;
+    OK(bough_log_open(&b->ram.blk, &b->t.env, &open, &b->s, NULL));
+}
+
+/* Tiny limits: tables, merges and zone changes all the time. */
+static inline void log_small_open(struct bed *b, bool read_only)
+{
+    struct bough_log_format_opts format = {.algo = b->algo, .granule = 512, .zone = 128 << 10};
+    struct bough_log_open_opts open = {
+        .read_only = read_only, .cache = 1, .table_rows = 8, .log_max = 64 << 10};
+
+    if (!b->formatted)
+        OK(bough_log_format(&b->ram.blk, &b->t.env, &format, NULL));
+    b->formatted = true;
+    OK(bough_log_open(&b->ram.blk, &b->t.env, &open, &b->s, NULL));
+}
+
 static const struct engine engines[] = {
     {"mem", false, mem_open},
+    {"log", true, log_open},
+    {"log-small", true, log_small_open},
 };
 enum { ENGINES = sizeof engines / sizeof *engines, DEVICE_BYTES = 64 << 20, DEVICE_UNIT = 512 };
 

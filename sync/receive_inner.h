@@ -1,0 +1,93 @@
+/*
+ * receive_inner.h - what the parts of receive-pack share.
+ *
+ *   commands   struct bough_sync__commands: what a push asks for (commands.c)
+ *   connect    struct bough_sync__connect: is all there that the pack names? (connect.c)
+ *   ancestor   struct bough_sync__ancestor: does a branch move forward? (connect.c)
+ */
+#ifndef BOUGH_SYNC_RECEIVE_INNER_H
+#define BOUGH_SYNC_RECEIVE_INNER_H
+
+#include "git/fsck.h"
+#include "sync/inner.h"
+
+/* ---- Commands ---- */
+
+struct bough_sync__command {
+    size_t name_at, name_len; /* in `names` */
+    struct bough_oid old, now;
+    const char *refused; /* why, in git's words; NULL: it was not */
+};
+
+struct bough_sync__commands {
+    struct bough_mem *mem;
+    struct bough_sync__command *v;
+    size_t n, cap;
+    struct bough_buf names;
+    bool report, atomic, side_band, options, quiet;
+    bool needs_pack; /* one of them is no deletion */
+};
+
+void bough_sync__commands_init(struct bough_sync__commands *c, struct bough_mem *mem);
+void bough_sync__commands_fini(struct bough_sync__commands *c);
+
+/* Take a line: `old SP new SP name`, behind a NUL the capabilities in the first one; or shallow. */
+enum bough_err bough_sync__commands_line(
+    struct bough_sync__commands *c, struct bough_sync__session *s, struct bough_view line);
+
+struct bough_view bough_sync__command_name(
+    const struct bough_sync__commands *c, const struct bough_sync__command *command);
+
+/* Refuse all that are not refused yet. */
+void bough_sync__commands_refuse(struct bough_sync__commands *c, const char *why);
+
+/* ---- Connect ---- */
+
+/* Of objects received, in their number: the type in the low bits. */
+enum {
+    BOUGH_SYNC__TYPE_MASK = 7,
+    BOUGH_SYNC__VISITED = 1 << 3, /* a tree: its entries were looked at, or are about to be */
+    BOUGH_SYNC__WHOLE = 1 << 4,   /* a commit: all of its tree is there */
+};
+
+/*
+ * Checks that all objects are there, and of the right type, that those received name.  Not only
+ * what the new tips reach: whatever is adopted must be closed.
+ */
+struct bough_sync__connect {
+    struct bough_sync__session *session;
+    struct bough_store *view;        /* the quarantine over the store */
+    struct bough_sync__ids *objects; /* commits, trees and tags received */
+    struct bough_sync__trees trees;
+    struct bough_buf body;
+    uint32_t left; /* rows still to be looked at in this phase */
+    bool bare;     /* second phase: trees that no commit received has, and tags */
+    bool missing;  /* what failed is that an object is not there, or is another one */
+};
+
+void bough_sync__connect_init(struct bough_sync__connect *c, struct bough_sync__session *s,
+    struct bough_store *view, struct bough_sync__ids *objects);
+void bough_sync__connect_fini(struct bough_sync__connect *c);
+
+/* BOUGH_EAGAIN: more to do.  BOUGH_EFORMAT with c->missing: the session's why names what. */
+enum bough_err bough_sync__connect_step(struct bough_sync__connect *c, size_t budget);
+
+/* ---- Ancestor ---- */
+
+/* Is `old` reachable from `now`? */
+struct bough_sync__ancestor {
+    struct bough_store *store;
+    struct bough_oid old;
+    struct bough_sync__ids seen;
+    struct bough_sync__queue queue;
+    struct bough_buf body;
+    bool begun, yes;
+};
+
+void bough_sync__ancestor_init(struct bough_sync__ancestor *a, struct bough_store *store);
+void bough_sync__ancestor_fini(struct bough_sync__ancestor *a);
+/* BOUGH_EAGAIN: more to do.  At BOUGH_OK a->yes is the answer, and the next call begins anew. */
+enum bough_err bough_sync__ancestor_step(struct bough_sync__ancestor *a,
+    const struct bough_oid *old, const struct bough_oid *now, size_t budget);
+
+#endif

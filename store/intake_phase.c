@@ -7,7 +7,8 @@
  */
 #include "store/intake_inner.h"
 
-enum { SORT_COST = 64, LINK_COST = 16 }; /* what a step of a phase spends of the budget */
+/* What a step of a phase spends of the budget: about the bytes inflated in that time. */
+enum { SORT_COST = 1024, LINK_COST = 32, ROW_COST = 512 };
 
 /* ---- phases: each answers BOUGH_EAGAIN while it has more to do ---- */
 
@@ -134,7 +135,7 @@ static enum bough_err rows_sort(struct bough_store__intake *in, uint64_t budget)
 /* Keep the first of each id, and hand it out. */
 static enum bough_err rows_run(struct bough_store__intake *in, uint64_t budget)
 {
-    for (; in->at < in->nodes && in->spent < budget; in->at++, in->spent += LINK_COST) {
+    for (; in->at < in->nodes && in->spent < budget; in->at++, in->spent += ROW_COST) {
         uint32_t i = in->perm[in->at], last = in->rows > 0 ? in->perm[in->rows - 1] : i;
         const struct bough_store__node *node = bough_store__node(in, i),
                                        *before = bough_store__node(in, last);

@@ -38,15 +38,6 @@ static void report(struct tree_run *r, enum bough_fsck_id id, struct bough_view 
 
 /* ---- Order ---- */
 
-static size_t common_prefix(struct bough_view a, struct bough_view b)
-{
-    size_t n = a.len < b.len ? a.len : b.len, i = 0;
-
-    while (i < n && a.ptr[i] == b.ptr[i])
-        i++;
-    return i;
-}
-
 /* Forget the files whose names are longer than `n` bytes. */
 static void files_cut(struct tree_run *r, size_t n)
 {
@@ -74,7 +65,7 @@ static void files_add(struct tree_run *r, size_t n)
 static void order_check(struct tree_run *r, const struct bough_tree_entry *e)
 {
     struct bough_view last = r->last.name;
-    size_t same = common_prefix(last, e->name);
+    size_t same = bough_git__same(last, e->name);
     bool tree = is_tree(e->mode);
 
     files_cut(r, same);

@@ -20,6 +20,9 @@ bool bough_git__line(struct bough_view *left, struct bough_view *line);
 /* Where `byte` is first found in `v`; v.len: nowhere. */
 size_t bough_git__index(struct bough_view v, uint8_t byte);
 
+/* How many bytes at the beginning are the same. */
+size_t bough_git__same(struct bough_view a, struct bough_view b);
+
 /* `v` without its first `n` bytes; n <= v.len. */
 static inline struct bough_view bough_git__after(struct bough_view v, size_t n)
 {

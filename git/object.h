@@ -58,7 +58,7 @@ struct bough_tree_iter {
     enum bough_algo algo;
     bool strict;
     struct bough_view left;       /* what is still to come */
-    struct bough_tree_entry last; /* what came last; before the first its name is empty */
+    struct bough_tree_entry last; /* strict: what came last; before the first its name is empty */
 };
 
 /* `raw` is borrowed while the iterator and its entries are used. */
@@ -66,7 +66,7 @@ void bough_tree_iter_init(
     struct bough_tree_iter *it, enum bough_algo algo, struct bough_view raw, bool strict);
 
 /*
- * The next entry.
+ * The next entry; after a failure `out` means nothing.
  *
  * BOUGH_ENOENT    there are no more
  * BOUGH_EFORMAT   not a tree from here on; `it->left` begins with the bad entry

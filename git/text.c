@@ -16,11 +16,35 @@ bool bough_git__skip(struct bough_view *left, const char *text)
     return true;
 }
 
+/* Eight at a time: a byte of `x` that is 0 borrows, and only such a one (or one above it) does. */
 size_t bough_git__index(struct bough_view v, uint8_t byte)
 {
+    const uint64_t ones = 0x0101010101010101, tops = ones << 7;
     size_t i = 0;
 
+    for (; v.len - i >= 8; i += 8) {
+        uint64_t x = bough_get64le(v.ptr + i) ^ ones * byte;
+        uint64_t zero = (x - ones) & ~x & tops;
+
+        if (zero != 0)
+            return i + (size_t)__builtin_ctzll(zero) / 8;
+    }
     while (i < v.len && v.ptr[i] != byte)
+        i++;
+    return i;
+}
+
+size_t bough_git__same(struct bough_view a, struct bough_view b)
+{
+    size_t n = a.len < b.len ? a.len : b.len, i = 0;
+
+    for (; n - i >= 8; i += 8) {
+        uint64_t x = bough_get64le(a.ptr + i) ^ bough_get64le(b.ptr + i);
+
+        if (x != 0)
+            return i + (size_t)__builtin_ctzll(x) / 8;
+    }
+    while (i < n && a.ptr[i] == b.ptr[i])
         i++;
     return i;
 }

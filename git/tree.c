@@ -61,6 +61,17 @@ static bool mode_take(struct bough_view *left, uint32_t *out)
     return true;
 }
 
+/* A constant length in each branch: the compiler copies in place, without a call. */
+static void id_copy(enum bough_algo algo, const uint8_t *raw, struct bough_oid *out)
+{
+    if (algo == BOUGH_SHA1) {
+        memcpy(out->bytes, raw, 20);
+        memset(out->bytes + 20, 0, BOUGH_DIGEST_MAX - 20);
+    } else {
+        memcpy(out->bytes, raw, BOUGH_DIGEST_MAX);
+    }
+}
+
 /* The entry at the front of `left`, as git reads it. */
 static bool entry_take(enum bough_algo algo, struct bough_view *left, struct bough_tree_entry *out)
 {
@@ -73,7 +84,7 @@ static bool entry_take(enum bough_algo algo, struct bough_view *left, struct bou
     if (len == 0 || rest.len - len < 1 + id_len)
         return false;
     out->name = bough_view(rest.ptr, len);
-    out->id = bough_oid_raw(algo, rest.ptr + len + 1);
+    id_copy(algo, rest.ptr + len + 1, &out->id);
     *left = bough_git__after(rest, len + 1 + id_len);
     return true;
 }
@@ -101,17 +112,17 @@ static bool entry_is_strict(
 enum bough_err bough_tree_iter_next(struct bough_tree_iter *it, struct bough_tree_entry *out)
 {
     struct bough_view rest = it->left;
-    struct bough_tree_entry e;
 
     if (rest.len == 0)
         return BOUGH_ENOENT;
-    if (!entry_take(it->algo, &rest, &e))
+    if (!entry_take(it->algo, &rest, out))
         return BOUGH_EFORMAT;
-    if (it->strict && !entry_is_strict(it, it->left.ptr, &e))
-        return BOUGH_EFORMAT;
+    if (it->strict) {
+        if (!entry_is_strict(it, it->left.ptr, out))
+            return BOUGH_EFORMAT;
+        it->last = *out;
+    }
     it->left = rest;
-    it->last = e;
-    *out = e;
     return BOUGH_OK;
 }
 

@@ -620,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_tree__writes_what_git_mktree_writes),
         cmocka_unit_test(test_tree__reads_entries_in_order_and_finds_them),
         cmocka_unit_test(test_tree__cut_anywhere_breaks_off_with_a_format_error),
+        cmocka_unit_test(test_tree__reads_names_of_every_length),
         cmocka_unit_test(test_tree__strict_refuses_what_lenient_reads),
         cmocka_unit_test(test_ident__reads_odd_ones),
         cmocka_unit_test(test_ident__writes_clean_ones),

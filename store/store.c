@@ -467,6 +467,16 @@ static enum bough_err check_refs(struct check *c)
     return err == BOUGH_ENOENT ? BOUGH_OK : err;
 }
 
+/* A walk that damage ended is a finding. */
+static enum bough_err check_part(struct check *c, enum bough_err err, const char *what)
+{
+    if (err != BOUGH_ECORRUPT)
+        return err;
+    c->found = true;
+    c->report(c->ctx, err, what, bough_view(NULL, 0));
+    return BOUGH_OK;
+}
+
 enum bough_err bough_store_check(struct bough_store *s, bough_store_report_fn *report, void *ctx)
 {
     struct check c = {.store = s, .report = report, .ctx = ctx};
@@ -474,9 +484,9 @@ enum bough_err bough_store_check(struct bough_store *s, bough_store_report_fn *r
 
     if (s->cls->check != NULL)
         return s->cls->check(s, report, ctx);
-    err = bough_store_each(s, check_object, &c);
+    err = check_part(&c, bough_store_each(s, check_object, &c), "not all objects can be found");
     if (!err)
-        err = check_refs(&c);
+        err = check_part(&c, check_refs(&c), "not all refs can be read");
     if (err)
         return err;
     return c.found ? BOUGH_ECORRUPT : BOUGH_OK;

@@ -312,7 +312,10 @@ static enum bough_err frame_take(struct replay *r, const struct bough_log__frame
 
 /* ---- The end ---- */
 
-/* Does a frame at or after this place say that `missing` was flushed? */
+/*
+ * Does a frame at or after this place say that `missing` was flushed?  Or that there was a mount
+ * since: its epoch was durable before its first frame, so the superblock that had it is damaged.
+ */
 static enum bough_err later_knows(
     struct replay *r, uint32_t zone, uint32_t at, uint64_t missing, bool *yes)
 {
@@ -320,6 +323,8 @@ static enum bough_err later_knows(
     enum bough_err err = head_load(r->log, zone, at, &f);
     uint64_t seq = missing;
 
+    if (!err && f.epoch > r->epoch)
+        *yes = true;
     while (!err && f.seq > seq && f.epoch == r->epoch && !*yes) {
         *yes = f.durable_to >= missing;
         seq = f.seq;

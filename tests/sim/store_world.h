@@ -1,0 +1,514 @@
+/*
+ * store_world.h - a store on a device, and what it must hold.
+ *
+ *   transactions   made from a number: the same on any engine
+ *   pictures       all that a reader can see, in few bytes
+ *   model          the transactions so far, carried out on the memory engine, a picture after each
+ *   world          the store beside its model; a history is a text, a letter a step
+ *   recovery       open again: it holds what was acknowledged or what was in flight, whole
+ *
+ * A history:
+ *     c  a small commit, durable          l  one that is durable later     s  sync
+ *     b  a commit with a big object       x  one of many frames            d  one of deltas
+ *     i  a thin pack, adopted with a ref  w  a blob written in pieces      a  an abort
+ *     m  upkeep until there is no more    r  close and open again
+ */
+#ifndef STORE_WORLD_H
+#define STORE_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/posix.h"
+#include "block/block.h"
+#include "git/delta.h"
+#include "git/pack.h"
+#include "store/log/log.h"
+#include "store/mem.h"
+#include "tests/lib/env.h"
+
+#define OK(x) assert_int_equal((x), BOUGH_OK)
+
+/* ---- Transactions ---- */
+
+/* What all versions share, and an end of each one's own. */
+enum { SHARED = 300, OWN = 40, VERSION_LEN = SHARED + OWN };
+
+static inline struct bough_view version(uint8_t dst[VERSION_LEN], uint64_t v)
+{
+    uint64_t seed = 12345;
+
+    for (size_t i = 0; i < SHARED; i++)
+        dst[i] = (uint8_t)test_random(&seed);
+    seed = v;
+    for (size_t i = SHARED; i < VERSION_LEN; i++)
+        dst[i] = (uint8_t)test_random(&seed);
+    return bough_view(dst, VERSION_LEN);
+}
+
+static inline void version_delta(struct bough_buf *out, uint64_t v)
+{
+    uint8_t body[VERSION_LEN];
+    struct bough_delta_builder d;
+
+    version(body, v);
+    bough_buf_clear(out);
+    bough_delta_begin(&d, out, VERSION_LEN, VERSION_LEN);
+    bough_delta_copy(&d, 0, SHARED);
+    bough_delta_insert(&d, bough_view(body + SHARED, OWN));
+    bough_delta_end(&d);
+}
+
+static inline enum bough_err put_random(
+    struct bough_txn *t, uint64_t seed, size_t len, struct bough_oid *id)
+{
+    uint8_t *body = malloc(len + 1);
+    enum bough_err err;
+
+    assert_non_null(body);
+    for (size_t i = 0; i < len; i++)
+        body[i] = (uint8_t)test_random(&seed);
+    err = bough_txn_put(t, BOUGH_BLOB, bough_view(body, len), id);
+    free(body);
+    return err;
+}
+
+/* The version `v`: whole, or a delta against version `base` where that is not 0. */
+static inline enum bough_err put_version(
+    struct bough_txn *t, uint64_t v, uint64_t base, struct bough_oid *id)
+{
+    enum bough_algo algo = t->store->algo;
+    uint8_t body[VERSION_LEN], was[VERSION_LEN];
+    struct bough_view view = version(body, v);
+    struct bough_buf delta;
+    struct bough_oid from;
+    enum bough_err err;
+
+    if (base == 0)
+        return bough_txn_put(t, BOUGH_BLOB, view, id);
+    from = bough_oid_of(algo, BOUGH_BLOB, version(was, base));
+    *id = bough_oid_of(algo, BOUGH_BLOB, view);
+    bough_buf_init(&delta, bough_posix_mem());
+    version_delta(&delta, v);
+    err = bough_txn_put_delta(t, BOUGH_BLOB, id, &from, bough_buf_view(&delta), view);
+    bough_buf_fini(&delta);
+    return err;
+}
+
+/* A thin pack: version `v` as a delta against `base`, or whole when that is 0. */
+static inline void make_pack(struct bough_buf *out, enum bough_algo algo, uint64_t v, uint64_t base)
+{
+    uint8_t body[VERSION_LEN], was[VERSION_LEN];
+    struct bough_entry_head head = {.type = BOUGH_BLOB};
+    struct bough_view view = version(body, v);
+    struct bough_pack_writer w;
+    struct bough_buf delta;
+
+    bough_buf_init(&delta, out->mem);
+    if (base != 0) {
+        head.type = BOUGH_REF_DELTA;
+        head.base = bough_oid_of(algo, BOUGH_BLOB, version(was, base));
+        version_delta(&delta, v);
+        view = bough_buf_view(&delta);
+    }
+    head.size = view.len;
+    bough_pack_writer_init(&w, out, algo, 1);
+    bough_pack_writer_put(&w, &head, view, 1);
+    bough_pack_writer_finish(&w);
+    OK(out->err);
+    bough_buf_fini(&delta);
+}
+
+static inline enum bough_err receive_pack(
+    struct bough_store *s, uint64_t v, uint64_t base, struct bough_intake **out)
+{
+    struct bough_buf pack;
+    size_t used;
+    enum bough_err err = bough_store_intake(s, NULL, out);
+
+    if (err)
+        return err;
+    bough_buf_init(&pack, bough_posix_mem());
+    make_pack(&pack, s->algo, v, base);
+    err = bough_intake_feed(*out, bough_buf_view(&pack), &used);
+    bough_buf_fini(&pack);
+    while (!err && (err = bough_intake_step(*out, 1000)) == BOUGH_EAGAIN)
+        err = BOUGH_OK;
+    if (err) {
+        bough_intake_close(*out);
+        *out = NULL;
+    }
+    return err;
+}
+
+/* A blob of 40,000 bytes on its way. */
+static inline enum bough_err write_blob(
+    struct bough_store *s, uint64_t seed, struct bough_blob_writer **out)
+{
+    enum { PIECE = 8000, PIECES = 5 };
+    uint8_t piece[PIECE];
+    enum bough_err err = bough_blob_begin(s, PIECES * PIECE, out);
+
+    for (int i = 0; i < PIECES && !err; i++) {
+        for (size_t k = 0; k < PIECE; k++)
+            piece[k] = (uint8_t)test_random(&seed);
+        err = bough_blob_put(*out, bough_view(piece, PIECE));
+    }
+    if (err) {
+        bough_blob_close(*out);
+        *out = NULL;
+    }
+    return err;
+}
+
+/* A transaction: its letter, its number, and the number of an earlier one, for deltas. */
+struct tx {
+    char kind;
+    uint64_t seed, base;
+};
+
+/* What every transaction does beside its own. */
+static inline enum bough_err tx_common(
+    struct bough_txn *t, const struct tx *x, const struct bough_oid *id)
+{
+    char name[32];
+    struct bough_ref_change c = {.kind = BOUGH_REF_ID, .id = *id};
+    struct bough_view stream = {(const uint8_t *)"one two  " + x->seed % 2 * 4, 3};
+    uint64_t seq;
+    enum bough_err err;
+
+    c.name =
+        bough_view(name, (size_t)snprintf(name, sizeof name, "refs/heads/%d", (int)(x->seed % 9)));
+    err = bough_txn_ref(t, &c);
+    if (!err && x->seed % 5 == 4) {
+        c = (struct bough_ref_change){.kind = BOUGH_REF_NONE};
+        c.name = bough_view(
+            name, (size_t)snprintf(name, sizeof name, "refs/heads/%d", (int)(x->seed / 5 % 9)));
+        err = bough_txn_ref(t, &c);
+    }
+    if (!err)
+        err = bough_txn_record(t, stream, bough_view(&x->seed, sizeof x->seed), &seq);
+    if (!err && x->seed % 4 == 3) {
+        err = bough_txn_retire(t, stream, seq);
+        if (!err)
+            err = bough_txn_record(t, stream, bough_view("kept", 4), &seq);
+    }
+    return err;
+}
+
+static inline enum bough_err tx_body(struct bough_txn *t, const struct tx *x,
+    struct bough_intake **in, struct bough_blob_writer **blob)
+{
+    enum bough_algo algo = t->store->algo;
+    uint8_t body[VERSION_LEN];
+    struct bough_oid id = bough_oid_of(algo, BOUGH_BLOB, version(body, x->seed)), other;
+    enum bough_err err = BOUGH_OK;
+
+    if (*in != NULL) {
+        err = bough_txn_adopt(t, *in);
+        *in = NULL;
+    } else {
+        err = put_version(t, x->seed, x->kind == 'd' ? x->base : 0, &id);
+    }
+    if (!err && *blob != NULL) {
+        err = bough_txn_blob(t, *blob, &other);
+        *blob = NULL;
+    }
+    if (!err && x->kind == 'b')
+        err = put_random(t, x->seed, 50000, &other);
+    for (uint64_t i = 0; i < 5 && !err && x->kind == 'x'; i++)
+        err = put_random(t, x->seed + (i << 32), 9000, &other);
+    return err ? err : tx_common(t, x, &id);
+}
+
+static inline enum bough_err tx_apply(
+    struct bough_store *s, const struct tx *x, enum bough_durable how, bool abort)
+{
+    struct bough_blob_writer *blob = NULL;
+    struct bough_intake *in = NULL;
+    struct bough_txn *t = NULL;
+    enum bough_err err = BOUGH_OK;
+
+    if (x->kind == 'i')
+        err = receive_pack(s, x->seed, x->base, &in);
+    if (x->kind == 'w')
+        err = write_blob(s, x->seed, &blob);
+    if (!err)
+        err = bough_txn_begin(s, &t);
+    if (!err)
+        err = tx_body(t, x, &in, &blob);
+    if (!err && !abort)
+        return bough_txn_commit(t, how);
+    bough_txn_abort(t);
+    bough_intake_close(in);
+    bough_blob_close(blob);
+    return err;
+}
+
+/* ---- Pictures ---- */
+
+struct picture {
+    uint64_t objects;
+    uint8_t objects_sum[BOUGH_DIGEST_MAX]; /* xor of the ids */
+    uint8_t rest_sum[BOUGH_DIGEST_MAX];    /* of refs and records, but not of their numbers */
+};
+
+struct picture_ctx {
+    struct picture *p;
+    struct bough_hash h;
+};
+
+static inline enum bough_err picture_object(
+    void *ctx, const struct bough_oid *id, const struct bough_found *found)
+{
+    struct picture_ctx *c = ctx;
+
+    (void)found;
+    c->p->objects++;
+    for (size_t i = 0; i < sizeof id->bytes; i++)
+        c->p->objects_sum[i] ^= id->bytes[i];
+    return BOUGH_OK;
+}
+
+static inline enum bough_err picture_record(
+    void *ctx, struct bough_view stream, uint64_t seq, struct bough_view bytes)
+{
+    struct picture_ctx *c = ctx;
+
+    (void)seq;
+    bough_hash_update(&c->h, stream.ptr, stream.len);
+    bough_hash_update(&c->h, bytes.ptr, bytes.len);
+    return BOUGH_OK;
+}
+
+static inline enum bough_err picture_try(struct bough_store *s, struct picture *p)
+{
+    struct picture_ctx c = {.p = p};
+    char name[64];
+    struct bough_view after = {(const uint8_t *)name, 0};
+    struct bough_ref ref;
+    enum bough_err err;
+
+    memset(p, 0, sizeof *p);
+    bough_hash_init(&c.h, BOUGH_SHA1);
+    err = bough_store_each(s, picture_object, &c);
+    if (err)
+        return err;
+    while (!(err = bough_store_ref_next(s, bough_view("refs/", 5), after, &ref))) {
+        assert_true(ref.name.len < sizeof name);
+        memcpy(name, ref.name.ptr, ref.name.len);
+        after.len = ref.name.len;
+        bough_hash_update(&c.h, name, after.len);
+        bough_hash_update(&c.h, ref.id.bytes, sizeof ref.id.bytes);
+    }
+    if (err == BOUGH_ENOENT)
+        err = bough_store_records(s, picture_record, &c);
+    bough_hash_final(&c.h, p->rest_sum);
+    return err;
+}
+
+static inline struct picture picture_of(struct bough_store *s)
+{
+    struct picture p;
+
+    OK(picture_try(s, &p));
+    return p;
+}
+
+static inline bool picture_eq(const struct picture *a, const struct picture *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* ---- Model ---- */
+
+enum { TX_MAX = 1024 };
+
+struct model {
+    struct test_env t;
+    struct bough_store *s;
+    size_t n; /* transactions in it */
+    struct tx tx[TX_MAX];
+    struct picture after[TX_MAX + 1];
+};
+
+static inline void model_open(struct model *m)
+{
+    test_env_init(&m->t);
+    OK(bough_mem_store_open(&m->t.env, BOUGH_SHA1, &m->s));
+    m->n = 0;
+    m->after[0] = picture_of(m->s);
+}
+
+static inline void model_close(struct model *m)
+{
+    bough_store_close(m->s);
+    test_env_done(&m->t);
+    m->s = NULL;
+}
+
+static inline void model_add(struct model *m, struct tx x)
+{
+    assert_true(m->n < TX_MAX);
+    OK(tx_apply(m->s, &x, BOUGH_DURABLE_NOW, false));
+    m->tx[m->n++] = x;
+    m->after[m->n] = picture_of(m->s);
+}
+
+/* Forget all but the first `n`. */
+static inline void model_cut(struct model *m, size_t n)
+{
+    if (n == m->n)
+        return;
+    model_close(m);
+    test_env_init(&m->t);
+    OK(bough_mem_store_open(&m->t.env, BOUGH_SHA1, &m->s));
+    for (size_t i = 0; i < n; i++)
+        OK(tx_apply(m->s, &m->tx[i], BOUGH_DURABLE_NOW, false));
+    m->n = n;
+}
+
+/* ---- World ---- */
+
+struct world {
+    struct test_env t;
+    struct bough_log_open_opts opts;
+    struct bough_why why;
+    struct bough_store *s;
+    struct model m;
+    size_t seen, acked; /* transactions that answered OK, and that are promised to be durable */
+    uint64_t next;      /* number of the next transaction */
+};
+
+static inline enum bough_err world_open(struct world *w, struct bough_block *dev)
+{
+    return bough_log_open(dev, &w->t.env, &w->opts, &w->s, &w->why);
+}
+
+static inline void world_close(struct world *w)
+{
+    bough_store_close(w->s);
+    w->s = NULL;
+}
+
+static inline enum bough_err step_tx(struct world *w, char kind)
+{
+    struct tx x = {kind, ++w->next, w->m.n > 0 ? w->m.tx[w->m.n - 1].seed : 0};
+    enum bough_err err;
+
+    if (kind == 'a')
+        return tx_apply(w->s, &x, BOUGH_DURABLE_NOW, true);
+    model_add(&w->m, x);
+    err = tx_apply(w->s, &x, kind == 'l' ? BOUGH_DURABLE_LATER : BOUGH_DURABLE_NOW, false);
+    if (!err)
+        w->seen = w->m.n;
+    if (!err && kind != 'l')
+        w->acked = w->m.n;
+    return err;
+}
+
+static inline enum bough_err step(struct world *w, char kind, struct bough_block *dev)
+{
+    bool more = true;
+    enum bough_err err = BOUGH_OK;
+
+    switch (kind) {
+    case 's':
+        err = bough_store_sync(w->s);
+        if (!err)
+            w->acked = w->seen;
+        break;
+    case 'm':
+        while (more && !err)
+            err = bough_store_maintain(w->s, 1 << 20, &more);
+        break;
+    case 'r':
+        world_close(w);
+        err = world_open(w, dev);
+        break;
+    default:
+        err = step_tx(w, kind);
+    }
+    return err;
+}
+
+/* Steps until one fails. */
+static inline enum bough_err play(struct world *w, const char *history, struct bough_block *dev)
+{
+    enum bough_err err = BOUGH_OK;
+
+    for (; *history != 0 && !err; history++)
+        err = step(w, *history, dev);
+    return err;
+}
+
+/* ---- Recovery ---- */
+
+struct compare {
+    struct world *w;
+    struct bough_buf want, got;
+};
+
+static inline enum bough_err compare_object(
+    void *ctx, const struct bough_oid *id, const struct bough_found *found)
+{
+    struct compare *c = ctx;
+    enum bough_type type;
+
+    bough_buf_clear(&c->want);
+    bough_buf_clear(&c->got);
+    OK(bough_store_read(c->w->m.s, id, NULL, &c->want));
+    OK(bough_store_read(c->w->s, id, &type, &c->got));
+    assert_int_equal(type, found->type);
+    assert_true(bough_view_eq(bough_buf_view(&c->want), bough_buf_view(&c->got)));
+    return BOUGH_OK;
+}
+
+/* Every object of the model is in the store, byte by byte. */
+static inline void assert_whole(struct world *w)
+{
+    struct compare c = {.w = w};
+
+    bough_buf_init(&c.want, &w->m.t.mem.mem);
+    bough_buf_init(&c.got, &w->t.mem.mem);
+    OK(bough_store_each(w->m.s, compare_object, &c));
+    bough_buf_fini(&c.want);
+    bough_buf_fini(&c.got);
+}
+
+/* The open store holds what was acknowledged, perhaps more, up to what was in flight: whole. */
+static inline void settle(struct world *w)
+{
+    struct picture p = picture_of(w->s);
+    size_t n = w->m.n;
+
+    while (n > w->acked && !picture_eq(&p, &w->m.after[n]))
+        n--;
+    if (!picture_eq(&p, &w->m.after[n]))
+        fail_msg("the store holds none of the states %zu..%zu: %llu objects", w->acked, w->m.n,
+            (unsigned long long)p.objects);
+    model_cut(&w->m, n);
+    w->seen = w->acked = n; /* a writable open makes it durable */
+    assert_whole(w);
+}
+
+/* Opens without repair, holds what it must, takes new writes and keeps them. */
+static inline void recover(struct world *w, struct bough_block *dev)
+{
+    OK(world_open(w, dev));
+    assert_false(w->s->read_only);
+    settle(w);
+    OK(step(w, 'c', dev));
+    OK(step(w, 'r', dev));
+    settle(w);
+    assert_int_equal(w->m.n, w->acked);
+    world_close(w);
+}
+
+#endif

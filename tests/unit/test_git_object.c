@@ -204,6 +204,38 @@ static void test_tree__cut_anywhere_breaks_off_with_a_format_error(void **state)
     test_mem_done(&m);
 }
 
+/* The search for the NUL goes eight bytes at a time; 01 and 80 are what could mislead it. */
+static void test_tree__reads_names_of_every_length(void **state)
+{
+    static const char bytes[] = "\x01\x80\xff\x7f\x81 a";
+    struct bough_oid id = oid(A_HEX);
+    struct test_mem m;
+    struct bough_buf b;
+
+    (void)state;
+    test_mem_init(&m);
+    bough_buf_init(&b, &m.mem);
+    for (size_t len = 1; len <= 70; len++) {
+        for (size_t c = 0; c < sizeof bytes - 1; c++) {
+            char name[70];
+            struct bough_tree_iter it;
+            struct bough_tree_entry e;
+
+            memset(name, bytes[c], sizeof name);
+            name[len / 2] = bytes[(c + 1) % (sizeof bytes - 1)];
+            bough_buf_clear(&b);
+            bough_tree_entry_put(&b, BOUGH_SHA1, BOUGH_FILEMODE_BLOB, bough_view(name, len), &id);
+            bough_tree_iter_init(&it, BOUGH_SHA1, bough_buf_view(&b), true);
+            assert_int_equal(bough_tree_iter_next(&it, &e), BOUGH_OK);
+            assert_true(bough_view_eq(e.name, bough_view(name, len)));
+            assert_true(bough_oid_eq(&e.id, &id));
+            assert_int_equal(bough_tree_iter_next(&it, &e), BOUGH_ENOENT);
+        }
+    }
+    bough_buf_fini(&b);
+    test_mem_done(&m);
+}
+
 #define ID      "01234567890123456789"
 #define E(text) text ID
 

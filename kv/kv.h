@@ -7,7 +7,7 @@
  *   batches       begin, expect, commit, abort: a batch is itself a place
  *   snapshots     a place that never changes
  *   copy          from any place to any place
- *   drivers       bough_kv_branch_open(), bough_kv_tree_open(), bough_kv_memory_open()
+ *   drivers       bough_kv_branch_open(), bough_kv_commit_open(), bough_kv_memory_open(), bough_kv_dir_open()
  *   paths         bough_path_normal(), bough_path_check()
  *
  * Keys.  A key is a path in text form: split at '/', empty segments vanish, "" and "/" are the
@@ -65,6 +65,10 @@ struct bough_kv {
     struct bough_why why;   /* of the last failure */
     struct bough_kv *batch; /* the open batch begun on this handle, or NULL */
     bool in_batch;          /* this place is a batch */
+    uint32_t retries;       /* re-runs allowed to batches begun here */
+    bool writing;           /* kv.c's own: a look that serves a write, not an answer */
+    struct bough_buf path;  /* kv.c's own: the key being worked on */
+    struct bough_buf key;   /* kv.c's own: the key of the last entry */
 };
 
 /* Release a place (for a batch: abort it). NULL is fine. */
@@ -201,6 +205,9 @@ enum bough_err bough_kv_batch(struct bough_kv *kv, bough_kv_batch_fn *fn, void *
 /* The place as it is now, read-only, for ever. */
 enum bough_err bough_kv_snapshot(struct bough_kv *kv, struct bough_kv **out);
 
+/* Another handle on the same place.  BOUGH_ENOTSUP: no HANDLES. */
+enum bough_err bough_kv_again(struct bough_kv *kv, struct bough_kv **out);
+
 /* ---- Copy ---- */
 
 /* Copy what is below `from` to `to`: values, modes; a single batch where the target can.
@@ -273,7 +280,14 @@ struct bough_kv_class {
         struct bough_kv *batch, struct bough_view path, const struct bough_oid *digest);
     enum bough_err (*commit)(struct bough_kv *batch);
     enum bough_err (*snapshot)(struct bough_kv *kv, struct bough_kv **out);
+    enum bough_err (*again)(struct bough_kv *kv, struct bough_kv **out);
+    enum bough_err (*still)(struct bough_kv *kv, struct bough_kv **out); /* a snapshot for fold that
+                        folds no window; NULL: snapshot; BOUGH_ENOTSUP: the walk is on the place */
 };
+
+/* Fill the fields that every driver has the same; the driver adds what it can do. */
+void bough_kv_init(struct bough_kv *kv, const struct bough_kv_class *cls,
+    const struct bough_env *env, enum bough_algo algo, uint32_t caps);
 
 #ifdef __cplusplus
 }

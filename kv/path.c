@@ -1,0 +1,143 @@
+/*
+ * path.c - keys as text.
+ *
+ *   bough_path_normal()   the inner form
+ *   bough_path_print()    the printed form
+ *   bough_path_check()    the rules of written keys
+ */
+#include "git/name.h"
+#include "kv/inner.h"
+
+size_t bough_path_normal(struct bough_view key, uint8_t *dst)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < key.len; i++) {
+        if (key.ptr[i] == '/')
+            continue;
+        if (i > 0 && key.ptr[i - 1] == '/' && n > 0)
+            dst[n++] = '/';
+        dst[n++] = key.ptr[i];
+    }
+    return n;
+}
+
+bool bough_kv__segment_next(struct bough_view *rest, struct bough_view *name)
+{
+    size_t n = 0;
+
+    while (rest->len > 0 && rest->ptr[0] == '/')
+        *rest = bough_view(rest->ptr + 1, rest->len - 1);
+    if (rest->len == 0)
+        return false;
+    while (n < rest->len && rest->ptr[n] != '/')
+        n++;
+    *name = bough_view(rest->ptr, n);
+    *rest = bough_view(rest->ptr + n, rest->len - n);
+    return true;
+}
+
+void bough_path_print(struct bough_buf *out, struct bough_view key)
+{
+    struct bough_view name;
+    size_t before = out->len;
+
+    while (bough_kv__segment_next(&key, &name)) {
+        bough_buf_put_u8(out, '/');
+        bough_buf_put_view(out, name);
+    }
+    if (out->len == before)
+        bough_buf_put_u8(out, '/');
+}
+
+/* The printed form as far as `why` has room. */
+static size_t path_cut(struct bough_view key, uint8_t dst[BOUGH_WHY_KEY_MAX])
+{
+    struct bough_view name;
+    size_t n = 0;
+
+    while (n < BOUGH_WHY_KEY_MAX && bough_kv__segment_next(&key, &name)) {
+        dst[n++] = '/';
+        if (name.len > BOUGH_WHY_KEY_MAX - n)
+            name.len = BOUGH_WHY_KEY_MAX - n;
+        memcpy(dst + n, name.ptr, name.len);
+        n += name.len;
+    }
+    if (n == 0)
+        dst[n++] = '/';
+    return n;
+}
+
+enum bough_err bough_kv__why(
+    struct bough_why *why, enum bough_err err, const char *what, struct bough_view key)
+{
+    uint8_t printed[BOUGH_WHY_KEY_MAX];
+
+    return bough_why_set(why, err, what, printed, path_cut(key, printed));
+}
+
+enum bough_err bough_path_check(struct bough_view key, struct bough_why *why)
+{
+    struct bough_view rest = key, name;
+    size_t printed = 0, depth = 0, longest = 0;
+
+    while (bough_kv__segment_next(&rest, &name)) {
+        struct bough_why inner = {0};
+
+        if (bough_name_check(name, &inner) != BOUGH_OK)
+            return bough_kv__why(why, BOUGH_EKEY, inner.what, key);
+        if (name.len > longest)
+            longest = name.len;
+        printed += 1 + name.len;
+        depth++;
+    }
+    if (longest > BOUGH_SEGMENT_MAX)
+        return bough_kv__why(why, BOUGH_ETOOBIG, "segment over 255 bytes", key);
+    if (printed > BOUGH_PATH_MAX)
+        return bough_kv__why(why, BOUGH_ETOOBIG, "path over 4,096 bytes", key);
+    if (depth > BOUGH_DEPTH_MAX)
+        return bough_kv__why(why, BOUGH_ETOOBIG, "path deeper than 128", key);
+    return BOUGH_OK;
+}
+
+struct bough_view bough_kv__path_parent(struct bough_view path)
+{
+    size_t n = path.len;
+
+    while (n > 0 && path.ptr[n - 1] != '/')
+        n--;
+    return bough_view(path.ptr, n > 0 ? n - 1 : 0);
+}
+
+struct bough_view bough_kv__path_name(struct bough_view path)
+{
+    size_t n = path.len;
+
+    while (n > 0 && path.ptr[n - 1] != '/')
+        n--;
+    return bough_view(path.ptr + n, path.len - n);
+}
+
+bool bough_kv__path_below(struct bough_view path, struct bough_view dir)
+{
+    if (dir.len == 0)
+        return path.len > 0;
+    return path.len > dir.len && path.ptr[dir.len] == '/' &&
+           memcmp(path.ptr, dir.ptr, dir.len) == 0;
+}
+
+int bough_kv__path_cmp(struct bough_view a, struct bough_view b)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+
+    for (size_t i = 0; i < n; i++) {
+        if (a.ptr[i] == b.ptr[i])
+            continue;
+        if (a.ptr[i] == '/')
+            return -1;
+        if (b.ptr[i] == '/')
+            return 1;
+        return a.ptr[i] < b.ptr[i] ? -1 : 1;
+    }
+    return a.len < b.len ? -1 : a.len > b.len;
+}

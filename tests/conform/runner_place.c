@@ -16,9 +16,7 @@
 #include "store/log/log.h"
 #include "store/mem.h"
 
-/* A build may lack an engine. */
-#pragma weak bough_log_format
-#pragma weak bough_log_open
+/* A build may lack it. */
 #pragma weak bough_kv_dir_open
 
 /* ---- Names ---- */
@@ -126,10 +124,7 @@ int place_parse(const char *text, struct place_opts *out)
     }
     if (at == NULL || (out->unit & (out->unit - 1)) != 0 || out->unit < BOUGH_UNIT_MIN)
         return 2;
-    if ((out->kind == PLACE_LOG && bough_log_format == NULL) ||
-        (out->kind == PLACE_DIR && (bough_kv_dir_open == NULL || out->algo != BOUGH_SHA1)))
-        return 1;
-    return 0;
+    return out->kind == PLACE_DIR && (bough_kv_dir_open == NULL || out->algo != BOUGH_SHA1);
 }
 
 /* ---- Opening ---- */

@@ -1,0 +1,230 @@
+/*
+ * conn.c - see conn.h.
+ *
+ *   reading   into the connection's buffer
+ *   writing   tried at once; what does not fit goes as one write
+ *   closing   at once, or after the output
+ *   accepting
+ */
+#include <stdio.h>
+
+#include "server/conn.h"
+#include "server/inner.h"
+
+static struct conn *conn_of(void *handle)
+{
+    return ((uv_handle_t *)handle)->data;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct conn *c = conn_of(handle);
+    uint8_t *room = bough_buf_room(&c->in, CONN_READ);
+
+    (void)suggested;
+    *buf = room == NULL ? uv_buf_init(NULL, 0) : uv_buf_init((char *)room, CONN_READ);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct conn *c = conn_of(stream);
+
+    (void)buf;
+    if (n == UV_EOF && c->cls->end != NULL) {
+        c->cls->end(c);
+        return;
+    }
+    if (n < 0) {
+        conn_close(c);
+        return;
+    }
+    c->in.len += (size_t)n;
+    c->input_ms = uv_now(c->uv.handle.loop);
+    c->cls->input(c);
+}
+
+bool conn_full(const struct conn *c)
+{
+    return c->out.len + c->sending.len >= CONN_OUT_HIGH;
+}
+
+void conn_touch(struct conn *c)
+{
+    if (c->dirty)
+        return;
+    c->dirty = true;
+    c->dirty_next = c->server->dirty;
+    c->server->dirty = c;
+}
+
+static void sent_all(struct conn *c)
+{
+    if (c->close_after && c->out.len == 0) {
+        conn_close(c);
+        return;
+    }
+    if (c->cls->drained != NULL)
+        c->cls->drained(c);
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct conn *c = req->data;
+
+    c->busy = false;
+    bough_buf_clear(&c->sending);
+    if (c->closing)
+        return;
+    if (status < 0) {
+        conn_close(c);
+        return;
+    }
+    if (c->out.len > 0)
+        conn_touch(c); /* replies of this turn wait for its flush */
+    else
+        sent_all(c);
+}
+
+void conn_flush(struct conn *c)
+{
+    uv_buf_t buf;
+    int n;
+
+    if (c->closing || c->busy)
+        return;
+    if (c->out.err) { /* no memory for replies: the stream is broken */
+        conn_close(c);
+        return;
+    }
+    if (c->out.len > 0) {
+        buf = uv_buf_init((char *)c->out.ptr, (unsigned)c->out.len);
+        n = uv_try_write(&c->uv.stream, &buf, 1);
+        if (n < 0 && n != UV_EAGAIN) {
+            conn_close(c);
+            return;
+        }
+        c->server->bytes_out += n > 0 ? (uint64_t)n : 0;
+        bough_buf_shift(&c->out, n > 0 ? (size_t)n : 0);
+    }
+    if (c->out.len == 0) {
+        sent_all(c);
+        return;
+    }
+
+    struct bough_buf spare = c->sending;
+    c->sending = c->out;
+    c->out = spare;
+    buf = uv_buf_init((char *)c->sending.ptr, (unsigned)c->sending.len);
+    c->server->bytes_out += c->sending.len;
+    c->write.data = c;
+    c->busy = true;
+    if (uv_write(&c->write, &c->uv.stream, &buf, 1, on_written) < 0)
+        conn_close(c);
+}
+
+void conn_pause(struct conn *c)
+{
+    if (!c->paused && !c->closing)
+        uv_read_stop(&c->uv.stream);
+    c->paused = true;
+}
+
+void conn_resume(struct conn *c)
+{
+    if (c->paused && !c->closing)
+        uv_read_start(&c->uv.stream, on_alloc, on_read);
+    c->paused = false;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *c = conn_of(handle);
+
+    bough_buf_fini(&c->in);
+    bough_buf_fini(&c->out);
+    bough_buf_fini(&c->sending);
+    bough_mem_free(c->server->mem, c, c->size);
+}
+
+static void dirty_remove(struct conn *c)
+{
+    struct conn **at = &c->server->dirty;
+
+    while (*at != NULL && *at != c)
+        at = &(*at)->dirty_next;
+    if (*at == c)
+        *at = c->dirty_next;
+    c->dirty = false;
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    if (c->dirty)
+        dirty_remove(c);
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        c->server->conns = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    c->server->conns_n--;
+    if (c->cls->gone != NULL)
+        c->cls->gone(c);
+    uv_close(&c->uv.handle, on_closed);
+}
+
+void conn_finish(struct conn *c)
+{
+    conn_pause(c);
+    c->close_after = true;
+    conn_touch(c);
+}
+
+static void name_peer(struct conn *c)
+{
+    struct sockaddr_storage addr;
+    int len = sizeof addr, port = 0;
+    char host[48] = "?";
+
+    if (uv_tcp_getpeername(&c->uv.tcp, (struct sockaddr *)&addr, &len) == 0) {
+        uv_ip_name((struct sockaddr *)&addr, host, sizeof host);
+        port = ntohs(addr.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&addr)->sin6_port
+                                                : ((struct sockaddr_in *)&addr)->sin_port);
+    }
+    snprintf(c->peer, sizeof c->peer, "%s:%d", host, port);
+}
+
+struct conn *conn_accept(
+    struct server *s, uv_stream_t *listener, const struct conn_class *cls, size_t size)
+{
+    struct conn *c = bough_mem_zalloc(s->mem, 1, size);
+
+    if (c == NULL)
+        return NULL;
+    c->cls = cls;
+    c->server = s;
+    c->size = size;
+    c->id = ++s->conn_ids;
+    c->since_ms = c->input_ms = uv_now(&s->loop);
+    bough_buf_init(&c->in, s->mem);
+    bough_buf_init(&c->out, s->mem);
+    bough_buf_init(&c->sending, s->mem);
+    uv_tcp_init(&s->loop, &c->uv.tcp);
+    c->uv.handle.data = c;
+    c->next = s->conns;
+    if (c->next != NULL)
+        c->next->prev = c;
+    s->conns = c;
+    s->conns_n++;
+    if (uv_accept(listener, &c->uv.stream) < 0) {
+        conn_close(c);
+        return NULL;
+    }
+    uv_tcp_nodelay(&c->uv.tcp, 1);
+    name_peer(c);
+    uv_read_start(&c->uv.stream, on_alloc, on_read);
+    return c;
+}

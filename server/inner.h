@@ -1,0 +1,80 @@
+/* inner.h - what the files of server/ share: the server, its clock, its branches. */
+#ifndef BOUGH_SERVER_INNER_H
+#define BOUGH_SERVER_INNER_H
+
+#include <uv.h>
+
+#include "kv/kv.h"
+#include "server/conn.h"
+#include "server/server.h"
+
+enum { SCANS_MAX = 256, PLACES_MAX = 64 };
+
+/* An opened branch, shared by all clients that use it. */
+struct place {
+    struct bough_kv *kv;
+    char *name;
+    size_t len;
+    struct place *next;
+};
+
+/* A SCAN under way: a snapshot and how far it came. */
+struct scan {
+    uint64_t cursor; /* what the client holds; 0: free */
+    uint64_t used;   /* when last; the least is thrown out */
+    struct bough_kv *kv;
+    struct bough_buf last; /* inner path of the last key given */
+};
+
+struct server {
+    uv_loop_t loop;
+    const struct bough_server_opts *opts;
+    struct bough_repo *repo;
+    struct bough_mem *mem;
+    uv_tcp_t listeners[3];
+    uv_check_t check;
+    uv_prepare_t prepare;
+    uv_idle_t idle;
+    uv_timer_t tick;
+    uv_signal_t signals[2];
+    bool stopping;
+    struct conn *conns; /* all of them, newest first */
+    struct conn *dirty; /* with output to send when this turn ends */
+    uint64_t conns_n, conn_ids;
+    uint64_t turn; /* number of this turn of the loop */
+    struct place *places;
+    struct scan scans[SCANS_MAX];
+    uint64_t scan_ids;
+    struct bough_time started;
+    struct http *http;
+    struct worker *workers; /* sessions with work to do, a bite a turn (gitd.c) */
+    uint64_t ticks;
+    /* What INFO tells. */
+    uint64_t bytes_out, commands, accepted, gathers, gather_failures, pushes, fetches;
+};
+
+/* Open the gather of this turn: every write of a client goes into it. */
+enum bough_err server_gather(struct server *s);
+
+/* The shared place of a branch ("" : HEAD's); NULL with repo's why. */
+struct bough_kv *server_place(struct server *s, struct bough_view branch);
+
+/* redis.c, gitd.c, http.c: their listeners' accept and their ends. */
+void redis_accept(uv_stream_t *listener, int status);
+void git_accept(uv_stream_t *listener, int status);
+void redis_turn_failed(struct conn *c, const char *why); /* replace this turn's replies */
+extern const struct conn_class redis_class;
+void git_work(struct server *s); /* a bite for each session that has work */
+bool git_has_work(const struct server *s);
+void git_keep_alive(struct server *s); /* call it about once a second */
+
+/* Is `/NAME.git` (or without .git) what this server serves? */
+bool server_serves(const struct server *s, struct bough_view path);
+
+enum bough_err http_start(struct server *s, const char *bind, int port);
+void http_stop(struct server *s);
+void http_free(struct server *s); /* after the loop closed its handles */
+void http_work(struct server *s); /* the same for sessions over HTTP */
+bool http_has_work(const struct server *s);
+
+#endif

@@ -21,6 +21,7 @@ WERROR   ?= -Werror
 PREFIX   ?= /usr/local
 JOBS     ?= 2
 FUZZ_SECONDS ?= 60
+STORE    ?= bough.img
 
 ALL_FOLDERS := base block git store store/log repo merge sync kv fat tar
 FOLDERS  ?= $(ALL_FOLDERS)
@@ -228,8 +229,9 @@ deps: ## install the Debian packages that are missing
 	tools/deps --install
 
 .PHONY: run
-run: all ## run ./bough with ARGS="..."
-	./bough $(ARGS)
+run: all ## serve ./bough.img in the foreground (STORE=..., ARGS="--redis 6380")
+	@[ -e "$(STORE)" ] || ./bough init "$(STORE)"
+	./bough -s "$(STORE)" serve $(ARGS)
 
 .PHONY: demo
 demo: deps ## build, then see the main job done on real input

@@ -1,0 +1,119 @@
+/*
+ * cli.h - what the commands of the program share.
+ *
+ *   struct cli      one run: settings, the opened store, places
+ *   the table       struct verb
+ *   opening         cli_open(): the only place that wires devices, engines and repositories
+ *   places          a key, or `@rev:key`
+ *   saying          errors, exit codes
+ *   options         a small reader of flags
+ */
+#ifndef BOUGH_CLI_H
+#define BOUGH_CLI_H
+
+#include <stdio.h>
+
+#include "block/file.h"
+#include "kv/kv.h"
+
+#define BOUGH_VERSION "0.1.0"
+
+/* Exit codes, the same for every command. */
+enum {
+    EXIT_YES = 0,
+    EXIT_NO = 1, /* a negative answer: no such key */
+    EXIT_USAGE = 2,
+    EXIT_NO_STORE = 3, /* no such store, or unreadable */
+    EXIT_TEST = 4,     /* a condition failed */
+    EXIT_CONFLICT = 5,
+    EXIT_DENIED = 6,
+    EXIT_REMOTE = 7,
+    EXIT_CORRUPT = 8,
+    EXIT_BUSY = 9, /* locked by another process */
+};
+
+struct cli {
+    struct bough_env env;
+    enum bough_level level;
+    const char *store;   /* what follows `-s`: FILE or mem: */
+    const char *branch;  /* NULL: HEAD's */
+    const char *author;  /* "Name <mail>"; NULL: from the environment */
+    const char *message; /* NULL: the default */
+    bool json;
+    /* What is open; see cli_open(). */
+    struct bough_fileblk file;
+    bool file_open;
+    struct bough_store *engine;
+    struct bough_repo *repo;
+    struct bough_kv *kv;
+    struct bough_why why;
+};
+
+struct verb {
+    const char *name;
+    int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the verb; the exit code */
+    const char *syntax;
+    const char *summary;
+};
+const struct verb *verb_row(size_t i);          /* NULL past the end */
+const struct verb *verb_find(const char *name); /* NULL: none */
+
+/* ---- Opening ---- */
+
+enum {
+    OPEN_READ = 1 << 0,   /* nothing will be written */
+    OPEN_WINDOW = 1 << 1, /* with a journal window, as daemons have it */
+};
+
+/* Open store and repository; 0, or the exit code after an error was said. */
+int cli_open(struct cli *cli, unsigned flags);
+
+/* The same, and the branch as a place in cli->kv, writing as the author. */
+int cli_open_kv(struct cli *cli, unsigned flags);
+void cli_close(struct cli *cli);
+
+/* The place of a key argument: `@rev:key` opens that revision.  Close with cli_place_close(). */
+struct cli_place {
+    struct bough_kv *kv;
+    struct bough_view path;
+    bool opened;
+};
+int cli_place(struct cli *cli, const char *key, bool write, struct cli_place *out);
+void cli_place_close(struct cli_place *p);
+
+/* Who writes: options, then GIT_AUTHOR_* and GIT_COMMITTER_*, then user and host. */
+int cli_info(struct cli *cli, struct bough_info *out);
+
+/* ---- Saying ---- */
+
+/* `bough: WHERE: WHAT (WHY)` on stderr; the exit code that belongs to `err`. */
+int say_error(enum bough_err err, const char *where, const struct bough_why *why);
+int say_usage(const char *verb, const char *text);
+int exit_of(enum bough_err err);
+
+/* ---- Flags ---- */
+
+/* Reads "-x V", "--name V" and "--name=V"; ends at "--" or at the first word without a dash. */
+struct flags {
+    int argc;
+    char **argv;
+    int at; /* of the next word */
+    const char *value;
+    char name[64];
+};
+const char *flag_next(struct flags *f);           /* with its dashes; NULL: no more */
+const char *flag_value(struct flags *f);          /* NULL: missing */
+bool parse_size(const char *text, uint64_t *out); /* 512, 4K, 64M, 1G, 2T */
+
+/* ---- Verbs ---- */
+
+typedef int verb_fn(struct cli *cli, int argc, char **argv);
+
+verb_fn verb_init, verb_gc, verb_fsck, verb_stats; /* upkeep.c */
+verb_fn verb_serve, verb_git;                      /* serve.c */
+verb_fn verb_get, verb_ls, verb_stat, verb_digest; /* read.c */
+verb_fn verb_set, verb_rm, verb_mv, verb_batch;    /* write.c */
+verb_fn verb_log, verb_branch;                     /* history.c */
+verb_fn verb_help, verb_version;                   /* main.c */
+
+#endif

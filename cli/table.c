@@ -1,0 +1,43 @@
+/* table.c - every verb in one table: help and usage come from it. */
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct verb table[] = {
+    {"init", verb_init, "[--size N[KMGT]] [--object-format sha1|sha256] [STORE]",
+        "make an empty store"},
+    {"serve", verb_serve,
+        "[--redis PORT] [--git PORT] [--http PORT] [--bind ADDR] [--pid-file F] [--read-only]",
+        "serve Redis and Git clients until SIGTERM"},
+    {"get", verb_get, "KEY", "print a value; KEY may be @REV:KEY"},
+    {"set", verb_set, "[--if-digest ID|none] [--create] [-x] KEY [VALUE]",
+        "write a value, from standard input without VALUE"},
+    {"rm", verb_rm, "KEY...", "remove values and trees, in one commit"},
+    {"mv", verb_mv, "FROM TO", "move a value or tree"},
+    {"ls", verb_ls, "[-l] [-R] [-z] [KEY]", "list a tree"},
+    {"stat", verb_stat, "KEY", "kind, size, mode, id and last change"},
+    {"digest", verb_digest, "KEY", "print the Git id of a value or tree"},
+    {"batch", verb_batch, "FILE|-", "run set, rm, mv and expect lines as one commit"},
+    {"log", verb_log, "[-n N] [--oneline] [KEY]", "commits, newest first; of a key"},
+    {"branch", verb_branch, "[-d] [NAME [FROM]]", "list, create, delete branches"},
+    {"gc", verb_gc, "", "do the upkeep that is due"},
+    {"fsck", verb_fsck, "", "check every structure and every object"},
+    {"stats", verb_stats, "", "sizes and counters"},
+    {"git", verb_git, "upload-pack|receive-pack STORE", "serve one Git client on stdio"},
+    {"version", verb_version, "", "print the version"},
+    {"help", verb_help, "[VERB]", "this, or more on a verb"},
+};
+
+const struct verb *verb_row(size_t i)
+{
+    return i < sizeof table / sizeof *table ? &table[i] : NULL;
+}
+
+const struct verb *verb_find(const char *name)
+{
+    for (size_t i = 0; verb_row(i) != NULL; i++) {
+        if (strcmp(table[i].name, name) == 0)
+            return &table[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,153 @@
+/*
+ * upkeep.c - init, gc, fsck, stats: the store as a whole.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "store/log/log.h"
+
+static const uint64_t size_default = (uint64_t)4 << 30; /* sparse: costs nothing until it is used */
+
+/* What `bough init` was asked for. */
+struct init {
+    uint64_t size;
+    const char *path;
+    struct bough_log_format_opts opts;
+};
+
+static int init_parse(struct cli *cli, int argc, char **argv, struct init *out)
+{
+    struct flags f = {.argc = argc, .argv = argv, .at = 1};
+    const char *name, *value;
+
+    while ((name = flag_next(&f)) != NULL) {
+        value = flag_value(&f);
+        if (value == NULL)
+            return say_usage("init", "a flag wants a value");
+        if (strcmp(name, "--size") == 0) {
+            if (!parse_size(value, &out->size) || out->size == 0)
+                return say_usage("init", "--size is a number, with K, M, G or T");
+        } else if (strcmp(name, "--object-format") == 0 && strcmp(value, "sha1") == 0) {
+            out->opts.algo = BOUGH_SHA1;
+        } else if (strcmp(name, "--object-format") == 0 && strcmp(value, "sha256") == 0) {
+            out->opts.algo = BOUGH_SHA256;
+        } else {
+            return say_usage("init", "unknown flag or value");
+        }
+    }
+    if (argc - f.at > 1)
+        return say_usage("init", "one store at a time");
+    out->path = f.at < argc ? argv[f.at] : cli->store;
+    if (out->path == NULL)
+        out->path = getenv("BOUGH_STORE");
+    if (out->path == NULL)
+        out->path = "./bough.img";
+    return 0;
+}
+
+int verb_init(struct cli *cli, int argc, char **argv)
+{
+    struct init in = {.size = 0};
+    int code = init_parse(cli, argc, argv, &in);
+    enum bough_err err;
+    bool created = false;
+
+    if (code != 0)
+        return code;
+    created = access(in.path, F_OK) != 0;
+    err = bough_fileblk_open(
+        &cli->file, in.path, BOUGH_FILEBLK_CREATE | BOUGH_FILEBLK_DIRECT, 0, &cli->why);
+    if (err)
+        return say_error(err, in.path, &cli->why);
+    cli->file_open = true;
+    if (!created && !cli->file.device && cli->file.blk.count > 0) {
+        fprintf(stderr, "bough: %s: already exists; remove it first\n", in.path);
+        return EXIT_NO;
+    }
+    if (!cli->file.device)
+        err = bough_block_resize(
+            &cli->file.blk, (in.size != 0 ? in.size : size_default) / cli->file.blk.unit);
+    if (!err)
+        err = bough_log_format(&cli->file.blk, &cli->env, &in.opts, &cli->why);
+    if (err) {
+        if (created)
+            unlink(in.path);
+        return say_error(err, in.path, &cli->why);
+    }
+    fprintf(stderr, "bough: made an empty store in %s\n", in.path);
+    return EXIT_YES;
+}
+
+int verb_gc(struct cli *cli, int argc, char **argv)
+{
+    enum { BUDGET = 16 << 20 };
+    bool more = true;
+    int code;
+
+    (void)argv;
+    if (argc > 1)
+        return say_usage("gc", "takes nothing");
+    code = cli_open(cli, 0);
+    while (code == 0 && more) {
+        enum bough_err err = bough_store_maintain(cli->engine, BUDGET, &more);
+        if (err)
+            code = say_error(err, "gc", &cli->engine->why);
+    }
+    return code;
+}
+
+static void report(void *ctx, enum bough_err err, const char *what, struct bough_view key)
+{
+    unsigned *findings = ctx;
+
+    ++*findings;
+    printf("%s: %s: %.*s\n", bough_err_name(err), what, (int)key.len, (const char *)key.ptr);
+}
+
+int verb_fsck(struct cli *cli, int argc, char **argv)
+{
+    unsigned findings = 0;
+    enum bough_err err;
+    int code;
+
+    (void)argv;
+    if (argc > 1)
+        return say_usage("fsck", "takes nothing");
+    code = cli_open(cli, OPEN_READ);
+    if (code != 0)
+        return code;
+    err = bough_store_check(cli->engine, report, &findings);
+    if (err && err != BOUGH_ECORRUPT)
+        return say_error(err, "fsck", &cli->engine->why);
+    if (err) {
+        fprintf(stderr, "bough: fsck: %u findings\n", findings);
+        return EXIT_CORRUPT;
+    }
+    return EXIT_YES;
+}
+
+int verb_stats(struct cli *cli, int argc, char **argv)
+{
+    struct bough_store_stats st;
+    enum bough_err err;
+    int code;
+
+    (void)argv;
+    if (argc > 1)
+        return say_usage("stats", "takes nothing");
+    code = cli_open(cli, OPEN_READ);
+    if (code != 0)
+        return code;
+    err = bough_store_stat(cli->engine, &st);
+    if (err)
+        return say_error(err, "stats", &cli->engine->why);
+    printf("engine\t%s\nobject-format\t%s\n", cli->engine->cls->name,
+        bough_algo_name(cli->engine->algo));
+    printf("objects\t%llu\nrefs\t%llu\nrecords\t%llu\n", (unsigned long long)st.objects,
+        (unsigned long long)st.refs, (unsigned long long)st.records);
+    printf("device-bytes\t%llu\nused-bytes\t%llu\n", (unsigned long long)st.device_bytes,
+        (unsigned long long)st.used_bytes);
+    return EXIT_YES;
+}

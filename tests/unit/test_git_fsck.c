@@ -228,6 +228,9 @@ static void test_fsck__finds_what_is_wrong_with_a_tree(void **state)
         RAW_CASE(
             E("100644 a\0") E("100644 a-\0") E("40000 a.\0") E("100644 a0\0") E("40000 b\0"), ""),
         RAW_CASE(E("100644 a-b\0") E("40000 a\0"), ""),
+        RAW_CASE(E("100644 ab\0") E("100644 ac-\0") E("40000 ac\0"), ""),
+        RAW_CASE(E("120000 ~1000000\0"),
+            "gitmodulesSymlink gitattributesSymlink gitignoreSymlink mailmapSymlink "),
         RAW_CASE(E("100644 ab\0") E("100644 abc\0") E("40000 b\0"), ""),
         RAW_CASE(E("120000 .gitmodules\0"), "gitmodulesSymlink "),
         RAW_CASE(E("120000 gitmod~1\0"), "gitmodulesSymlink "),
@@ -339,6 +342,31 @@ static void test_fsck__can_be_relaxed_by_id(void **state)
     assert_int_equal(bough_fsck_set(&f, bough_view_str("nulInHeader"), warn), BOUGH_EINVAL);
 }
 
+static void test_fsck__counts_parents(void **state)
+{
+    static const char parent[] = "parent " HEX "\n";
+    struct test_mem m;
+    struct bough_buf b;
+
+    (void)state;
+    test_mem_init(&m);
+    bough_buf_init(&b, &m.mem);
+    for (unsigned more = 0; more < 2; more++) {
+        struct told t;
+
+        bough_buf_clear(&b);
+        bough_buf_put_str(&b, TREE);
+        for (unsigned i = 0; i < BOUGH_COMMIT_PARENTS_MAX + more; i++)
+            bough_buf_put_str(&b, parent);
+        bough_buf_put_str(&b, "author " WHO "committer " WHO);
+        assert_int_equal(b.err, BOUGH_OK);
+        check_told(BOUGH_COMMIT, b.ptr, b.len, &t);
+        assert_string_equal(t.ids, more ? "tooManyParents " : "");
+    }
+    bough_buf_fini(&b);
+    test_mem_done(&m);
+}
+
 /* With every rule ignored nothing is told, and cut or broken objects are still safe to look at. */
 static void test_fsck__with_all_rules_off_survives_every_cut(void **state)
 {
@@ -378,6 +406,8 @@ static void test_fsck__finds_tricks_in_gitmodules(void **state)
         {"[submodule \"a\"]\nurl = http://a%0ab/\n", "gitmodulesUrl "},
         {"[submodule \"a\"]\nurl = \"http://a/\\nb\"\n", "gitmodulesUrl "},
         {"[submodule \"a\"]\nurl = ../../:x\n", "gitmodulesUrl "},
+        {"[submodule \"a\"]\nurl = ../:x\n", "gitmodulesUrl "},
+        {"[submodule \"a\"]\nurl = ./:x\n", ""},
         {"[submodule \"a\"]\nurl = ./../../x\n", ""},
         {"[submodule \"a\"]\nurl = ../%0ax\n", "gitmodulesUrl "},
         {"[submodule \"a\"]\nurl = http::/x\n", "gitmodulesUrl "},
@@ -440,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_fsck__sees_duplicates_across_long_names),
         cmocka_unit_test(test_fsck__says_where_and_why),
         cmocka_unit_test(test_fsck__can_be_relaxed_by_id),
+        cmocka_unit_test(test_fsck__counts_parents),
         cmocka_unit_test(test_fsck__with_all_rules_off_survives_every_cut),
         cmocka_unit_test(test_fsck__finds_tricks_in_gitmodules),
         cmocka_unit_test(test_fsck__limits_lines_of_gitattributes),

@@ -140,6 +140,7 @@ static void test_name__sees_the_special_files_in_disguise(void **state)
         {".gitmodule", BOUGH_DOT_GITMODULES, false},
         {"", BOUGH_DOT_GIT, false},
         {".git", BOUGH_DOT_GIT, true},
+        {".gi\xe2\x80\x8ct/x", BOUGH_DOT_GIT, true},
     };
 
     (void)state;

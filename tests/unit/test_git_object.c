@@ -535,6 +535,27 @@ static void test_commit__is_written_as_utf8_and_survives_failing_memory(void **s
     }
 }
 
+static void test_commit__with_one_odd_byte_grows_by_one(void **state)
+{
+    struct bough_commit_parts parts = {
+        .tree = oid(TREE_HEX),
+        .author = who("A", "a", 1, 0),
+        .committer = who("C", "c", 2, 0),
+        .message = bough_view_str("\xe9"),
+    };
+    struct test_mem m;
+    struct bough_buf b;
+
+    (void)state;
+    test_mem_init(&m);
+    bough_buf_init(&b, &m.mem);
+    bough_commit_put(&b, BOUGH_SHA1, &parts);
+    assert_view(bough_buf_view(&b), "tree " TREE_HEX "\nauthor A <a> 1 +0000\n"
+                                    "committer C <c> 2 +0000\n\n\xc3\xa9");
+    bough_buf_fini(&b);
+    test_mem_done(&m);
+}
+
 static void test_commit__of_another_encoding_keeps_its_bytes(void **state)
 {
     struct bough_commit_parts parts = {
@@ -662,6 +683,7 @@ int main(void)
         cmocka_unit_test(test_commit__with_missing_parts_has_empty_views),
         cmocka_unit_test(test_commit__cut_anywhere_never_reads_past_the_end),
         cmocka_unit_test(test_commit__is_written_as_utf8_and_survives_failing_memory),
+        cmocka_unit_test(test_commit__with_one_odd_byte_grows_by_one),
         cmocka_unit_test(test_commit__of_another_encoding_keeps_its_bytes),
         cmocka_unit_test(test_commit__with_a_nul_is_refused),
         cmocka_unit_test(test_tag__is_written_and_read),

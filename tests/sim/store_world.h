@@ -9,7 +9,8 @@
  *
  * A history:
  *     c  a small commit, durable          l  one that is durable later     s  sync
- *     b  a commit with a big object       x  one of many frames            d  one of deltas
+ *     b  a commit with a big object       x  one of several frames         d  one of deltas
+ *     e  one whose frame is a few units of which the middle ones hold data only
  *     i  a thin pack, adopted with a ref  w  a blob written in pieces      a  an abort
  *     m  upkeep until there is no more    r  close and open again
  */
@@ -222,6 +223,8 @@ static inline enum bough_err tx_body(struct bough_txn *t, const struct tx *x,
     }
     if (!err && x->kind == 'b')
         err = put_random(t, x->seed, 50000, &other);
+    if (!err && x->kind == 'e')
+        err = put_random(t, x->seed, 1100, &other);
     for (uint64_t i = 0; i < 5 && !err && x->kind == 'x'; i++)
         err = put_random(t, x->seed + (i << 32), 9000, &other);
     return err ? err : tx_common(t, x, &id);

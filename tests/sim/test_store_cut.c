@@ -139,6 +139,13 @@ static void test_log__survives_every_cut_of_commits(void **state)
     cut_everywhere("cdc", plain, 1);
 }
 
+static void test_log__survives_every_tear_of_a_frame(void **state)
+{
+    (void)state;
+    cut_everywhere("e", plain, 5);
+    cut_everywhere("el", plain, 5);
+}
+
 static void test_log__survives_every_cut_of_late_commits(void **state)
 {
     (void)state;
@@ -185,7 +192,7 @@ static void test_log__survives_every_cut_of_checkpoints(void **state)
 
 static char random_step(struct tape *t)
 {
-    static const char steps[] = "ccccccccccccddddddllllllssiiiwbxaamr";
+    static const char steps[] = "cccccccceeeeddddddllllllssiiiwbxaamr";
 
     return steps[draw(t, sizeof steps - 1)];
 }
@@ -235,6 +242,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log__survives_every_cut_of_commits),
+        cmocka_unit_test(test_log__survives_every_tear_of_a_frame),
         cmocka_unit_test(test_log__survives_every_cut_of_late_commits),
         cmocka_unit_test(test_log__survives_every_cut_of_aborts_and_reopens),
         cmocka_unit_test(test_log__survives_every_cut_of_long_transactions),

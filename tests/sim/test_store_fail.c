@@ -331,6 +331,40 @@ static void test_log__tails_of_an_earlier_life_do_not_return(void **state)
     }
 }
 
+/* Frames that were gone when the store was opened again are gone, should the device show them after all. */
+static void test_log__what_an_open_did_not_see_stays_gone(void **state)
+{
+    struct fix *f = *state;
+
+    world_begin(f);
+    OK(world_open(&f->w, &f->ram.blk));
+    OK(play(&f->w, "cc", &f->ram.blk));
+    memcpy(f->saved, f->device, BYTES);
+    OK(play(&f->w, "lll", &f->ram.blk));
+    world_close(&f->w);
+    for (size_t at = 0; at < BYTES; at += UNIT) { /* exchange what the two have there */
+        uint8_t unit[UNIT];
+        memcpy(unit, f->device + at, UNIT);
+        memcpy(f->device + at, f->saved + at, UNIT);
+        memcpy(f->saved + at, unit, UNIT);
+    }
+    OK(world_open(&f->w, &f->ram.blk));
+    settle(&f->w);
+    assert_int_equal(f->w.m.n, 2);
+    world_close(&f->w);
+    for (size_t at = 2 * ZONE; at < BYTES; at += UNIT) { /* the frames are back, not the rings */
+        if (bough_get32le(f->saved + at) == 0x72466742 ||
+            memcmp(f->device + at, f->fresh + at, UNIT) == 0)
+            memcpy(f->device + at, f->saved + at, UNIT);
+    }
+    OK(world_open(&f->w, &f->ram.blk));
+    settle(&f->w);
+    assert_int_equal(f->w.m.n, 2);
+    world_close(&f->w);
+    recover(&f->w, &f->ram.blk);
+    world_end(f);
+}
+
 /* A store made anew on a device knows nothing of the one before. */
 static void test_log__a_new_store_does_not_see_the_old_one(void **state)
 {
@@ -400,6 +434,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_log__a_damaged_log_opens_for_reading, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_log__tails_of_an_earlier_life_do_not_return, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_log__what_an_open_did_not_see_stays_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_log__a_new_store_does_not_see_the_old_one, setup, teardown),
         cmocka_unit_test_setup_teardown(

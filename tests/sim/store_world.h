@@ -38,6 +38,14 @@
 
 /* ---- Transactions ---- */
 
+static inline void random_bytes(uint8_t *dst, size_t len, uint64_t *seed)
+{
+    for (size_t at = 0; at < len; at += 8) {
+        uint64_t x = test_random(seed);
+        memcpy(dst + at, &x, len - at < 8 ? len - at : 8);
+    }
+}
+
 /* What all versions share, and an end of each one's own. */
 enum { SHARED = 300, OWN = 40, VERSION_LEN = SHARED + OWN };
 
@@ -45,11 +53,9 @@ static inline struct bough_view version(uint8_t dst[VERSION_LEN], uint64_t v)
 {
     uint64_t seed = 12345;
 
-    for (size_t i = 0; i < SHARED; i++)
-        dst[i] = (uint8_t)test_random(&seed);
+    random_bytes(dst, SHARED, &seed);
     seed = v;
-    for (size_t i = SHARED; i < VERSION_LEN; i++)
-        dst[i] = (uint8_t)test_random(&seed);
+    random_bytes(dst + SHARED, OWN, &seed);
     return bough_view(dst, VERSION_LEN);
 }
 
@@ -73,8 +79,7 @@ static inline enum bough_err put_random(
     enum bough_err err;
 
     assert_non_null(body);
-    for (size_t i = 0; i < len; i++)
-        body[i] = (uint8_t)test_random(&seed);
+    random_bytes(body, len, &seed);
     err = bough_txn_put(t, BOUGH_BLOB, bough_view(body, len), id);
     free(body);
     return err;
@@ -157,8 +162,7 @@ static inline enum bough_err write_blob(
     enum bough_err err = bough_blob_begin(s, PIECES * PIECE, out);
 
     for (int i = 0; i < PIECES && !err; i++) {
-        for (size_t k = 0; k < PIECE; k++)
-            piece[k] = (uint8_t)test_random(&seed);
+        random_bytes(piece, PIECE, &seed);
         err = bough_blob_put(*out, bough_view(piece, PIECE));
     }
     if (err) {

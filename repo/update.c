@@ -164,7 +164,7 @@ static enum bough_err updates_try(struct updating *g, size_t *held)
         return BOUGH_OK;
     for (size_t i = 0; i < g->n; i++) {
         if (g->updates[i].err == BOUGH_OK)
-            refuse(&g->updates[i], BOUGH_ETEST, "atomic transaction failed");
+            (void)refuse(&g->updates[i], BOUGH_ETEST, "atomic transaction failed");
     }
     *held = 0;
     return BOUGH_OK;

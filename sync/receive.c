@@ -105,7 +105,7 @@ static void unpack_fail(struct receive *r, enum bough_err err)
         if (s->store->why.err == err)
             s->pub.why = s->store->why;
         else
-            bough_why_set(&s->pub.why, err, bough_err_name(err), NULL, 0);
+            (void)bough_why_set(&s->pub.why, err, bough_err_name(err), NULL, 0);
     }
     r->unpack_failed = true;
     bough_sync__connect_fini(&r->connect);
@@ -197,7 +197,7 @@ static enum bough_err receive_eof(struct bough_sync *s)
 {
     struct receive *r = receive_of(s);
     if (r->phase == RECEIVE_PACK) {
-        bough_sync__session_fail(&r->session, BOUGH_EFORMAT, "pack ended early", NULL);
+        (void)bough_sync__session_fail(&r->session, BOUGH_EFORMAT, "pack ended early", NULL);
         unpack_fail(r, BOUGH_EFORMAT);
         return BOUGH_OK;
     }

@@ -264,7 +264,7 @@ static enum bough_err session_settle(struct bough_sync *pub, enum bough_err err)
             if (why->err == err)
                 pub->why = *why;
             else
-                bough_why_set(&pub->why, err, bough_err_name(err), NULL, 0);
+                (void)bough_why_set(&pub->why, err, bough_err_name(err), NULL, 0);
         }
         if (pub->state != BOUGH_SYNC_FAILED)
             session_tell(s);

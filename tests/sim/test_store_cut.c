@@ -227,7 +227,7 @@ static void test_log__survives_random_lives(void **state)
         uint32_t lives = 1 + draw(&f->tape, 6);
         f->w.opts = plain;
         f->w.opts.table_rows = 4 + draw(&f->tape, 100);
-        f->w.opts.log_max = 4096 << draw(&f->tape, 6);
+        f->w.opts.log_max = (uint64_t)4096 << draw(&f->tape, 6);
         world_begin(f);
         while (lives-- > 0)
             random_life(f);

@@ -22,6 +22,10 @@ enum bough_err bough_store__may_write(struct bough_store *s);
 /* Close the handles that read_part() keeps. */
 void bough_store__parts_drop(struct bough_store *s);
 
+/* Read object `id` to its end, whatever its size, and say what its id is in truth. */
+enum bough_err bough_store__object_digest(
+    struct bough_store *s, const struct bough_oid *id, struct bough_oid *out);
+
 /* An object handle on a body held in memory: `body` is taken, even on error. */
 enum bough_err bough_store__whole_open(
     struct bough_mem *mem, enum bough_type type, struct bough_buf *body, struct bough_object **out);

@@ -407,7 +407,7 @@ static void check_id(
     c->report(c->ctx, err, what, bough_view(hex, len));
 }
 
-static enum bough_err object_digest(
+enum bough_err bough_store__object_digest(
     struct bough_store *s, const struct bough_oid *id, struct bough_oid *out)
 {
     uint8_t piece[4096];
@@ -436,7 +436,7 @@ static enum bough_err check_object(
 {
     struct check *c = ctx;
     struct bough_oid got;
-    enum bough_err err = object_digest(c->store, id, &got);
+    enum bough_err err = bough_store__object_digest(c->store, id, &got);
 
     (void)found;
     if (err == BOUGH_ENOMEM)

@@ -277,7 +277,7 @@ static enum bough_err super_make(struct making *m)
     l->super.root_start = (uint32_t)m->root.start;
     l->super.root_zones = m->root.n;
     memcpy(l->super.zone, m->root.zones, m->root.n * sizeof *m->root.zones);
-    err = bough_log__super_write(l);
+    err = bough_log__super_write(l, true);
     if (err)
         l->super = before;
     return err;

@@ -96,7 +96,8 @@ static enum bough_err first_checkpoint(struct bough_log *l)
     if (err)
         return err;
     l->head = (struct bough_log__head){.seq = 1, .segment = 1, .zone = seg.zone};
-    return bough_log__checkpoint(l);
+    err = bough_log__checkpoint(l);
+    return err ? err : bough_log__super_write(l, true); /* in the other ring, too */
 }
 
 static enum bough_err put_head(struct bough_store *s)

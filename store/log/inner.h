@@ -249,8 +249,8 @@ enum bough_err bough_log__super_decode(const uint8_t src[BOUGH_LOG__SUPER_LEN],
 enum bough_err bough_log__supers_find(
     struct bough_block *dev, struct bough_mem *mem, struct bough_log__supers *out);
 
-/* Write generation l->super.generation + 1 with what l->super says else, and flush. */
-enum bough_err bough_log__super_write(struct bough_log *l);
+/* Write generation l->super.generation + 1 with what l->super says else; `sync`: and flush. */
+enum bough_err bough_log__super_write(struct bough_log *l, bool sync);
 
 /* ---- Frames and items as bytes (frame.c, item.c) ---- */
 
@@ -702,6 +702,9 @@ enum bough_err bough_log__entry_read(
 enum bough_err bough_log__each(struct bough_store *s, bough_store_each_fn *fn, void *ctx);
 enum bough_err bough_log__abbrev(struct bough_store *s, const struct bough_oid *prefix,
     uint32_t nibbles, struct bough_oid *ids, size_t cap, size_t *n);
+
+/* Check every structure and every object. */
+enum bough_err bough_log__check(struct bough_store *s, bough_store_report_fn *report, void *ctx);
 
 /* ---- The log ---- */
 

@@ -169,6 +169,7 @@ static const struct bough_store_class log_class = {
     .intake = bough_log__intake_open,
     .sync = bough_log__sync,
     .maintain = log_maintain,
+    .check = bough_log__check,
     .stat = log_stat,
 };
 
@@ -266,9 +267,12 @@ static void older_mark(struct bough_log *l, const struct bough_log__supers *all)
     bough_log__zones_count(l);
 }
 
-/* Say that we are here: what was replayed is durable after this, and tails of before are void. */
+/* Say that we are here: what was replayed is durable after this, and tails of before are void.
+   Said in both rings: without the epoch this mount's frames could not be told from tails. */
 static enum bough_err mount(struct bough_log *l, const struct bough_log__supers *all)
 {
+    enum bough_err err;
+
     l->super.compat = all->s[0].compat;
     l->super.generation = all->s[0].generation;
     l->super.epoch = all->s[0].epoch + 1;
@@ -280,7 +284,8 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
                                 (uint64_t)(l->root_run.n - 1) * l->geo.zone);
     }
     l->durable_to = l->dev->caps & BOUGH_BLOCK_SYNC ? l->head.seq - 1 : 0;
-    return bough_log__super_write(l);
+    err = bough_log__super_write(l, false);
+    return err ? err : bough_log__super_write(l, true);
 }
 
 static enum bough_err next_claim(struct bough_log *l)

@@ -254,7 +254,7 @@ static enum bough_err slot_is_ours(struct bough_log *l, uint64_t at, uint8_t *pa
     return BOUGH_OK;
 }
 
-enum bough_err bough_log__super_write(struct bough_log *l)
+enum bough_err bough_log__super_write(struct bough_log *l, bool sync)
 {
     uint64_t at = slot_at(&l->geo, l->super.generation + 1);
     uint8_t *page = bough_mem_alloc(l->mem, l->geo.granule);
@@ -267,7 +267,7 @@ enum bough_err bough_log__super_write(struct bough_log *l)
         l->super.generation++;
         memset(page, 0, l->geo.granule);
         bough_log__super_encode(&l->geo, &l->super, page);
-        err = bough_log__write(l, at, page, l->geo.granule, true);
+        err = bough_log__write(l, at, page, l->geo.granule, sync);
     }
     bough_mem_free(l->mem, page, l->geo.granule);
     return err;

@@ -1,0 +1,188 @@
+/*
+ * check.c - is the store whole?  Every structure, every object.
+ *
+ *   tables    blocks whole, rows in order and in their place
+ *   packs     reverse tables in order
+ *   objects   each row leads to an entry that is what the row says
+ *   refs      each names an object
+ *
+ * A fault is reported and the check goes on behind it; only lack of memory ends it.
+ */
+#include "store/log/inner.h"
+
+struct check {
+    struct bough_log *log;
+    bough_store_report_fn *report;
+    void *ctx;
+    bool found;
+};
+
+static void say(struct check *c, const char *what, struct bough_view key)
+{
+    c->found = true;
+    c->report(c->ctx, BOUGH_ECORRUPT, what, key);
+}
+
+static void say_id(struct check *c, const char *what, const struct bough_oid *id)
+{
+    char hex[BOUGH_HEX_MAX];
+    size_t len = bough_oid_hex(c->log->geo.algo, id, hex);
+
+    say(c, what, bough_view(hex, len));
+}
+
+static void say_place(struct check *c, const char *what, const char *kind, uint64_t n)
+{
+    char key[40];
+    size_t len = 0;
+    char digits[20];
+    size_t k = 0;
+
+    while (kind[len] != '\0' && len < 16) {
+        key[len] = kind[len];
+        len++;
+    }
+    do {
+        digits[k++] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    while (k > 0)
+        key[len++] = digits[--k];
+    say(c, what, bough_view(key, len));
+}
+
+/* ---- Objects ---- */
+
+static enum bough_err row_check(struct check *c, const struct bough_log__row *row)
+{
+    struct bough_log *l = c->log;
+    struct bough_log__entry e;
+    struct bough_oid got;
+    enum bough_err err = bough_log__entry_open(l, row->where, &e);
+
+    if (!err && (e.crc != row->crc || e.id8 != bough_log__id8(&row->id)))
+        err = BOUGH_ECORRUPT;
+    if (!err)
+        err = bough_store__object_digest(&l->store, &row->id, &got);
+    if (err == BOUGH_ENOMEM)
+        return err;
+    if (err)
+        say_id(c, "an object cannot be read", &row->id);
+    else if (!bough_oid_eq(&got, &row->id))
+        say_id(c, "an object is not what its id says", &row->id);
+    return BOUGH_OK;
+}
+
+/* ---- Tables ---- */
+
+struct table_check {
+    const struct bough_log__table *table;
+    struct bough_oid last;
+    uint64_t rows;
+    bool full; /* the block before has no room left */
+};
+
+static enum bough_err block_check(struct check *c, struct table_check *t, uint32_t no)
+{
+    struct bough_log *l = c->log;
+    const uint8_t *block;
+    uint32_t rows = 0;
+    enum bough_err err =
+        bough_log__table_block(l, t->table, BOUGH_LOG__BLOCK_OID, no, &block, &rows);
+
+    if (err) {
+        say_place(c, "a block of an oid table cannot be read", "block ", no);
+        return BOUGH_OK;
+    }
+    for (uint32_t i = 0; i < rows && !err; i++) {
+        struct bough_log__row row;
+        uint32_t home;
+
+        /* Looking at the object may have taken the block's page. */
+        err = bough_log__table_block(l, t->table, BOUGH_LOG__BLOCK_OID, no, &block, &rows);
+        if (err)
+            break;
+        bough_log__table_row(l, t->table, block, i, &row);
+        home = bough_log__home_of(&row.id, t->table->home);
+        if (t->rows++ > 0 && bough_oid_cmp(&t->last, &row.id) >= 0)
+            say_id(c, "an oid table is out of order", &row.id);
+        if (home > no || (home < no && i == 0 && !t->full))
+            say_id(c, "a row is not in its block", &row.id);
+        t->last = row.id;
+        err = row_check(c, &row);
+    }
+    t->full = rows == bough_log__rows_per_block(l);
+    return err == BOUGH_ENOMEM ? err : BOUGH_OK;
+}
+
+static enum bough_err tables_check(struct check *c)
+{
+    struct bough_log *l = c->log;
+    enum bough_err err = BOUGH_OK;
+
+    for (size_t i = 0; i < l->tables && !err; i++) {
+        struct table_check t = {.table = &l->table[i]};
+        for (uint32_t no = 0; no < t.table->blocks && !err; no++)
+            err = block_check(c, &t, no);
+    }
+    for (size_t i = 0; i < l->rows.n && !err; i++)
+        err = row_check(c, &l->rows.row[i]);
+    return err;
+}
+
+/* ---- Packs ---- */
+
+static void pack_check(struct check *c, const struct bough_log__segment *seg)
+{
+    struct bough_log__reverse r;
+    uint64_t end = 0;
+
+    for (uint64_t i = 0; i < seg->objects; i++) {
+        enum bough_err err = bough_log__reverse_get(c->log, seg, i, &r);
+        if (err || (i > 0 && r.offset != end)) {
+            say_place(c, "a reverse table is damaged", "segment ", seg->number);
+            return;
+        }
+        end = r.end;
+    }
+}
+
+/* ---- Refs ---- */
+
+static enum bough_err refs_check(struct check *c)
+{
+    uint8_t name[BOUGH_REF_NAME_MAX];
+    struct bough_view after = {name, 0};
+    struct bough_log__ref_value v;
+    enum bough_err err;
+
+    while (!(err = bough_log__ref_seek(c->log, after, true, 0, &v))) {
+        memcpy(name, v.ref.name.ptr, v.ref.name.len);
+        after.len = v.ref.name.len;
+        if (v.ref.kind == BOUGH_REF_ID &&
+            bough_store_has(&c->log->store, &v.ref.id) == BOUGH_ENOENT)
+            say(c, "a ref names no object", after);
+    }
+    if (err == BOUGH_ENOENT || err == BOUGH_ENOMEM)
+        return err == BOUGH_ENOENT ? BOUGH_OK : err;
+    say(c, "a ref table cannot be read", after);
+    return BOUGH_OK;
+}
+
+enum bough_err bough_log__check(struct bough_store *s, bough_store_report_fn *report, void *ctx)
+{
+    struct check c = {.log = bough_log__of(s), .report = report, .ctx = ctx};
+    enum bough_err err;
+
+    bough_log__bodies_drop(c.log); /* what lies on the device is meant */
+    err = tables_check(&c);
+    for (size_t i = 0; i < c.log->segments && !err; i++) {
+        if (c.log->segment[i].pack)
+            pack_check(&c, &c.log->segment[i]);
+    }
+    if (!err)
+        err = refs_check(&c);
+    if (err)
+        return err;
+    return c.found ? BOUGH_ECORRUPT : BOUGH_OK;
+}

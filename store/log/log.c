@@ -271,8 +271,13 @@ static void older_mark(struct bough_log *l, const struct bough_log__supers *all)
    Said in both rings: without the epoch this mount's frames could not be told from tails. */
 static enum bough_err mount(struct bough_log *l, const struct bough_log__supers *all)
 {
-    enum bough_err err;
+    enum bough_err err = BOUGH_OK;
 
+    /* Frames of a process that ended before their flush were read back from a cache, perhaps. */
+    if (l->head.seq > all->s[0].mount_seq)
+        err = bough_log__flush(l);
+    if (err)
+        return err;
     l->super.compat = all->s[0].compat;
     l->super.generation = all->s[0].generation;
     l->super.epoch = all->s[0].epoch + 1;

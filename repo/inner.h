@@ -79,6 +79,7 @@ struct bough_repo__cache {
     size_t buckets_n; /* a power of two */
     size_t count;
     struct bough_repo__node *newest, *oldest;
+    struct bough_repo__node *large; /* one unpinned node that is too large for the list */
     size_t used, limit; /* bytes */
 };
 

@@ -9,9 +9,10 @@
  * Foreign trees are read as git reads them: padded and odd modes are taken for what git
  * takes them for; the first of equal names counts.
  *
- * Invariant: a node is in its bucket; it is in the list exactly while unpinned; cache.used
- * is the sum of all costs.  The newest unpinned node is kept even when it alone is over the
- * limit, so that a directory larger than the cache is not decoded for every look.
+ * Invariant: a node is in its bucket; while unpinned it is in the list, or it is `large`;
+ * cache.used is the sum of all costs.  One unpinned node of more than half the limit is kept
+ * beside the others and not counted, so that a directory larger than the cache is not decoded
+ * for every look.
  */
 #include "repo/inner.h"
 
@@ -298,7 +299,10 @@ static void cache_remove(struct bough_repo *r, struct bough_repo__node *n)
     while (*at != n)
         at = &(*at)->bucket;
     *at = n->bucket;
-    list_drop(&r->cache, n);
+    if (r->cache.large == n)
+        r->cache.large = NULL;
+    else
+        list_drop(&r->cache, n);
     r->cache.used -= n->cost;
     r->cache.count--;
     node_free(r, n);
@@ -307,8 +311,9 @@ static void cache_remove(struct bough_repo *r, struct bough_repo__node *n)
 static void cache_trim(struct bough_repo *r)
 {
     struct bough_repo__cache *c = &r->cache;
+    size_t beside = c->large == NULL ? 0 : c->large->cost;
 
-    while (c->used > c->limit && c->oldest != c->newest)
+    while (c->used - beside > c->limit && c->oldest != NULL)
         cache_remove(r, c->oldest);
 }
 
@@ -393,8 +398,11 @@ enum bough_err bough_repo__node_get(
     enum bough_err err;
 
     if (n != NULL) {
-        if (n->pins++ == 0)
+        if (r->cache.large == n)
+            r->cache.large = NULL;
+        else if (n->pins == 0)
             list_drop(&r->cache, n);
+        n->pins++;
         *out = n;
         return BOUGH_OK;
     }
@@ -424,7 +432,13 @@ void bough_repo__node_unpin(struct bough_repo *r, struct bough_repo__node *n)
     BOUGH_ASSERT(n->pins > 0);
     if (--n->pins > 0)
         return;
-    list_push(&r->cache, n);
+    if (n->cost <= r->cache.limit / 2) {
+        list_push(&r->cache, n);
+    } else {
+        if (r->cache.large != NULL)
+            cache_remove(r, r->cache.large);
+        r->cache.large = n;
+    }
     cache_trim(r);
 }
 
@@ -433,7 +447,7 @@ void bough_repo__node_offer(
 {
     struct bough_repo__node *n = NULL;
 
-    if (cache_find(r, id) != NULL || body->len > r->cache.limit)
+    if (cache_find(r, id) != NULL)
         bough_buf_fini(body);
     else if (cache_add(r, id, body, &n) == BOUGH_OK)
         bough_repo__node_unpin(r, n);
@@ -443,6 +457,8 @@ void bough_repo__cache_fini(struct bough_repo *r)
 {
     struct bough_repo__cache *c = &r->cache;
 
+    if (c->large != NULL)
+        cache_remove(r, c->large);
     while (c->oldest != NULL)
         cache_remove(r, c->oldest);
     BOUGH_ASSERT(c->count == 0); /* every tree was closed */

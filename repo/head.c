@@ -76,6 +76,7 @@ static enum bough_err head_add(
     h->name_len = name.len;
     memcpy(h->name, name.ptr, name.len);
     bough_repo__tree_init(&h->tree, r, NULL);
+    bough_repo__tree_stamp(&h->tree);
     bough_buf_init(&h->who, r->mem);
     h->bucket = *at;
     *at = h;

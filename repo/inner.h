@@ -63,7 +63,7 @@ struct bough_repo__node {
     struct bough_buf raw;         /* the tree's body */
     struct bough_repo__ent *ents; /* in tree order */
     uint32_t *order;              /* indices by name bytes; NULL: ents is so ordered */
-    uint64_t *slots;              /* name hash >> 32 << 32 | index + 1; NULL: not made yet */
+    uint32_t *slots;              /* bits of a name's hash, index + 1; NULL: not made yet */
     uint32_t n;
     uint32_t pins;
     size_t ents_cap;
@@ -80,7 +80,7 @@ struct bough_repo__cache {
     size_t count;
     struct bough_repo__node *newest, *oldest;
     struct bough_repo__node *large; /* one unpinned node that is too large for the list */
-    size_t used, limit; /* bytes */
+    size_t used, limit;             /* bytes */
 };
 
 void bough_repo__cache_fini(struct bough_repo *r);
@@ -206,6 +206,7 @@ enum bough_err bough_repo__dir_put(struct bough_repo *r, struct bough_repo__dir 
 
 struct bough_tree {
     struct bough_repo *r;
+    uint64_t stamp;                  /* of this state, for the path cache; 0: it is not cached */
     struct bough_oid root;           /* below the edits */
     struct bough_repo__dir *top;     /* the edits; NULL: none */
     struct bough_repo__node *listed; /* pinned: whose name next() lent */
@@ -215,8 +216,11 @@ void bough_repo__tree_init(
     struct bough_tree *t, struct bough_repo *r, const struct bough_oid *root);
 void bough_repo__tree_fini(struct bough_tree *t);
 
-/* Forget the edits. */
+/* Forget the edits, and take a new root; a stamped tree gets a new stamp. */
 void bough_repo__tree_reset(struct bough_tree *t, const struct bough_oid *root);
+
+/* Let the path cache keep what is found in this tree. */
+void bough_repo__tree_stamp(struct bough_tree *t);
 
 /* What is at `path`, with what owns it. */
 enum bough_err bough_repo__tree_look(
@@ -231,6 +235,26 @@ typedef enum bough_err bough_repo__edit_fn(void *ctx, struct bough_repo__dir *d,
 
 /* Every edit of the tree but the directories that hold them; `path` is borrowed for the call. */
 enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn *fn, void *ctx);
+
+/* ---- Paths ---- */
+
+/* Values by stamp and path; see pathcache.c for what must hold. */
+struct bough_repo__paths {
+    uint8_t *memory; /* as allocated; NULL: none yet */
+    uint8_t *slots;  /* in it, at a cache line */
+    size_t sets;     /* a power of two, or 0 */
+    uint64_t kept;   /* since it grew */
+    size_t limit;    /* bytes */
+    uint64_t stamp;  /* the last one given */
+};
+
+/* What is at `path`, if the cache knows; keep what was found; drop what changes. */
+bool bough_repo__path_get(
+    struct bough_tree *t, struct bough_view path, struct bough_repo__change *out);
+void bough_repo__path_keep(
+    struct bough_tree *t, struct bough_view path, const struct bough_repo__change *is);
+void bough_repo__path_drop(struct bough_tree *t, struct bough_view path);
+void bough_repo__paths_fini(struct bough_repo *r);
 
 /* ---- Writing trees ---- */
 
@@ -553,6 +577,7 @@ struct bough_repo {
     struct bough_window window; /* of branches that have none of their own */
     struct bough_repo__cache cache;
     struct bough_repo__chains chains;
+    struct bough_repo__paths paths;
 
     struct bough_repo__head *heads[BOUGH_REPO__BUCKETS];
     struct bough_repo__head *open;    /* those with an open window */

@@ -118,6 +118,27 @@ static enum bough_err node_order(struct bough_repo *r, struct bough_repo__node *
     return BOUGH_OK;
 }
 
+/* Give back room that will never be used; a port that cannot shrink keeps it. */
+static void node_trim(struct bough_repo *r, struct bough_repo__node *n)
+{
+    void *p;
+
+    if (n->ents_cap > n->n && n->n > 0) {
+        p = r->mem->resize(r->mem, n->ents, n->ents_cap * sizeof *n->ents, n->n * sizeof *n->ents);
+        if (p != NULL) {
+            n->ents = (struct bough_repo__ent *)p;
+            n->ents_cap = n->n;
+        }
+    }
+    if (n->raw.cap - n->raw.len > n->raw.len / 8 && n->raw.len > 0) {
+        p = r->mem->resize(r->mem, n->raw.ptr, n->raw.cap, n->raw.len);
+        if (p != NULL) {
+            n->raw.ptr = (uint8_t *)p;
+            n->raw.cap = n->raw.len;
+        }
+    }
+}
+
 static enum bough_err node_parse(struct bough_repo *r, struct bough_repo__node *n)
 {
     bool ordered = true;
@@ -142,6 +163,7 @@ static enum bough_err node_parse(struct bough_repo *r, struct bough_repo__node *
         n->n++;
         ordered = ordered && (n->n < 2 || order_cmp(n, n->n - 2, n->n - 1) < 0);
     }
+    node_trim(r, n);
     return ordered ? BOUGH_OK : node_order(r, n);
 }
 
@@ -172,6 +194,12 @@ size_t bough_repo__node_at(const struct bough_repo *r, const struct bough_repo__
 
 /* ---- Lookup ---- */
 
+/* The low bits of a slot that hold an index + 1; above them are bits of the hash. */
+static uint32_t slot_mask(const struct bough_repo__node *n)
+{
+    return (uint32_t)n->slots_n - 1; /* at least twice n, a power of two */
+}
+
 static void node_index(struct bough_repo *r, struct bough_repo__node *n)
 {
     size_t want = SLOTS_MIN;
@@ -193,7 +221,7 @@ static void node_index(struct bough_repo *r, struct bough_repo__node *n)
 
         while (n->slots[at] != 0)
             at = (at + 1) & (want - 1);
-        n->slots[at] = (hash >> 32 << 32) | (i + 1);
+        n->slots[at] = ((uint32_t)(hash >> 32) & ~slot_mask(n)) | (i + 1);
     }
 }
 
@@ -201,12 +229,13 @@ static uint32_t node_hashed(
     const struct bough_repo *r, const struct bough_repo__node *n, struct bough_view name)
 {
     uint64_t hash = bough_mix64(r->key, name.ptr, name.len);
-    size_t at = (size_t)hash & (n->slots_n - 1);
+    uint32_t mask = slot_mask(n), tag = (uint32_t)(hash >> 32) & ~mask;
+    size_t at = (size_t)hash & mask;
 
-    for (; n->slots[at] != 0; at = (at + 1) & (n->slots_n - 1)) {
-        uint32_t i = (uint32_t)n->slots[at] - 1;
+    for (; n->slots[at] != 0; at = (at + 1) & mask) {
+        uint32_t i = (n->slots[at] & mask) - 1;
 
-        if (n->slots[at] >> 32 == hash >> 32 && bough_view_eq(bough_repo__node_name(n, i), name))
+        if ((n->slots[at] & ~mask) == tag && bough_view_eq(bough_repo__node_name(n, i), name))
             return i;
     }
     return UINT32_MAX;

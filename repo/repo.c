@@ -39,8 +39,9 @@ enum bough_err bough_repo_open(
     r->algo = store->algo;
     r->hash_len = bough_algo_len(store->algo);
     r->window = opts->window;
-    r->cache.limit = cache - cache / 4;
-    r->chains.limit = cache / 4;
+    r->cache.limit = cache / 8 * 3;
+    r->chains.limit = cache / 8;
+    r->paths.limit = cache / 2;
     bough_env_random(store->env, &r->key, sizeof r->key);
     bough_buf_init(&r->lent, mem);
     bough_buf_init(&r->events, mem);
@@ -63,6 +64,7 @@ void bough_repo_close(struct bough_repo *r)
     bough_repo__heads_fini(r);
     bough_repo__chains_drop(r);
     bough_repo__cache_fini(r);
+    bough_repo__paths_fini(r);
     bough_buf_fini(&r->lent);
     bough_buf_fini(&r->events);
     bough_mem_free(r->mem, r, sizeof *r);

@@ -20,11 +20,20 @@ void bough_repo__tree_init(struct bough_tree *t, struct bough_repo *r, const str
     t->root = root == NULL ? *bough_oid_empty_tree(r->algo) : *root;
 }
 
+void bough_repo__tree_stamp(struct bough_tree *t)
+{
+    t->stamp = ++t->r->paths.stamp;
+}
+
 void bough_repo__tree_reset(struct bough_tree *t, const struct bough_oid *root)
 {
+    bool stamped = t->stamp != 0;
+
     bough_repo__dir_free(t->r, t->top);
     bough_repo__node_unpin(t->r, t->listed);
     bough_repo__tree_init(t, t->r, root);
+    if (stamped)
+        bough_repo__tree_stamp(t);
 }
 
 void bough_repo__tree_fini(struct bough_tree *t)
@@ -140,11 +149,15 @@ static void node_say(const struct bough_repo__change *is, struct bough_node *out
 enum bough_err bough_tree_find(
     struct bough_tree *t, struct bough_view path, struct bough_node *out, size_t *through)
 {
-    struct place p;
-    enum bough_err err = tree_walk(t->r, tree_top(t), path, &p);
+    struct place p = {.through = 0};
+    enum bough_err err;
 
-    if (err)
-        return err;
+    if (!bough_repo__path_get(t, path, &p.is)) {
+        err = tree_walk(t->r, tree_top(t), path, &p);
+        if (err)
+            return err;
+        bough_repo__path_keep(t, path, &p.is);
+    }
     node_say(&p.is, out);
     if (through != NULL)
         *through = p.through;
@@ -317,6 +330,22 @@ static size_t path_depth(struct bough_view path)
     return n;
 }
 
+/* Before `path` changes: what the path cache knows of it, or may know of others, goes. */
+static enum bough_err tree_forget(struct bough_tree *t, struct bough_view path)
+{
+    struct place p;
+    enum bough_err err;
+
+    if (t->stamp == 0)
+        return BOUGH_OK;
+    err = tree_walk(t->r, tree_top(t), path, &p);
+    if (err == BOUGH_OK && p.is.kind == BOUGH_NODE_VALUE)
+        bough_repo__path_drop(t, path);
+    else if (err == BOUGH_OK && (p.is.kind == BOUGH_NODE_DICT || p.through > 0))
+        bough_repo__tree_stamp(t);
+    return err;
+}
+
 /* Make `to` of `path`, which is not the root; what it owns is taken on BOUGH_OK. */
 static enum bough_err tree_put(
     struct bough_tree *t, struct bough_view path, const struct bough_repo__change *to)
@@ -324,8 +353,10 @@ static enum bough_err tree_put(
     struct bough_repo__dir *d, *sub;
     struct bough_repo__change built;
     struct bough_view name;
-    enum bough_err err = tree_edit(t);
+    enum bough_err err = tree_forget(t, path);
 
+    if (err == BOUGH_OK)
+        err = tree_edit(t);
     if (err)
         return err;
     d = t->top;
@@ -392,6 +423,8 @@ enum bough_err bough_tree_set_dict(
     top->state = BOUGH_REPO__HASHED;
     bough_repo__dir_free(t->r, t->top);
     t->top = top;
+    if (t->stamp != 0)
+        bough_repo__tree_stamp(t);
     return BOUGH_OK;
 }
 
@@ -411,6 +444,8 @@ static enum bough_err tree_clear(struct bough_tree *t)
     }
     bough_repo__dir_free(t->r, t->top);
     t->top = top;
+    if (t->stamp != 0)
+        bough_repo__tree_stamp(t);
     return BOUGH_OK;
 }
 
@@ -491,7 +526,9 @@ enum bough_err bough_tree_move(struct bough_tree *t, struct bough_view from, str
         return BOUGH_OK;
     if (from.len == 0 || to.len == 0 || bough_repo__below(to, from))
         return BOUGH_WHY(&t->r->why, BOUGH_EPREFIX, "moved into itself", to.ptr, to.len);
-    err = tree_enter(t, from, &d, &name);
+    err = tree_forget(t, from);
+    if (err == BOUGH_OK)
+        err = tree_enter(t, from, &d, &name);
     if (err)
         return err;
     e = bough_repo__dir_edit(d, name);

@@ -245,6 +245,7 @@ enum bough_err bough_tree_digest(
 
 enum bough_err bough_tree_write(struct bough_tree *t, struct bough_txn *txn, struct bough_oid *root)
 {
+    uint64_t stamp = t->stamp;
     enum bough_err err;
 
     if (bough_tree_edited(t)) {
@@ -256,5 +257,6 @@ enum bough_err bough_tree_write(struct bough_tree *t, struct bough_txn *txn, str
         *root = t->root;
     }
     bough_repo__tree_reset(t, root);
+    t->stamp = stamp; /* what is at which path did not change */
     return BOUGH_OK;
 }

@@ -328,6 +328,60 @@ static void test_repo_branch__a_tree_is_committed_by_test_and_set(void **state)
     bed_close(&bed);
 }
 
+/* What a branch remembers of paths is what its tree has, whatever was written between. */
+static void test_repo_branch__remembered_paths_are_true(void **state)
+{
+    static const char *const paths[] = {
+        "a", "a/b", "a/b/c", "a/b/d", "a/e", "f", "f/g", "f/g/h", "i", "a-b"};
+    enum { PATHS = sizeof paths / sizeof *paths };
+    uint64_t seed = 3;
+
+    (void)state;
+    for (uint32_t ms = 0; ms <= 50; ms += 50) {
+        struct bough_branch *b;
+
+        bed_open(&bed, BOUGH_SHA1, ms, 5);
+        b = open_branch("main");
+        for (int step = 0; step < 600; step++) {
+            const char *path = paths[test_random(&seed) % PATHS];
+            bool remove = test_random(&seed) % 3 == 0;
+            struct bough_tree *t, *plain;
+            struct bough_oid root;
+
+            (void)bed_put(b, path, remove ? NULL : paths[test_random(&seed) % 3], 100 + step);
+            if (step % 97 == 96 && bough_branch_head(b, &root) == BOUGH_OK) {
+                struct bough_ref_update u = {.name = V("refs/heads/other"), .now = root};
+
+                u.name = V(step % 2 == 0 ? "refs/heads/other" : "refs/heads/main");
+                assert_int_equal(bough_repo_update(bed.repo, &u, 1, 0, NULL), BOUGH_OK);
+            }
+            assert_int_equal(bough_branch_tree(b, &t), BOUGH_OK);
+            for (size_t i = 0; i < PATHS; i++) /* fills what is remembered, with the overlay */
+                assert_int_equal(
+                    bough_tree_find(t, V(paths[i]), &(struct bough_node){0}, NULL), BOUGH_OK);
+            if (step % 3 != 0)
+                continue;
+            assert_int_equal(bough_branch_head(b, &root), BOUGH_OK); /* folds */
+            assert_int_equal(bough_branch_tree(b, &t), BOUGH_OK);
+            assert_int_equal(bough_tree_open(bed.repo, bough_tree_root(t), &plain), BOUGH_OK);
+            for (size_t i = 0; i < PATHS; i++) {
+                struct bough_node is, want;
+                size_t through, through_want;
+
+                assert_int_equal(bough_tree_find(t, V(paths[i]), &is, &through), BOUGH_OK);
+                assert_int_equal(
+                    bough_tree_find(plain, V(paths[i]), &want, &through_want), BOUGH_OK);
+                assert_int_equal(is.kind, want.kind);
+                assert_int_equal(through, through_want);
+                assert_true(bough_oid_eq(&is.id, &want.id));
+            }
+            bough_tree_close(plain);
+        }
+        bough_branch_close(b);
+        bed_close(&bed);
+    }
+}
+
 /* ---- Events ---- */
 
 struct heard {
@@ -495,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_repo_branch__a_gather_happens_whole),
         cmocka_unit_test(test_repo_branch__without_memory_the_branch_is_as_it_was),
         cmocka_unit_test(test_repo_branch__a_tree_is_committed_by_test_and_set),
+        cmocka_unit_test(test_repo_branch__remembered_paths_are_true),
         cmocka_unit_test(test_repo_branch__tells_what_happened_when_it_did),
         cmocka_unit_test(test_repo_branch__updates_are_checked_one_by_one),
         cmocka_unit_test(test_repo_branch__an_update_folds_first),

@@ -55,7 +55,7 @@ bool bough_sync__number(struct bough_view v, uint64_t max, uint64_t *out)
         if (v.ptr[i] < '0' || v.ptr[i] > '9')
             return false;
         uint64_t digit = (uint64_t)(v.ptr[i] - '0');
-        if (x > (max - digit) / 10)
+        if (digit > max || x > (max - digit) / 10)
             return false;
         x = x * 10 + digit;
     }

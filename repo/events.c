@@ -47,7 +47,7 @@ enum bough_err bough_repo__event(struct bough_repo *r, const struct bough_event 
 
 void bough_repo__events_tell(struct bough_repo *r)
 {
-    const uint8_t *p = r->events.ptr, *end = p + r->events.len;
+    const uint8_t *p = r->events.ptr, *end = p == NULL ? p : p + r->events.len;
 
     while (r->events.len > 0 && p < end) {
         struct bough_event e = {.kind = (enum bough_event_kind)p[0]};

@@ -180,7 +180,7 @@ static enum bough_err head_replay(
 /* Replay what was taken; each stream is a branch. */
 static enum bough_err journal_replay(struct bough_repo *r, struct journal *j)
 {
-    const uint8_t *p = j->bytes.ptr, *end = p + j->bytes.len;
+    const uint8_t *p = j->bytes.ptr, *end = p == NULL ? p : p + j->bytes.len;
     enum bough_err err = BOUGH_OK;
 
     while (j->bytes.len > 0 && p < end && err == BOUGH_OK) {

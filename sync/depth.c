@@ -175,7 +175,8 @@ static enum bough_err walk_step(struct bough_sync__depth *d)
 
 static enum bough_err select_step(struct bough_sync__depth *d, size_t *budget)
 {
-    enum bough_err err = bough_sync__select_step(&d->select, *budget);
+    /* What this step cost already may have been all; the selection must move on nevertheless. */
+    enum bough_err err = bough_sync__select_step(&d->select, *budget + 1);
     if (err == BOUGH_EAGAIN)
         *budget = 0;
     if (err)

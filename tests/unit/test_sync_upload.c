@@ -292,6 +292,27 @@ static void test_v0__deepen_tells_where_history_ends(void **state)
     chat_end(&c);
 }
 
+static void test_v0__deepen_by_date_and_by_ref(void **state)
+{
+    static const char *const lines[] = {"deepen-since 1000000003\n", "deepen-not v1"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct chat c;
+        chat_begin(&c);
+        say(&c.ask, "want ", &bed.commits[5], " side-band-64k\n");
+        say(&c.ask, lines[i], NULL, "");
+        bough_pkt_put_flush(&c.ask);
+        say(&c.ask, "done\n", NULL, "");
+        chat_ok(&c);
+        char line[128] = "0034shallow ";
+        bough_oid_hex(BOUGH_SHA1, &bed.commits[3], line + 12);
+        memcpy(line + 52, "0000", 5);
+        assert_true(holds(&c.said, line));
+        assert_int_equal(count(&c.said, true).n[BOUGH_COMMIT], 3);
+        chat_end(&c);
+    }
+}
+
 static void test_v0__over_http_a_round_ends_with_its_haves(void **state)
 {
     struct chat c;
@@ -645,6 +666,7 @@ int main(void)
         TEST(test_v0__fetch_sends_what_is_missing_and_its_tags),
         TEST(test_v0__answers_one_ack_to_simple_clients),
         TEST(test_v0__deepen_tells_where_history_ends),
+        TEST(test_v0__deepen_by_date_and_by_ref),
         TEST(test_v0__over_http_a_round_ends_with_its_haves),
         TEST(test_v2__ls_refs_by_prefix),
         TEST(test_v2__ls_refs_of_an_unborn_head),

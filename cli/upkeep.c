@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -52,20 +53,21 @@ int verb_init(struct cli *cli, int argc, char **argv)
     struct init in = {.size = 0};
     int code = init_parse(cli, argc, argv, &in);
     enum bough_err err;
-    bool created = false;
+    struct stat st;
+    bool created;
 
     if (code != 0)
         return code;
-    created = access(in.path, F_OK) != 0;
+    created = stat(in.path, &st) != 0;
+    if (!created && !S_ISBLK(st.st_mode) && st.st_size > 0) {
+        fprintf(stderr, "bough: %s: already exists; remove it first\n", in.path);
+        return EXIT_NO;
+    }
     err = bough_fileblk_open(
         &cli->file, in.path, BOUGH_FILEBLK_CREATE | BOUGH_FILEBLK_DIRECT, 0, &cli->why);
     if (err)
         return say_error(err, in.path, &cli->why);
     cli->file_open = true;
-    if (!created && !cli->file.device && cli->file.blk.count > 0) {
-        fprintf(stderr, "bough: %s: already exists; remove it first\n", in.path);
-        return EXIT_NO;
-    }
     if (!cli->file.device)
         err = bough_block_resize(
             &cli->file.blk, (in.size != 0 ? in.size : size_default) / cli->file.blk.unit);

@@ -1,7 +1,7 @@
 /*
  * git_bed.h - real git against sessions of sync/, over git:// on the loopback.
  *
- *   the bed    a repository on a memory store, served from this process
+ *   the bed    a repository on a memory store, or on the log engine, served from this process
  *   serving    poll, hello, sessions; while a command of the test runs
  *   running    shell commands in a directory of their own
  *
@@ -28,13 +28,15 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "block/block.h"
+#include "store/log/log.h"
 #include "store/mem.h"
 #include "sync/sync.h"
 #include "tests/lib/env.h"
 
 #define OK(x) assert_int_equal((x), BOUGH_OK)
 
-enum { CONNS_MAX = 16, PIECE_MAX = 65536 };
+enum { CONNS_MAX = 16, PIECE_MAX = 65536, DEVICE_UNIT = 512, DEVICE_BYTES = 96 << 20 };
 
 struct conn {
     int fd; /* -1: free */
@@ -47,6 +49,8 @@ struct conn {
 
 struct bed {
     struct test_env t;
+    struct bough_ramblk ram;
+    uint8_t *device; /* bytes of ram; NULL: a memory store */
     struct bough_store *store;
     struct bough_repo *repo;
     struct bough_sync_opts opts; /* of every session */
@@ -61,14 +65,29 @@ struct bed {
 
 /* ---- The bed ---- */
 
-static inline void bed_open(struct bed *b, enum bough_algo algo)
+static inline void store_open(struct bed *b, enum bough_algo algo, bool on_log)
+{
+    struct bough_log_format_opts format = {.algo = algo};
+    struct bough_log_open_opts open = {.table_rows = 64};
+    if (!on_log) {
+        OK(bough_mem_store_open(&b->t.env, algo, &b->store));
+        return;
+    }
+    b->device = calloc(1, DEVICE_BYTES);
+    assert_non_null(b->device);
+    bough_ramblk_init(&b->ram, b->device, DEVICE_BYTES / DEVICE_UNIT, DEVICE_UNIT);
+    OK(bough_log_format(&b->ram.blk, &b->t.env, &format, NULL));
+    OK(bough_log_open(&b->ram.blk, &b->t.env, &open, &b->store, NULL));
+}
+
+static inline void bed_open(struct bed *b, enum bough_algo algo, bool on_log)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t len = sizeof at;
     struct bough_repo_opts opts = {0};
     memset(b, 0, sizeof *b);
     test_env_init(&b->t);
-    OK(bough_mem_store_open(&b->t.env, algo, &b->store));
+    store_open(b, algo, on_log);
     OK(bough_repo_open(b->store, &opts, &b->repo));
     for (int i = 0; i < CONNS_MAX; i++)
         b->conns[i].fd = -1;
@@ -101,6 +120,7 @@ static inline void bed_close(struct bed *b)
     close(b->listener);
     bough_repo_close(b->repo);
     bough_store_close(b->store);
+    free(b->device);
     test_env_done(&b->t);
     snprintf(command, sizeof command, "rm -rf %s", b->dir);
     assert_int_equal(system(command), 0);

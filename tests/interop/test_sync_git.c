@@ -27,11 +27,12 @@ static const char make_seed[] =
 
 static int version;
 static enum bough_algo algo;
+static bool on_log;
 
 static void setup(struct bed *b)
 {
     char text[32];
-    bed_open(b, algo);
+    bed_open(b, algo, on_log);
     snprintf(text, sizeof text, "%d", version);
     setenv("V", text, 1);
     setenv("V_ALGO", bough_algo_name(algo), 1);
@@ -382,10 +383,11 @@ int main(void)
     version = 1;
     failed += run_brief("sync_git, version 1");
     version = 2;
-    failed += run_all("sync_git, version 2");
+    on_log = true;
+    failed += run_all("sync_git, version 2, on the log engine");
     algo = BOUGH_SHA256;
     seed();
-    failed += run_brief("sync_git, version 2, SHA-256");
+    failed += run_brief("sync_git, version 2, SHA-256, on the log engine");
     snprintf(command, sizeof command, "rm -rf %s", dir);
     return system(command) != 0 || failed > 0;
 }

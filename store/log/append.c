@@ -3,6 +3,7 @@
  *
  *   fit       does what comes next fit into the frame being made?
  *   cut       the frame goes to the device
+ *   prepared  space that was written once: a file system then has nothing to note
  *   zones     where the log goes on
  *
  * Invariants
@@ -45,6 +46,8 @@ static enum bough_err zone_switch(struct bough_log *l)
     l->head.zone = seg.zone;
     l->head.at = 0;
     l->head.next = 0;
+    l->prepared_to = l->prepared_next;
+    l->prepared_next = 0;
     bough_log__next_zone(l);
     return BOUGH_OK;
 }
@@ -78,6 +81,68 @@ enum bough_err bough_log__frame_fit(struct bough_log *l, size_t data, size_t ind
             return err;
     }
 }
+
+/* ---- Prepared space ---- */
+
+enum { PREPARE_PIECE = 64 * 1024 };
+
+/* Zeros from `at` to `to` of a zone in which nothing of the chain stands there. */
+static enum bough_err zeros_write(struct bough_log *l, uint32_t zone, uint32_t at, uint32_t to)
+{
+    uint8_t *zeros = bough_mem_zalloc(l->mem, 1, PREPARE_PIECE);
+    enum bough_err err = BOUGH_OK;
+
+    if (zeros == NULL)
+        return BOUGH_OK; /* it goes without */
+    while (at < to && !err) {
+        uint32_t n = to - at < PREPARE_PIECE ? to - at : PREPARE_PIECE;
+        err = bough_log__write(l, (uint64_t)zone * l->geo.zone + at, zeros, n, false);
+        at += n;
+    }
+    bough_mem_free(l->mem, zeros, PREPARE_PIECE);
+    return err;
+}
+
+static uint32_t prepare_end(const struct bough_log *l, uint32_t at)
+{
+    uint64_t to = bough_log__up((uint64_t)at + l->opts.prepare, l->geo.granule);
+
+    return to < l->geo.zone ? (uint32_t)to : l->geo.zone;
+}
+
+/* Long frames come alone: for them it would only be writing twice. */
+static enum bough_err prepare_for(struct bough_log *l, size_t len)
+{
+    uint32_t from = l->head.at > l->prepared_to ? l->head.at : l->prepared_to;
+    enum bough_err err;
+
+    if (l->opts.prepare <= 1 || len > PREPARE_PIECE || l->head.at + len <= l->prepared_to)
+        return BOUGH_OK;
+    err = zeros_write(l, l->head.zone, from, prepare_end(l, from));
+    if (!err)
+        l->prepared_to = prepare_end(l, from);
+    return err;
+}
+
+enum bough_err bough_log__prepare(struct bough_log *l)
+{
+    enum bough_err err;
+
+    if (l->opts.prepare <= 1)
+        return BOUGH_OK;
+    if (l->prepared_to < l->geo.zone && l->prepared_to < l->head.at + l->opts.prepare / 2)
+        return prepare_for(l, l->prepared_to > l->head.at ? l->prepared_to - l->head.at + 1 : 1);
+    if (l->prepared_to < l->geo.zone || l->prepared_next > 0 || l->head.next == 0)
+        return BOUGH_OK;
+    err = zeros_write(l, l->head.next, 0, prepare_end(l, 0));
+    if (!err)
+        l->prepared_next = prepare_end(l, 0);
+    return err;
+}
+
+/* ---- Frames ---- */
+
+enum { ALIGN = 4096, ALIGNED_MAX = BOUGH_LOG__BOUNCE - ALIGN };
 
 /* Head, data, index and padding as one stretch in t->data. */
 static enum bough_err frame_make(struct bough_log *l, bool last, struct bough_log__frame *f)
@@ -113,16 +178,34 @@ static enum bough_err frame_make(struct bough_log *l, bool last, struct bough_lo
     return BOUGH_OK;
 }
 
+/* Devices like aligned bytes when they write past a page cache; short frames are worth a copy. */
+static const uint8_t *aligned(struct bough_log *l, const struct bough_buf *data)
+{
+    uint8_t *p;
+
+    if ((uintptr_t)data->ptr % ALIGN == 0 || data->len > ALIGNED_MAX)
+        return data->ptr;
+    if (l->bounce == NULL)
+        l->bounce = bough_mem_alloc(l->mem, BOUGH_LOG__BOUNCE);
+    if (l->bounce == NULL)
+        return data->ptr;
+    p = l->bounce + (ALIGN - (uintptr_t)l->bounce % ALIGN) % ALIGN;
+    memcpy(p, data->ptr, data->len);
+    return p;
+}
+
 enum bough_err bough_log__frame_cut(struct bough_log *l, bool last, bool sync)
 {
     struct bough_log__txn *t = &l->txn;
     struct bough_log__frame f;
     enum bough_err err = frame_make(l, last, &f);
 
+    if (!err)
+        err = prepare_for(l, t->data.len);
     if (err)
         return err;
-    err = bough_log__write(
-        l, (uint64_t)l->head.zone * l->geo.zone + l->head.at, t->data.ptr, t->data.len, sync);
+    err = bough_log__write(l, (uint64_t)l->head.zone * l->geo.zone + l->head.at,
+        sync ? aligned(l, &t->data) : t->data.ptr, t->data.len, sync);
     if (err)
         return err;
     t->bytes += t->data.len;

@@ -9,7 +9,7 @@
  */
 #include "store/log/inner.h"
 
-enum { WAYS = 4, STRAIGHT = 64 * 1024 }; /* bytes from which a read goes straight */
+enum { WAYS = 4, STRAIGHT = 16 * 1024 }; /* bytes from which a read goes straight */
 
 static struct bough_log__page_slot *set_of(struct bough_log__pages *p, uint64_t no)
 {

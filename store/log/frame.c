@@ -55,6 +55,11 @@ void bough_log__frame_encode(const struct bough_log__geo *geo, struct bough_log_
     bough_put32le(dst + AT_CRC, f->crc);
 }
 
+bool bough_log__frame_begins(const uint8_t *src)
+{
+    return bough_get32le(src) == MAGIC;
+}
+
 enum bough_err bough_log__frame_decode(const struct bough_log__geo *geo, uint32_t zone, uint32_t at,
     const uint8_t src[BOUGH_LOG__FRAME_HEAD], struct bough_log__frame *out)
 {

@@ -268,6 +268,9 @@ struct bough_log__frame {
 void bough_log__frame_encode(const struct bough_log__geo *geo, struct bough_log__frame *f,
     uint8_t dst[BOUGH_LOG__FRAME_HEAD]); /* sets f->crc */
 
+/* Do these four bytes begin a frame? */
+bool bough_log__frame_begins(const uint8_t *src);
+
 /* BOUGH_ENOENT: no frame of this device for this place. */
 enum bough_err bough_log__frame_decode(const struct bough_log__geo *geo, uint32_t zone, uint32_t at,
     const uint8_t src[BOUGH_LOG__FRAME_HEAD], struct bough_log__frame *out);
@@ -564,6 +567,8 @@ enum bough_err bough_log__record_decode(
 
 /* ---- The engine ---- */
 
+enum { BOUGH_LOG__BOUNCE = 36 * 1024 };
+
 /* Where the log goes on. */
 struct bough_log__head {
     uint64_t seq;      /* of the next frame */
@@ -622,10 +627,13 @@ struct bough_log {
     struct bough_log__head head;
     uint64_t durable_to;            /* frames up to here are flushed */
     uint64_t log_bytes;             /* of frames since the checkpoint */
+    uint32_t prepared_to;           /* bytes of the head's zone that were written once */
+    uint32_t prepared_next;         /* and of the next zone */
     uint32_t open_zone, open_at;    /* where tables go on; zone 0: in a new one */
     struct bough_log__run root_run; /* of the newest durable root */
 
     struct bough_log__txn txn;
+    uint8_t *bounce;          /* BOUGH_LOG__BOUNCE bytes for aligned writes, or NULL */
     struct bough_buf scratch; /* a packed entry, coming or going */
     struct bough_inflater inflater;
     bool inflater_ready;
@@ -713,6 +721,9 @@ enum bough_err bough_log__frame_fit(struct bough_log *l, size_t data, size_t ind
 
 /* Write the frame being made; `last`: it ends the transaction; `sync`: flush, too. */
 enum bough_err bough_log__frame_cut(struct bough_log *l, bool last, bool sync);
+
+/* Write space ahead of the log once, if it is time. */
+enum bough_err bough_log__prepare(struct bough_log *l);
 
 /* Make sure that a next zone is chosen, if there is one. */
 void bough_log__next_zone(struct bough_log *l);

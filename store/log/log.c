@@ -121,7 +121,9 @@ static enum bough_err log_maintain(struct bough_store *s, uint64_t budget, bool 
 
     (void)budget; /* a checkpoint's size is bounded by the options */
     *more = false;
-    return bough_log__checkpoint_due(l, 2) ? bough_log__checkpoint(l) : BOUGH_OK;
+    if (bough_log__checkpoint_due(l, 2))
+        return bough_log__checkpoint(l);
+    return bough_log__prepare(l);
 }
 
 static void log_close(struct bough_store *s)
@@ -145,6 +147,7 @@ static void log_close(struct bough_store *s)
     bough_log__records_fini(&l->records, l->mem);
     bough_log__run_fini(l, &l->root_run);
     bough_buf_fini(&l->scratch);
+    bough_mem_free(l->mem, l->bounce, BOUGH_LOG__BOUNCE);
     if (l->inflater_ready)
         bough_inflater_fini(&l->inflater);
     bough_mem_free(l->mem, l->ref_scratch, 4 * BOUGH_REF_NAME_MAX);
@@ -180,6 +183,8 @@ enum {
     CACHE_MIN = 64 * 1024,
     TABLE_ROWS = 65536,
     LOG_MAX = 16 * 1024 * 1024,
+    PREPARE = 1024 * 1024,
+    PREPARE_ZONE = 128 * 1024,
 };
 
 enum bough_err bough_log__new(struct bough_block *dev, const struct bough_env *env,
@@ -206,6 +211,8 @@ enum bough_err bough_log__new(struct bough_block *dev, const struct bough_env *e
         l->opts = *opts;
     l->opts.table_rows = l->opts.table_rows > 0 ? l->opts.table_rows : TABLE_ROWS;
     l->opts.log_max = l->opts.log_max > 0 ? l->opts.log_max : LOG_MAX;
+    if (l->opts.prepare == 0)
+        l->opts.prepare = geo->zone >= PREPARE_ZONE ? PREPARE : 1;
     cache = l->opts.cache > 0 ? l->opts.cache : CACHE;
     cache = cache < CACHE_MIN ? CACHE_MIN : cache;
     bough_buf_init(&l->scratch, l->mem);

@@ -36,6 +36,8 @@ struct bough_log_open_opts {
     size_t cache;        /* bytes of memory for caches; default 8 MiB, least 64 KiB */
     uint32_t table_rows; /* rows kept in memory between checkpoints; default 65,536 */
     uint64_t log_max;    /* bytes of log between checkpoints; default 16 MiB */
+    uint32_t prepare;    /* bytes of log written once ahead, for speed in files; 1: none; default
+                            1 MiB where zones have at least 128 KiB */
 };
 
 /*

@@ -312,6 +312,8 @@ static enum bough_err frame_take(struct replay *r, const struct bough_log__frame
 
 /* ---- The end ---- */
 
+enum { LOOK_PIECE = 64 * 1024 };
+
 /*
  * Does a frame at or after this place say that `missing` was flushed?  Or that there was a mount
  * since: its epoch was durable before its first frame, so the superblock that had it is damaged.
@@ -336,24 +338,46 @@ static enum bough_err later_knows(
     return err == BOUGH_ENOENT ? BOUGH_OK : err;
 }
 
+/* Look so at every granule of at most 1 MiB, which are read in pieces. */
+static enum bough_err stretch_knows(
+    struct replay *r, uint32_t zone, uint32_t at, uint64_t missing, bool *yes)
+{
+    struct bough_log *l = r->log;
+    uint32_t left = l->geo.zone - at, granule = l->geo.granule;
+    enum bough_err err = BOUGH_OK;
+
+    left = left < BOUGH_LOG__FRAME_MAX ? left : BOUGH_LOG__FRAME_MAX;
+    while (left > 0 && !*yes && !err) {
+        uint32_t n = left < LOOK_PIECE ? left : LOOK_PIECE;
+
+        bough_buf_clear(&r->index);
+        if (bough_buf_room(&r->index, n) == NULL)
+            return r->index.err;
+        err = bough_log__read(l, (uint64_t)zone * l->geo.zone + at, r->index.ptr, n);
+        for (uint32_t i = 0; i < n && !*yes && !err; i += granule) {
+            if (bough_log__frame_begins(r->index.ptr + i))
+                err = later_knows(r, zone, at + i, missing, yes);
+        }
+        at += n;
+        left -= n;
+    }
+    return err;
+}
+
 static enum bough_err end_check(struct replay *r)
 {
     struct bough_log *l = r->log;
-    uint64_t missing = r->pos.seq, at = r->pos.at, to = at + BOUGH_LOG__FRAME_MAX;
-    bool damaged = missing < r->mount_seq;
+    bool damaged = r->pos.seq < r->mount_seq;
     enum bough_err err = BOUGH_OK;
 
     if (!(l->dev->caps & BOUGH_BLOCK_SYNC))
         return BOUGH_OK; /* what was written last may be lost, whatever followed it */
-    for (; at < to && at < l->geo.zone && !damaged && !err; at += l->geo.granule)
-        err = later_knows(r, r->pos.zone, (uint32_t)at, missing, &damaged);
-    if (!err && !damaged && r->pos.next != 0) {
-        to = l->geo.zone < BOUGH_LOG__FRAME_MAX ? l->geo.zone : BOUGH_LOG__FRAME_MAX;
-        for (at = 0; at < to && !damaged && !err; at += l->geo.granule)
-            err = later_knows(r, r->pos.next, (uint32_t)at, missing, &damaged);
-    }
+    if (!damaged)
+        err = stretch_knows(r, r->pos.zone, r->pos.at, r->pos.seq, &damaged);
+    if (!err && !damaged && r->pos.next != 0)
+        err = stretch_knows(r, r->pos.next, 0, r->pos.seq, &damaged);
     if (!err && damaged)
-        return bough_log__corrupt(l, "the log is damaged below what was acknowledged", missing);
+        return bough_log__corrupt(l, "the log is damaged below what was acknowledged", r->pos.seq);
     return err;
 }
 

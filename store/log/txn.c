@@ -352,6 +352,8 @@ static void txn_undo(struct bough_log *l)
 {
     struct bough_log__txn *t = &l->txn;
 
+    if (l->head.zone != t->start.zone)
+        l->prepared_to = l->prepared_next = 0; /* somewhere, but not here */
     if (l->head.next != 0 && l->head.next != t->start.next)
         bough_log__zone_drop(l, l->head.next);
     while (l->segments > 0 && l->segment[l->segments - 1].number >= t->start_segment) {

@@ -2,7 +2,7 @@
  * test_repo_git.c - histories made here, questioned by stock git.
  *
  * Goal: what branches, trees and walks make and answer is what git makes and answers.
- * Method: random histories with merges in a store in memory, SHA-1 and SHA-256; every object
+ * Method: random histories with merges in a store in memory or on a log, SHA-1 and SHA-256; every object
  * is written as a loose one into a scratch repository; then fsck, log, diff-tree and rev-parse
  * of git are compared with ours.  A failure names the seed.
  */
@@ -11,11 +11,15 @@
 #include <unistd.h>
 
 #include "base/zip.h"
+#include "block/block.h"
+#include "store/log/log.h"
 #include "tests/unit/repo_bed.h"
 
-enum { COMMITS = 50, BRANCHES = 4, PATHS = 14, TEXT_MAX = 1 << 16 };
+enum { COMMITS = 50, BRANCHES = 4, PATHS = 14, TEXT_MAX = 1 << 16, DEVICE = 16 << 20 };
 
 static struct bed bed;
+static struct bough_ramblk ram;
+static uint8_t device[DEVICE];
 static char dir[64];
 static uint64_t seed;
 static int64_t clock_sec;
@@ -377,13 +381,29 @@ static void ask_everything(void)
     }
 }
 
+/* The same bed over the log engine. */
+static void open_log(enum bough_algo algo)
+{
+    struct bough_log_format_opts opts = {.algo = algo};
+
+    memset(&bed, 0, sizeof bed);
+    test_env_init(&bed.env);
+    bough_ramblk_init(&ram, device, DEVICE / 512, 512);
+    assert_int_equal(bough_log_format(&ram.blk, &bed.env.env, &opts, NULL), BOUGH_OK);
+    assert_int_equal(bough_log_open(&ram.blk, &bed.env.env, NULL, &bed.store, NULL), BOUGH_OK);
+    bed_reopen(&bed, 0, 0);
+}
+
 static void run(enum bough_algo algo, const char *format, uint64_t first)
 {
     char cmd[128];
 
     seed = first;
     print_message("seed %llu, %s\n", (unsigned long long)first, format);
-    bed_open(&bed, algo, 0, 0);
+    if (first % 2 == 0)
+        open_log(algo);
+    else
+        bed_open(&bed, algo, 0, 0);
     make_history();
     export_all(format);
     ask_everything();

@@ -96,38 +96,39 @@ bool bough_repo__at_same(const struct bough_repo__at *a, const struct bough_repo
 
 /* ---- Graph ---- */
 
-void bough_repo__graph_init(struct bough_repo__graph *g, struct bough_repo *r)
+void bough_graph_init(struct bough_graph *g, struct bough_repo *r, size_t commit_size)
 {
-    *g = (struct bough_repo__graph){.r = r};
+    BOUGH_ASSERT(commit_size >= sizeof(struct bough_graph_commit));
+    *g = (struct bough_graph){.r = r, .commit_size = commit_size};
     bough_arena_init(&g->arena, r->mem);
     bough_buf_init(&g->raw, r->mem);
 }
 
-void bough_repo__graph_fini(struct bough_repo__graph *g)
+void bough_graph_fini(struct bough_graph *g)
 {
     bough_mem_free(g->r->mem, g->buckets, g->buckets_n * sizeof(void *));
     bough_arena_fini(&g->arena);
     bough_buf_fini(&g->raw);
 }
 
-static struct bough_repo__commit **graph_bucket(
-    struct bough_repo__commit **buckets, size_t n, const struct bough_oid *id)
+static struct bough_graph_commit **graph_bucket(
+    struct bough_graph_commit **buckets, size_t n, const struct bough_oid *id)
 {
     return &buckets[(size_t)bough_get64le(id->bytes) & (n - 1)];
 }
 
-static enum bough_err graph_grow(struct bough_repo__graph *g)
+static enum bough_err graph_grow(struct bough_graph *g)
 {
     size_t n = g->buckets_n == 0 ? 256 : g->buckets_n * 2;
-    struct bough_repo__commit **buckets = bough_mem_zalloc(g->r->mem, n, sizeof(void *));
+    struct bough_graph_commit **buckets = bough_mem_zalloc(g->r->mem, n, sizeof(void *));
 
     if (buckets == NULL)
         return BOUGH_ENOMEM;
     for (size_t i = 0; i < g->buckets_n; i++) {
-        struct bough_repo__commit *c = g->buckets[i], *next;
+        struct bough_graph_commit *c = g->buckets[i], *next;
 
         for (; c != NULL; c = next) {
-            struct bough_repo__commit **at = graph_bucket(buckets, n, &c->id);
+            struct bough_graph_commit **at = graph_bucket(buckets, n, &c->id);
 
             next = c->bucket;
             c->bucket = *at;
@@ -140,10 +141,10 @@ static enum bough_err graph_grow(struct bough_repo__graph *g)
     return BOUGH_OK;
 }
 
-enum bough_err bough_repo__graph_get(
-    struct bough_repo__graph *g, const struct bough_oid *id, struct bough_repo__commit **out)
+enum bough_err bough_graph_get(
+    struct bough_graph *g, const struct bough_oid *id, struct bough_graph_commit **out)
 {
-    struct bough_repo__commit *c = NULL, **at;
+    struct bough_graph_commit *c = NULL, **at;
 
     if (g->count >= g->buckets_n && graph_grow(g) != BOUGH_OK)
         return BOUGH_ENOMEM;
@@ -151,10 +152,10 @@ enum bough_err bough_repo__graph_get(
     for (c = *at; c != NULL && !bough_oid_eq(&c->id, id);)
         c = c->bucket;
     if (c == NULL) {
-        c = bough_arena_alloc(&g->arena, sizeof *c);
+        c = bough_arena_alloc(&g->arena, g->commit_size);
         if (c == NULL)
             return BOUGH_ENOMEM;
-        memset(c, 0, sizeof *c);
+        memset(c, 0, g->commit_size);
         c->id = *id;
         c->bucket = *at;
         *at = c;
@@ -172,7 +173,7 @@ static enum bough_err commit_broken(struct bough_repo *r, const struct bough_oid
     return BOUGH_WHY(&r->why, BOUGH_ECORRUPT, "broken commit", hex, n);
 }
 
-enum bough_err bough_repo__graph_parse(struct bough_repo__graph *g, struct bough_repo__commit *c)
+enum bough_err bough_graph_parse(struct bough_graph *g, struct bough_graph_commit *c)
 {
     struct bough_ident committer;
     struct bough_commit parsed;
@@ -201,7 +202,7 @@ enum bough_err bough_repo__graph_parse(struct bough_repo__graph *g, struct bough
     for (uint32_t i = 0; i < parsed.parents_n; i++) {
         struct bough_oid id = bough_commit_parent(&parsed, i);
 
-        err = bough_repo__graph_get(g, &id, &c->parents[i]);
+        err = bough_graph_get(g, &id, &c->parents[i]);
         if (err)
             return err;
     }
@@ -212,27 +213,27 @@ enum bough_err bough_repo__graph_parse(struct bough_repo__graph *g, struct bough
 
 /* ---- Queue ---- */
 
-struct bough_repo__queued {
-    struct bough_repo__commit *c;
+struct bough_graph_queued {
+    struct bough_graph_commit *c;
     uint64_t number; /* of its arrival */
 };
 
-static bool queued_before(const struct bough_repo__queued *a, const struct bough_repo__queued *b)
+static bool queued_before(const struct bough_graph_queued *a, const struct bough_graph_queued *b)
 {
     if (a->c->time.sec != b->c->time.sec)
         return a->c->time.sec > b->c->time.sec;
     return a->number < b->number;
 }
 
-enum bough_err bough_repo__queue_put(
-    struct bough_repo *r, struct bough_repo__queue *q, struct bough_repo__commit *c)
+enum bough_err bough_graph_queue_put(
+    struct bough_repo *r, struct bough_graph_queue *q, struct bough_graph_commit *c)
 {
-    struct bough_repo__queued item = {.c = c, .number = q->clock++};
+    struct bough_graph_queued item = {.c = c, .number = q->clock++};
     void *items = q->items;
     enum bough_err err = bough_mem_grow(r->mem, &items, &q->cap, q->n + 1, sizeof *q->items);
     size_t at = q->n;
 
-    q->items = (struct bough_repo__queued *)items;
+    q->items = (struct bough_graph_queued *)items;
     if (err)
         return err;
     for (q->n++; at > 0 && queued_before(&item, &q->items[(at - 1) / 2]); at = (at - 1) / 2)
@@ -241,10 +242,10 @@ enum bough_err bough_repo__queue_put(
     return BOUGH_OK;
 }
 
-struct bough_repo__commit *bough_repo__queue_take(struct bough_repo__queue *q)
+struct bough_graph_commit *bough_graph_queue_take(struct bough_graph_queue *q)
 {
-    struct bough_repo__commit *first;
-    struct bough_repo__queued last;
+    struct bough_graph_commit *first;
+    struct bough_graph_queued last;
     size_t at = 0;
 
     if (q->n == 0)
@@ -265,13 +266,13 @@ struct bough_repo__commit *bough_repo__queue_take(struct bough_repo__queue *q)
     return first;
 }
 
-const struct bough_repo__commit *bough_repo__queue_first(const struct bough_repo__queue *q)
+const struct bough_graph_commit *bough_graph_queue_first(const struct bough_graph_queue *q)
 {
     return q->n == 0 ? NULL : q->items[0].c;
 }
 
-void bough_repo__queue_fini(struct bough_repo *r, struct bough_repo__queue *q)
+void bough_graph_queue_fini(struct bough_repo *r, struct bough_graph_queue *q)
 {
     bough_mem_free(r->mem, q->items, q->cap * sizeof *q->items);
-    *q = (struct bough_repo__queue){0};
+    *q = (struct bough_graph_queue){0};
 }

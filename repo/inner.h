@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "git/object.h"
+#include "repo/graph.h"
 #include "repo/repo.h"
 
 /* ---- Modes, kept as three bits ---- */
@@ -518,48 +519,6 @@ void bough_repo__look_fini(struct bough_repo__look *l);
 enum bough_err bough_repo__look_in(
     struct bough_repo__look *l, const struct bough_oid *root, struct bough_repo__at *out);
 bool bough_repo__at_same(const struct bough_repo__at *a, const struct bough_repo__at *b);
-
-/* A commit in a walk's table. */
-struct bough_repo__commit {
-    struct bough_oid id, tree;
-    struct bough_time time; /* of the committer */
-    uint32_t parents_n;
-    struct bough_repo__commit **parents;
-    bool parsed;
-    bool looked;   /* `at` is known */
-    uint8_t flags; /* the walk's own */
-    struct bough_repo__at at;
-    struct bough_repo__commit *bucket;
-};
-
-/* Commits met so far, each once. */
-struct bough_repo__graph {
-    struct bough_repo *r;
-    struct bough_arena arena;
-    struct bough_repo__commit **buckets;
-    size_t buckets_n, count;
-    struct bough_buf raw; /* scratch */
-};
-void bough_repo__graph_init(struct bough_repo__graph *g, struct bough_repo *r);
-void bough_repo__graph_fini(struct bough_repo__graph *g);
-
-/* The commit `id`, made when it was not met yet; not parsed. */
-enum bough_err bough_repo__graph_get(
-    struct bough_repo__graph *g, const struct bough_oid *id, struct bough_repo__commit **out);
-/* Know its tree, time and parents. */
-enum bough_err bough_repo__graph_parse(struct bough_repo__graph *g, struct bough_repo__commit *c);
-
-/* Commits by date, newest first; of equals, who came first. */
-struct bough_repo__queue {
-    struct bough_repo__queued *items;
-    size_t n, cap;
-    uint64_t clock;
-};
-enum bough_err bough_repo__queue_put(
-    struct bough_repo *r, struct bough_repo__queue *q, struct bough_repo__commit *c);
-struct bough_repo__commit *bough_repo__queue_take(struct bough_repo__queue *q); /* NULL: empty */
-const struct bough_repo__commit *bough_repo__queue_first(const struct bough_repo__queue *q);
-void bough_repo__queue_fini(struct bough_repo *r, struct bough_repo__queue *q);
 
 /* The object that tags lead to, and its type. */
 enum bough_err bough_repo__peel(

@@ -243,14 +243,14 @@ static enum bough_err peel_to(struct bough_repo *r, struct bough_oid *id, enum b
 
 /* Parent `n` of a commit, 1 the first; 0 the commit itself. */
 static enum bough_err parent_of(
-    struct bough_repo__graph *g, struct bough_oid *id, int64_t n, struct bough_repo__commit **c)
+    struct bough_graph *g, struct bough_oid *id, int64_t n, struct bough_graph_commit **c)
 {
     enum bough_err err = peel_to(g->r, id, BOUGH_COMMIT);
 
     if (err == BOUGH_OK)
-        err = bough_repo__graph_get(g, id, c);
+        err = bough_graph_get(g, id, c);
     if (err == BOUGH_OK)
-        err = bough_repo__graph_parse(g, *c);
+        err = bough_graph_parse(g, *c);
     if (err || n == 0)
         return err;
     if (n > (int64_t)(*c)->parents_n)
@@ -261,33 +261,33 @@ static enum bough_err parent_of(
 
 static enum bough_err step_back(struct bough_repo *r, struct bough_oid *id, int64_t nth, int64_t n)
 {
-    struct bough_repo__graph g;
-    struct bough_repo__commit *c;
+    struct bough_graph g;
+    struct bough_graph_commit *c;
     enum bough_err err = BOUGH_OK;
 
-    bough_repo__graph_init(&g, r);
+    bough_graph_init(&g, r, sizeof(struct bough_graph_commit));
     if (n == 0)
         err = parent_of(&g, id, 0, &c);
     for (; n > 0 && err == BOUGH_OK; n--)
         err = parent_of(&g, id, nth, &c);
-    bough_repo__graph_fini(&g);
+    bough_graph_fini(&g);
     return err;
 }
 
 static enum bough_err step_time(struct bough_repo *r, struct bough_oid *id, int64_t sec)
 {
-    struct bough_repo__graph g;
-    struct bough_repo__commit *c;
+    struct bough_graph g;
+    struct bough_graph_commit *c;
     enum bough_err err;
 
-    bough_repo__graph_init(&g, r);
+    bough_graph_init(&g, r, sizeof(struct bough_graph_commit));
     err = parent_of(&g, id, 0, &c);
     while (err == BOUGH_OK && c->time.sec > sec) {
         err = parent_of(&g, id, 1, &c);
         if (err == BOUGH_OK)
             err = parent_of(&g, id, 0, &c);
     }
-    bough_repo__graph_fini(&g);
+    bough_graph_fini(&g);
     return err;
 }
 

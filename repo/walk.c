@@ -18,72 +18,84 @@
 
 enum { SEEN = 1, HIDDEN = 2, NAMED = 4, SAME = 8, TAKEN = 16, SLOP = 5 };
 
+struct walk_commit {
+    struct bough_graph_commit c;
+    bool looked; /* `at` is known */
+    struct bough_repo__at at;
+};
+
 struct bough_walk {
     struct bough_repo *r;
-    struct bough_repo__graph graph;
+    struct bough_graph graph;
     struct bough_repo__look look;
-    struct bough_repo__queue queue;
+    struct bough_graph_queue queue;
     bool filter; /* by look's path */
     bool first_parent;
     bool limited;
     size_t visible;                   /* in the queue, not hidden */
-    struct bough_repo__commit **list; /* limited: what is left to give, in order */
+    struct bough_graph_commit **list; /* limited: what is left to give, in order */
     size_t list_n, list_cap, list_at;
-    struct bough_repo__commit **stack; /* scratch for hide_all() */
+    struct bough_graph_commit **stack; /* scratch for hide_all() */
     size_t stack_cap;
 };
 
 /* ---- Simplifying ---- */
 
-static enum bough_err commit_look(struct bough_walk *w, struct bough_repo__commit *c)
+/* What is at the path in `c`; `*at` lives as long as the walk. */
+static enum bough_err commit_look(
+    struct bough_walk *w, struct bough_graph_commit *c, const struct bough_repo__at **at)
 {
-    enum bough_err err = bough_repo__graph_parse(&w->graph, c);
+    struct walk_commit *wc = (struct walk_commit *)c;
+    enum bough_err err = bough_graph_parse(&w->graph, c);
 
-    if (err || c->looked)
+    *at = &wc->at;
+    if (err || wc->looked)
         return err;
-    err = bough_repo__look_in(&w->look, &c->tree, &c->at);
-    c->looked = err == BOUGH_OK;
+    err = bough_repo__look_in(&w->look, &c->tree, &wc->at);
+    wc->looked = err == BOUGH_OK;
     return err;
 }
 
 /* Do both have the same at the path? */
 static enum bough_err commits_same(
-    struct bough_walk *w, struct bough_repo__commit *a, struct bough_repo__commit *b, bool *out)
+    struct bough_walk *w, struct bough_graph_commit *a, struct bough_graph_commit *b, bool *out)
 {
-    enum bough_err err = bough_repo__graph_parse(&w->graph, b);
+    const struct bough_repo__at *at_a = NULL, *at_b = NULL;
+    enum bough_err err = bough_graph_parse(&w->graph, b);
 
     *out = true;
     if (err || bough_oid_eq(&a->tree, &b->tree))
         return err;
-    err = commit_look(w, a);
+    err = commit_look(w, a, &at_a);
     if (err == BOUGH_OK)
-        err = commit_look(w, b);
-    *out = err == BOUGH_OK && bough_repo__at_same(&a->at, &b->at);
+        err = commit_look(w, b, &at_b);
+    *out = err == BOUGH_OK && bough_repo__at_same(at_a, at_b);
     return err;
 }
 
-static bool commit_counts(const struct bough_repo__commit *c)
+static bool commit_counts(const struct bough_graph_commit *c)
 {
     return (c->flags & (HIDDEN | NAMED)) != HIDDEN;
 }
 
 /* Set SAME, and reduce the parents to one that has the same. */
-static enum bough_err commit_simplify(struct bough_walk *w, struct bough_repo__commit *c)
+static enum bough_err commit_simplify(struct bough_walk *w, struct bough_graph_commit *c)
 {
     uint32_t n = w->first_parent && c->parents_n > 1 ? 1 : c->parents_n;
     bool counted = false, change = false, other_change = false;
+    const struct bough_repo__at *at = NULL;
     enum bough_err err;
 
     if (!w->filter)
         return BOUGH_OK;
     if (n == 0) {
-        err = commit_look(w, c);
-        if (c->at.kind == BOUGH_NODE_NONE)
+        err = commit_look(w, c, &at);
+        if (err == BOUGH_OK && at->kind == BOUGH_NODE_NONE)
             c->flags |= SAME;
         return err;
     }
     for (uint32_t i = 0; i < n; i++) {
-        struct bough_repo__commit *p = c->parents[i];
+        struct bough_graph_commit *p = c->parents[i];
         bool counts = commit_counts(p), same;
 
         err = commits_same(w, c, p, &same);
@@ -106,15 +118,15 @@ static enum bough_err commit_simplify(struct bough_walk *w, struct bough_repo__c
 
 /* ---- Stepping ---- */
 
-static enum bough_err walk_put(struct bough_walk *w, struct bough_repo__commit *c)
+static enum bough_err walk_put(struct bough_walk *w, struct bough_graph_commit *c)
 {
     enum bough_err err;
 
     if ((c->flags & SEEN) != 0)
         return BOUGH_OK;
-    err = bough_repo__graph_parse(&w->graph, c);
+    err = bough_graph_parse(&w->graph, c);
     if (err == BOUGH_OK)
-        err = bough_repo__queue_put(w->r, &w->queue, c);
+        err = bough_graph_queue_put(w->r, &w->queue, c);
     if (err)
         return err;
     c->flags |= SEEN;
@@ -122,7 +134,7 @@ static enum bough_err walk_put(struct bough_walk *w, struct bough_repo__commit *
     return BOUGH_OK;
 }
 
-static enum bough_err walk_put_parents(struct bough_walk *w, struct bough_repo__commit *c)
+static enum bough_err walk_put_parents(struct bough_walk *w, struct bough_graph_commit *c)
 {
     bool all = !w->first_parent || (c->flags & HIDDEN) != 0;
 
@@ -135,9 +147,9 @@ static enum bough_err walk_put_parents(struct bough_walk *w, struct bough_repo__
     return BOUGH_OK;
 }
 
-static struct bough_repo__commit *walk_take(struct bough_walk *w)
+static struct bough_graph_commit *walk_take(struct bough_walk *w)
 {
-    struct bough_repo__commit *c = bough_repo__queue_take(&w->queue);
+    struct bough_graph_commit *c = bough_graph_queue_take(&w->queue);
 
     if (c == NULL)
         return NULL;
@@ -149,7 +161,7 @@ static struct bough_repo__commit *walk_take(struct bough_walk *w)
 /* ---- Limiting ---- */
 
 /* A commit still in the queue, or yet to come, is hidden from now on. */
-static bool commit_hide(struct bough_walk *w, struct bough_repo__commit *c)
+static bool commit_hide(struct bough_walk *w, struct bough_graph_commit *c)
 {
     if ((c->flags & HIDDEN) != 0)
         return false;
@@ -159,7 +171,7 @@ static bool commit_hide(struct bough_walk *w, struct bough_repo__commit *c)
 }
 
 /* Hide the parents of a hidden commit, and what is known of theirs. */
-static enum bough_err hide_parents(struct bough_walk *w, struct bough_repo__commit *c)
+static enum bough_err hide_parents(struct bough_walk *w, struct bough_graph_commit *c)
 {
     size_t n = 0;
 
@@ -171,7 +183,7 @@ static enum bough_err hide_parents(struct bough_walk *w, struct bough_repo__comm
             if (!commit_hide(w, c->parents[i]) || !c->parents[i]->parsed)
                 continue;
             err = bough_mem_grow(w->r->mem, &stack, &w->stack_cap, n + 1, sizeof *w->stack);
-            w->stack = (struct bough_repo__commit **)stack;
+            w->stack = (struct bough_graph_commit **)stack;
             if (err)
                 return err;
             w->stack[n++] = c->parents[i];
@@ -182,13 +194,13 @@ static enum bough_err hide_parents(struct bough_walk *w, struct bough_repo__comm
     }
 }
 
-static enum bough_err list_add(struct bough_walk *w, struct bough_repo__commit *c)
+static enum bough_err list_add(struct bough_walk *w, struct bough_graph_commit *c)
 {
     void *list = w->list;
     enum bough_err err =
         bough_mem_grow(w->r->mem, &list, &w->list_cap, w->list_n + 1, sizeof *w->list);
 
-    w->list = (struct bough_repo__commit **)list;
+    w->list = (struct bough_graph_commit **)list;
     if (err == BOUGH_OK)
         w->list[w->list_n++] = c;
     return err;
@@ -199,18 +211,18 @@ static int slop_left(struct bough_walk *w, int64_t date, int slop)
 {
     if (w->queue.n == 0)
         return 0;
-    if (date <= bough_repo__queue_first(&w->queue)->time.sec || w->visible > 0)
+    if (date <= bough_graph_queue_first(&w->queue)->time.sec || w->visible > 0)
         return SLOP;
     return slop - 1;
 }
 
 /* A hidden commit: its parents are, too, and theirs, one generation ahead as in git. */
-static enum bough_err walk_hide(struct bough_walk *w, struct bough_repo__commit *c)
+static enum bough_err walk_hide(struct bough_walk *w, struct bough_graph_commit *c)
 {
     enum bough_err err = hide_parents(w, c);
 
     for (uint32_t i = 0; i < c->parents_n && err == BOUGH_OK; i++) {
-        err = bough_repo__graph_parse(&w->graph, c->parents[i]);
+        err = bough_graph_parse(&w->graph, c->parents[i]);
         if (err == BOUGH_OK)
             err = hide_parents(w, c->parents[i]);
     }
@@ -219,7 +231,7 @@ static enum bough_err walk_hide(struct bough_walk *w, struct bough_repo__commit 
 
 static enum bough_err walk_limit(struct bough_walk *w)
 {
-    struct bough_repo__commit *c;
+    struct bough_graph_commit *c;
     int64_t date = INT64_MAX;
     int slop = SLOP;
     enum bough_err err = BOUGH_OK;
@@ -246,7 +258,7 @@ static enum bough_err walk_limit(struct bough_walk *w)
 
 /* The commit that an id leads to, or NULL for trees and blobs. */
 static enum bough_err walk_commit(
-    struct bough_walk *w, const struct bough_oid *id, struct bough_repo__commit **out)
+    struct bough_walk *w, const struct bough_oid *id, struct bough_graph_commit **out)
 {
     struct bough_oid peeled;
     enum bough_type type;
@@ -254,7 +266,7 @@ static enum bough_err walk_commit(
 
     *out = NULL;
     if (err == BOUGH_OK && type == BOUGH_COMMIT)
-        err = bough_repo__graph_get(&w->graph, &peeled, out);
+        err = bough_graph_get(&w->graph, &peeled, out);
     return err;
 }
 
@@ -264,12 +276,12 @@ static enum bough_err walk_name(struct bough_walk *w, const struct bough_oid *id
     enum bough_err err = BOUGH_OK;
 
     for (size_t i = 0; i < n && err == BOUGH_OK; i++) {
-        struct bough_repo__commit *c;
+        struct bough_graph_commit *c;
 
         err = walk_commit(w, &ids[i], &c);
         if (err == BOUGH_OK && c != NULL) {
             c->flags |= HIDDEN | NAMED;
-            err = bough_repo__graph_parse(&w->graph, c);
+            err = bough_graph_parse(&w->graph, c);
             if (err == BOUGH_OK)
                 err = hide_parents(w, c);
         }
@@ -282,7 +294,7 @@ static enum bough_err walk_put_all(struct bough_walk *w, const struct bough_oid 
     enum bough_err err = BOUGH_OK;
 
     for (size_t i = 0; i < n && err == BOUGH_OK; i++) {
-        struct bough_repo__commit *c;
+        struct bough_graph_commit *c;
 
         err = walk_commit(w, &ids[i], &c);
         if (err == BOUGH_OK && c != NULL)
@@ -303,7 +315,7 @@ enum bough_err bough_walk_open(
     w->filter = opts->path.len > 0;
     w->first_parent = opts->first_parent;
     w->limited = opts->hide_n > 0;
-    bough_repo__graph_init(&w->graph, r);
+    bough_graph_init(&w->graph, r, sizeof(struct walk_commit));
     err = bough_repo__look_init(&w->look, r, opts->path);
     if (err == BOUGH_OK)
         err = walk_name(w, opts->hide, opts->hide_n);
@@ -322,9 +334,9 @@ enum bough_err bough_walk_open(
 }
 
 /* The next commit of a stream. */
-static enum bough_err walk_stream(struct bough_walk *w, struct bough_repo__commit **out)
+static enum bough_err walk_stream(struct bough_walk *w, struct bough_graph_commit **out)
 {
-    struct bough_repo__commit *c = walk_take(w);
+    struct bough_graph_commit *c = walk_take(w);
     enum bough_err err;
 
     if (c == NULL)
@@ -338,7 +350,7 @@ static enum bough_err walk_stream(struct bough_walk *w, struct bough_repo__commi
 
 enum bough_err bough_walk_next(struct bough_walk *w, struct bough_oid *out)
 {
-    struct bough_repo__commit *c;
+    struct bough_graph_commit *c;
     enum bough_err err;
 
     do {
@@ -363,9 +375,9 @@ void bough_walk_close(struct bough_walk *w)
     if (w == NULL)
         return;
     mem = w->r->mem;
-    bough_repo__queue_fini(w->r, &w->queue);
+    bough_graph_queue_fini(w->r, &w->queue);
     bough_repo__look_fini(&w->look);
-    bough_repo__graph_fini(&w->graph);
+    bough_graph_fini(&w->graph);
     bough_mem_free(mem, w->list, w->list_cap * sizeof *w->list);
     bough_mem_free(mem, w->stack, w->stack_cap * sizeof *w->stack);
     bough_mem_free(mem, w, sizeof *w);

@@ -71,11 +71,19 @@ enum bough_err bough_repo__fold(struct bough_repo__head *h)
     return err;
 }
 
+/* ---- When ---- */
+
+/* Where nothing may be written, overlays stay what they are and heads are those stored. */
+static bool may_fold(const struct bough_repo *r)
+{
+    return !r->store->read_only;
+}
+
 enum bough_err bough_repo__fold_now(struct bough_repo__head *h)
 {
     enum bough_err err;
 
-    if (h->ops == 0)
+    if (h->ops == 0 || !may_fold(h->r))
         return BOUGH_OK;
     err = bough_repo__begin(h->r);
     if (err)
@@ -83,13 +91,11 @@ enum bough_err bough_repo__fold_now(struct bough_repo__head *h)
     return bough_repo__end(h->r, bough_repo__fold(h));
 }
 
-/* ---- When ---- */
-
 enum bough_err bough_repo_fold_all(struct bough_repo *r)
 {
     enum bough_err err = bough_repo__heads_refresh(r);
 
-    while (err == BOUGH_OK && r->open != NULL)
+    while (err == BOUGH_OK && r->open != NULL && may_fold(r))
         err = bough_repo__fold_now(r->open);
     return err;
 }

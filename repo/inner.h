@@ -4,8 +4,14 @@
  *   nodes      decoded trees in a bounded cache                        node.c
  *   sorting    natural merge sort                                      sort.c
  *   edits      a directory's changes, ordered by name                  edit.c
- *   trees      a root and a trie of edited directories                 tree.c, write.c
+ *   trees      a root and a trie of edited directories                 tree.c, list.c, write.c
  *   chains     versions of a directory as skip-deltas                  chain.c
+ *   paths      values of branches by their whole path                  pathcache.c
+ *   heads      branches as this process knows them                     head.c, branch.c, fold.c
+ *   records    the journal's bytes                                     record.c
+ *   txns       operations, gathers, refs that moved, events            txn.c, refs.c, events.c
+ *   commits    made, peeled, described                                 commit.c, message.c
+ *   history    looks, graphs, queues                                   graph.c
  */
 #ifndef BOUGH_REPO_INNER_H
 #define BOUGH_REPO_INNER_H
@@ -222,6 +228,9 @@ void bough_repo__tree_reset(struct bough_tree *t, const struct bough_oid *root);
 
 /* Let the path cache keep what is found in this tree. */
 void bough_repo__tree_stamp(struct bough_tree *t);
+
+/* The same for those outside. */
+void bough_repo__node_say(const struct bough_repo__change *is, struct bough_node *out);
 
 /* What is at `path`, with what owns it. */
 enum bough_err bough_repo__tree_look(

@@ -15,7 +15,7 @@ static enum bough_err repo_recover(struct bough_repo *r)
 {
     enum bough_err err = bough_repo__heads_recover(r);
 
-    if (err == BOUGH_OK && r->window.time_ms == 0 && !r->store->read_only)
+    if (err == BOUGH_OK && r->window.time_ms == 0)
         err = bough_repo_fold_all(r);
     return err;
 }

@@ -3,9 +3,7 @@
  *
  *   opening     trees are a root until something is edited
  *   finding     down the edits, then down the nodes
- *   listing     base and edits merged by name bytes
  *   editing     set, remove, move
- *   telling     every edit, for messages
  *
  * An edit that fails leaves the tree as it was: what is new is built aside and linked by
  * one step that cannot fail half-way.
@@ -132,7 +130,7 @@ enum bough_err bough_repo__tree_look(
     return err;
 }
 
-static void node_say(const struct bough_repo__change *is, struct bough_node *out)
+void bough_repo__node_say(const struct bough_repo__change *is, struct bough_node *out)
 {
     *out = (struct bough_node){.kind = is->kind};
     if (is->kind == BOUGH_NODE_NONE)
@@ -158,72 +156,10 @@ enum bough_err bough_tree_find(
             return err;
         bough_repo__path_keep(t, path, &p.is);
     }
-    node_say(&p.is, out);
+    bough_repo__node_say(&p.is, out);
     if (through != NULL)
         *through = p.through;
     return BOUGH_OK;
-}
-
-/* ---- Listing ---- */
-
-/* The first live child after `after`: the lesser of the first in the base and the first edit. */
-static enum bough_err next_in(struct bough_tree *t, struct bough_repo__dir *d,
-    struct bough_repo__node *n, struct bough_view after, struct bough_view *name,
-    struct bough_repo__change *out)
-{
-    struct bough_repo__edit *e = d == NULL ? NULL : bough_repo__dir_after(d, after);
-    uint32_t place = n == NULL ? 0 : bough_repo__node_after(n, after);
-
-    for (;;) {
-        bool base = n != NULL && place < n->n;
-        uint32_t i = base ? bough_repo__node_nth(n, place) : 0;
-        int cmp = e == NULL ? -1
-                  : base    ? bough_view_cmp(bough_repo__node_name(n, i), bough_repo__edit_name(e))
-                            : 1;
-
-        if (!base && e == NULL)
-            return BOUGH_ENOENT;
-        if (cmp < 0) {
-            *name = bough_repo__node_name(n, i);
-            out->mode = bough_repo__node_mode(n, i);
-            out->kind = out->mode == BOUGH_REPO__DIR ? BOUGH_NODE_DICT : BOUGH_NODE_VALUE;
-            out->id = bough_repo__node_id(t->r, n, i);
-            return BOUGH_OK;
-        }
-        if (bough_repo__edit_there(e)) {
-            *name = bough_repo__edit_name(e);
-            *out = e->to;
-            return BOUGH_OK;
-        }
-        place += cmp == 0;
-        e = e->next[0];
-    }
-}
-
-enum bough_err bough_tree_next(struct bough_tree *t, struct bough_view dir, struct bough_view after,
-    struct bough_view *name, struct bough_node *out)
-{
-    struct bough_repo__change at, is = {.kind = BOUGH_NODE_NONE};
-    struct bough_repo__node *n = NULL;
-    enum bough_err err = bough_repo__tree_look(t, dir, &at);
-
-    if (err)
-        return err;
-    if (at.kind != BOUGH_NODE_DICT)
-        return BOUGH_ENOENT;
-    if (at.dir == NULL) {
-        err = bough_repo__node_get(t->r, &at.id, &n);
-        if (err)
-            return err;
-        err = next_in(t, NULL, n, after, name, &is);
-        bough_repo__node_unpin(t->r, t->listed); /* `after` may be a name in it */
-        t->listed = n;
-    } else {
-        err = next_in(t, at.dir, at.dir->base, after, name, &is);
-    }
-    if (err == BOUGH_OK)
-        node_say(&is, out);
-    return err;
 }
 
 /* ---- Editing ---- */
@@ -538,46 +474,4 @@ enum bough_err bough_tree_move(struct bough_tree *t, struct bough_view from, str
     if (err || bough_repo__below(from, to))
         return err;
     return bough_repo__dir_put(t->r, d, name, &change_gone); /* the edit is there: no memory */
-}
-
-/* ---- Telling ---- */
-
-/* The next directory to descend into, or what to tell, in the order of a walk. */
-enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn *fn, void *ctx)
-{
-    struct bough_repo__dir *d = t->top;
-    struct bough_buf path;
-    enum bough_err err = BOUGH_OK;
-
-    bough_buf_init(&path, t->r->mem);
-    if (d != NULL)
-        d->cursor = d->next[0];
-    while (d != NULL && err == BOUGH_OK) {
-        struct bough_repo__edit *e = d->cursor;
-        struct bough_view name;
-
-        if (e == NULL) { /* up, and the segment goes with its slash */
-            while (path.len > 0 && path.ptr[--path.len] != '/')
-                continue;
-            d = d->up;
-            continue;
-        }
-        d->cursor = e->next[0];
-        name = bough_repo__edit_name(e);
-        if (path.len > 0)
-            bough_buf_put_u8(&path, '/');
-        bough_buf_put_view(&path, name);
-        if (e->to.dir != NULL) {
-            d = e->to.dir;
-            d->cursor = d->next[0];
-            err = path.err;
-            continue;
-        }
-        err = path.err ? path.err : fn(ctx, d, bough_buf_view(&path), name, &e->to);
-        path.len -= name.len;
-        if (path.len > 0)
-            path.len--;
-    }
-    bough_buf_fini(&path);
-    return err;
 }

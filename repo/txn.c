@@ -19,6 +19,7 @@ enum bough_err bough_repo__begin(struct bough_repo *r)
     if (r->spoiled)
         return BOUGH_WHY(&r->why, r->spoiled, "an earlier write of this gather failed", NULL, 0);
     r->wrote = false;
+    r->why.err = BOUGH_OK;
     return BOUGH_OK;
 }
 
@@ -92,6 +93,8 @@ static enum bough_err txn_finish(struct bough_repo *r, enum bough_err err)
 
 enum bough_err bough_repo__end(struct bough_repo *r, enum bough_err err)
 {
+    if (err && r->why.err != err && r->store->why.err == err)
+        r->why = r->store->why; /* found below */
     if (!r->gathering)
         return txn_finish(r, err);
     if (err && r->wrote)

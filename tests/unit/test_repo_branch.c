@@ -224,6 +224,31 @@ static void test_repo_branch__reopened_with_each_it_is_folded(void **state)
     bed_close(&bed);
 }
 
+static void test_repo_branch__a_read_only_store_shows_the_journal(void **state)
+{
+    struct bough_branch *b;
+    struct bough_oid id;
+    uint32_t next;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    b = open_branch("main");
+    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
+    bough_branch_close(b);
+    bed.store->read_only = true;
+    bed_reopen(&bed, 0, 0);
+    b = open_branch("main");
+    expect(b, "x", "1");
+    assert_int_equal(bough_branch_head(b, &id), BOUGH_OK);
+    assert_true(bough_oid_is_zero(&id)); /* not folded yet */
+    assert_int_equal(bough_repo_fold_all(bed.repo), BOUGH_OK);
+    assert_int_equal(bough_repo_tick(bed.repo, bed.env.time, &next), BOUGH_OK);
+    assert_int_equal(bed_put(b, "x", "2", 100), BOUGH_EREADONLY);
+    expect(b, "x", "1");
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
 static void test_repo_branch__a_gather_happens_whole(void **state)
 {
     struct bough_branch *b, *other;
@@ -546,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_repo_branch__another_author_closes_the_window),
         cmocka_unit_test(test_repo_branch__folding_after_a_restart_gives_the_same_ids),
         cmocka_unit_test(test_repo_branch__reopened_with_each_it_is_folded),
+        cmocka_unit_test(test_repo_branch__a_read_only_store_shows_the_journal),
         cmocka_unit_test(test_repo_branch__a_gather_happens_whole),
         cmocka_unit_test(test_repo_branch__without_memory_the_branch_is_as_it_was),
         cmocka_unit_test(test_repo_branch__a_tree_is_committed_by_test_and_set),

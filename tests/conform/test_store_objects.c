@@ -247,6 +247,28 @@ static void test_store__parts_of_many_objects_in_turn(void **state)
         free(bodies[i]);
 }
 
+/* Device bytes read for one object of 2 MB, read forward in small pieces. */
+static void test_store__going_forward_costs_one_reading(void **state)
+{
+    enum { LEN = 2000000, PIECE = 3000 };
+    struct bed *b = *state;
+    struct bough_oid id = put_one(b, LEN, 3), other = put_one(b, LEN, 4);
+    uint8_t *body = make_body(LEN, 3), piece[PIECE];
+    struct bough_store_stats before, after;
+    size_t got;
+
+    reopen(b, false);
+    OK(bough_store_stat(b->s, &before));
+    for (uint64_t at = 0; at < LEN; at += PIECE) {
+        OK(bough_store_read_part(b->s, &id, at, piece, PIECE, &got));
+        assert_memory_equal(piece, body + at, got);
+        OK(bough_store_read_part(b->s, &other, at, piece, PIECE, &got)); /* side by side */
+    }
+    OK(bough_store_stat(b->s, &after));
+    assert_in_range(after.read_bytes - before.read_bytes, 0, 4 * LEN);
+    free(body);
+}
+
 static void test_store__handles_stand_side_by_side(void **state)
 {
     enum { N = 3, LEN = 100000 };
@@ -547,6 +569,7 @@ int main(void)
         STORE_TEST(test_store__reading_appends_up_to_a_limit),
         STORE_TEST(test_store__parts_fit_together),
         STORE_TEST(test_store__parts_of_many_objects_in_turn),
+        STORE_TEST(test_store__going_forward_costs_one_reading),
         STORE_TEST(test_store__handles_stand_side_by_side),
         STORE_TEST(test_store__a_forgotten_place_is_looked_up),
         STORE_TEST(test_store__entries_are_what_is_stored),

@@ -293,6 +293,35 @@ static void test_store__a_blob_is_written_in_pieces(void **state)
     assert_int_equal(picture_of(b->s).objects, 8);
 }
 
+/* Where objects are not kept in memory, a value of any size passes through little of it. */
+static void test_store__a_big_blob_needs_little_memory(void **state)
+{
+    enum { PIECE = 50000, PIECES = 400, LITTLE = 1 << 20 }; /* bytes */
+    struct bed *b = *state;
+    uint8_t *piece = make_body(PIECE, 1), *back = make_body(PIECE, 2);
+    struct bough_blob_writer *w;
+    struct bough_txn *t;
+    struct bough_oid id;
+    size_t got, before;
+
+    if (b->engine->durable) {
+        before = b->t.mem.peak = b->t.mem.used;
+        OK(bough_blob_begin(b->s, PIECE * PIECES, &w));
+        for (int i = 0; i < PIECES; i++)
+            OK(bough_blob_put(w, bough_view(piece, PIECE)));
+        t = begin(b);
+        OK(bough_txn_blob(t, w, &id));
+        commit(t);
+        for (uint64_t i = 0; i < PIECES; i++) {
+            OK(bough_store_read_part(b->s, &id, i * PIECE, back, PIECE, &got));
+            assert_memory_equal(back, piece, PIECE);
+        }
+        assert_in_range(b->t.mem.peak - before, 0, LITTLE);
+    }
+    free(piece);
+    free(back);
+}
+
 static void test_store__a_blob_has_the_size_announced(void **state)
 {
     struct bed *b = *state;
@@ -430,6 +459,7 @@ int main(void)
         STORE_TEST(test_store__failing_memory_changes_nothing),
         STORE_TEST(test_store__failing_memory_harms_no_reader),
         STORE_TEST(test_store__a_blob_is_written_in_pieces),
+        STORE_TEST(test_store__a_big_blob_needs_little_memory),
         STORE_TEST(test_store__a_blob_has_the_size_announced),
         STORE_TEST(test_store__an_aborted_blob_leaves_no_trace),
         STORE_TEST(test_store__upkeep_changes_nothing),

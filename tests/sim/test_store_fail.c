@@ -402,7 +402,7 @@ static void test_log__a_full_device_still_reads_and_deletes(void **state)
     world_begin(f);
     OK(world_open(&f->w, &f->ram.blk));
     while (!err && n++ < 500) {
-        err = step(&f->w, n % 3 ? 'x' : 'b', &f->ram.blk);
+        err = step(&f->w, "xbiwxd"[n % 6], &f -> ram.blk);
         if (err)
             model_cut(&f->w.m, f->w.seen);
     }

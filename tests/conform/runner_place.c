@@ -16,9 +16,6 @@
 #include "store/log/log.h"
 #include "store/mem.h"
 
-/* A build may lack it. */
-#pragma weak bough_kv_dir_open
-
 /* ---- Names ---- */
 
 static const char *const features[] = {"history", "batch", "handle", "snapshot", "branch", "mode",
@@ -124,7 +121,7 @@ int place_parse(const char *text, struct place_opts *out)
     }
     if (at == NULL || (out->unit & (out->unit - 1)) != 0 || out->unit < BOUGH_UNIT_MIN)
         return 2;
-    return out->kind == PLACE_DIR && (bough_kv_dir_open == NULL || out->algo != BOUGH_SHA1);
+    return out->kind == PLACE_DIR && out->algo != BOUGH_SHA1;
 }
 
 /* ---- Opening ---- */

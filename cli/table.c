@@ -20,6 +20,8 @@ static const struct verb table[] = {
     {"batch", verb_batch, "FILE|-", "run set, rm, mv and expect lines as one commit"},
     {"log", verb_log, "[-n N] [--oneline] [KEY]", "commits, newest first; of a key"},
     {"branch", verb_branch, "[-d] [NAME [FROM]]", "list, create, delete branches"},
+    {"import", verb_import, "dir:PATH [KEY]", "copy a folder into a tree, in one commit"},
+    {"export", verb_export, "KEY dir:PATH", "copy a tree into a folder; KEY may be @REV:KEY"},
     {"gc", verb_gc, "", "do the upkeep that is due"},
     {"fsck", verb_fsck, "", "check every structure and every object"},
     {"stats", verb_stats, "", "sizes and counters"},

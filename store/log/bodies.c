@@ -18,7 +18,7 @@ enum bough_err bough_log__bodies_init(struct bough_log *l, size_t room)
     struct bough_log__bodies *c = &l->bodies;
 
     c->heads = 64;
-    while (c->heads < room / 512 && c->heads < 1u << 20)
+    while (c->heads < room / 128 && c->heads < 1u << 20)
         c->heads *= 2;
     c->limit = room;
     c->head = bough_mem_zalloc(l->mem, c->heads, sizeof(struct bough_log__body *));

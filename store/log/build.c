@@ -94,9 +94,9 @@ enum bough_err bough_log__table_write(struct bough_log__out *out, struct bough_l
 static enum bough_err merge_next(struct bough_log__row_source *src, struct bough_log__row *out)
 {
     struct bough_log__merge *m = (struct bough_log__merge *)src; /* first field */
-    uint32_t best = m->n;
+    size_t best = m->n;
 
-    for (uint32_t i = 0; i < m->n; i++) {
+    for (size_t i = 0; i < m->n; i++) {
         if (!m->in[i].done && !m->in[i].filled) {
             enum bough_err err = m->in[i].src->next(m->in[i].src, &m->in[i].row);
             if (err && err != BOUGH_ENOENT)
@@ -111,24 +111,30 @@ static enum bough_err merge_next(struct bough_log__row_source *src, struct bough
     if (best == m->n)
         return BOUGH_ENOENT;
     *out = m->in[best].row;
-    for (uint32_t i = best; i < m->n; i++) {
+    for (size_t i = best; i < m->n; i++) {
         if (m->in[i].filled && bough_oid_eq(&m->in[i].row.id, &out->id))
             m->in[i].filled = false;
     }
     return BOUGH_OK;
 }
 
-void bough_log__merge_init(struct bough_log__merge *m)
+enum bough_err bough_log__merge_init(
+    struct bough_log__merge *m, struct bough_mem *mem, size_t sources)
 {
-    m->src.next = merge_next;
-    m->n = 0;
+    *m = (struct bough_log__merge){{merge_next}, mem, 0, sources, NULL};
+    m->in = bough_mem_zalloc(mem, sources, sizeof *m->in);
+    return m->in == NULL ? BOUGH_ENOMEM : BOUGH_OK;
+}
+
+void bough_log__merge_fini(struct bough_log__merge *m)
+{
+    if (m->in != NULL)
+        bough_mem_free(m->mem, m->in, m->cap * sizeof *m->in);
+    m->in = NULL;
 }
 
 void bough_log__merge_add(struct bough_log__merge *m, struct bough_log__row_source *src)
 {
-    BOUGH_ASSERT(m->n < sizeof m->in / sizeof m->in[0]);
-    m->in[m->n].src = src;
-    m->in[m->n].done = false;
-    m->in[m->n].filled = false;
-    m->n++;
+    BOUGH_ASSERT(m->n < m->cap);
+    m->in[m->n++].src = src;
 }

@@ -34,7 +34,7 @@ struct making {
 bool bough_log__checkpoint_due(const struct bough_log *l, uint32_t part)
 {
     return l->rows.n >= l->opts.table_rows / part || l->log_bytes >= l->opts.log_max / part ||
-           l->refs.n >= REFS_MAX / part;
+           l->refs.n >= REFS_MAX / part || l->fresh >= BOUGH_LOG__FRESH_MAX / part;
 }
 
 /* ---- Writing onto what is left of the open zone ---- */
@@ -70,14 +70,16 @@ static enum bough_err out_end(struct bough_log__out *out)
 /* The first table of the old list that is merged with the rows in memory. */
 static size_t merge_from(const struct bough_log *l)
 {
+    size_t i = l->tables, old = l->tables - l->fresh;
     uint64_t sum = l->rows.n;
-    size_t i = l->tables;
 
-    if (l->tables + 1 > BOUGH_LOG__TABLES_MAX - 1)
+    if (l->tables > BOUGH_LOG__TABLES_MAX / 2)
         return 0;
     while (i > 0 && l->table[i - 1].rows <= GROWTH * sum)
         sum += l->table[--i].rows;
-    return i >= BOUGH_LOG__TABLES_WANTED ? 0 : i;
+    if (i >= BOUGH_LOG__TABLES_WANTED)
+        return 0;
+    return i <= old ? i : l->tables; /* not a part of what was adopted: the rows come before it */
 }
 
 static enum bough_err table_push(struct making *m, const struct bough_log__table *t)
@@ -99,11 +101,12 @@ static enum bough_err sources_add(struct making *m, size_t from,
 {
     struct bough_log *l = m->log;
     size_t old = l->tables - l->fresh;
-    enum bough_err err = bough_log__rows_source_init(rows, &l->rows, l->mem);
+    enum bough_err err = bough_log__merge_init(merge, l->mem, l->tables + 1);
 
+    if (!err)
+        err = bough_log__rows_source_init(rows, &l->rows, l->mem);
     if (err)
         return err;
-    bough_log__merge_init(merge);
     for (size_t i = from; i < l->tables; i++)
         bough_log__table_source_init(&src[i], l, &l->table[i], NULL);
     for (size_t i = from; i < old; i++)
@@ -118,28 +121,29 @@ static enum bough_err merged_write(struct making *m, size_t from, struct bough_l
 {
     struct bough_log *l = m->log;
     struct bough_log__table_source *src = bough_mem_zalloc(l->mem, l->tables + 1, sizeof *src);
-    struct bough_log__merge *merge = bough_mem_zalloc(l->mem, 1, sizeof *merge);
+    struct bough_log__merge merge = {.in = NULL};
     struct bough_log__rows_source rows = {.order = NULL};
     struct bough_log__out out = {.buf = NULL};
     uint64_t sum = l->rows.n;
-    enum bough_err err = src == NULL || merge == NULL ? BOUGH_ENOMEM : BOUGH_OK;
+    enum bough_err err = src == NULL ? BOUGH_ENOMEM : BOUGH_OK;
 
     for (size_t i = from; i < l->tables; i++)
         sum += l->table[i].rows;
     if (!err)
-        err = sources_add(m, from, src, &rows, merge);
+        err = sources_add(m, from, src, &rows, &merge);
     if (!err)
         err = run_begin(m, &t->run);
     if (!err)
         err = bough_log__out_init(&out, l, &t->run, BOUGH_LOG__ZONE_TABLE);
     if (!err)
-        err = bough_log__table_write(&out, &merge->src, sum, t);
+        err = bough_log__table_write(&out, &merge.src, sum, t);
     if (!err)
         err = out_end(&out);
     bough_log__out_fini(&out);
     bough_log__rows_source_fini(&rows);
-    bough_mem_free(l->mem, merge, sizeof *merge);
-    bough_mem_free(l->mem, src, (l->tables + 1) * sizeof *src);
+    bough_log__merge_fini(&merge);
+    if (src != NULL)
+        bough_mem_free(l->mem, src, (l->tables + 1) * sizeof *src);
     run_end(m, &t->run);
     return err;
 }

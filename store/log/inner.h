@@ -39,6 +39,8 @@ enum {
     BOUGH_LOG__SEGMENT_MAX = (1 << 24) - 1,
     BOUGH_LOG__TABLES_MAX = 64,    /* oid tables of a checkpoint */
     BOUGH_LOG__TABLES_WANTED = 12, /* more are merged */
+    BOUGH_LOG__FRESH_MAX = 16,     /* adopted between checkpoints */
+    BOUGH_LOG__AHEAD_MAX = 8,      /* written ahead by a transaction; more are merged */
     BOUGH_LOG__REFTABLES_MAX = 16,
     BOUGH_LOG__REFTABLES_WANTED = 4,
     BOUGH_LOG__ROOT_ZONES_MAX = 64,
@@ -417,14 +419,17 @@ void bough_log__block_seal(
 /* Several sorted sources as one; of equal ids the first source's row is taken. */
 struct bough_log__merge {
     struct bough_log__row_source src; /* use this one */
-    uint32_t n;
-    struct {
+    struct bough_mem *mem;
+    size_t n, cap;
+    struct bough_log__merge_in {
         struct bough_log__row_source *src;
         struct bough_log__row row;
         bool done, filled;
-    } in[BOUGH_LOG__TABLES_MAX + 1];
+    } * in;
 };
-void bough_log__merge_init(struct bough_log__merge *m);
+enum bough_err bough_log__merge_init(
+    struct bough_log__merge *m, struct bough_mem *mem, size_t sources);
+void bough_log__merge_fini(struct bough_log__merge *m);
 void bough_log__merge_add(struct bough_log__merge *m, struct bough_log__row_source *src);
 
 /* Reverse tables of pack segments. */
@@ -592,7 +597,10 @@ struct bough_log__txn {
     struct bough_log__records records; /* added */
     struct bough_log__records retired; /* {stream, seq}, no bytes */
     uint64_t next_record;
-    uint32_t *adopted; /* numbers of the pack segments, in order */
+    struct bough_log__table ahead[BOUGH_LOG__AHEAD_MAX]; /* of rows that were too many */
+    uint32_t ahead_n;
+    uint64_t ahead_upto; /* they stand for the objects of frames up to this sequence */
+    uint32_t *adopted;   /* numbers of the pack segments, in order */
     size_t adopted_n, adopted_cap;
 };
 
@@ -752,6 +760,15 @@ enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in);
 /* The same with an entry that is too large for a frame. */
 enum bough_err bough_log__big_put(struct bough_log *l, struct bough_buf *entry);
 
+/* Tables written ahead (ahead.c): the rows of the transaction leave memory. */
+enum bough_err bough_log__ahead_write(struct bough_log *l);
+enum bough_err bough_log__ahead_name(struct bough_log *l); /* their items, into the frame */
+void bough_log__ahead_apply(struct bough_log *l);          /* after a reserve of tables */
+void bough_log__ahead_drop(struct bough_log *l);
+
+/* Replay one: the rows of the table stand for objects up to sequence *upto. */
+enum bough_err bough_log__ahead_replay(struct bough_log *l, struct bough_view body);
+
 void bough_log__txn_fini(struct bough_log *l);
 enum bough_err bough_log__sync(struct bough_store *s);
 
@@ -763,6 +780,11 @@ enum bough_err bough_log__replay(struct bough_log *l, uint64_t mount_seq, uint64
 void bough_log__segment_encode(struct bough_buf *b, const struct bough_log__segment *seg);
 enum bough_err bough_log__segment_decode(
     struct bough_log *l, struct bough_view body, struct bough_log__segment *out);
+
+/* The fields of a table, in roots and in items of tables written ahead. */
+void bough_log__table_encode(struct bough_buf *b, const struct bough_log__table *t);
+enum bough_err bough_log__table_decode(
+    struct bough_log *l, struct bough_view body, struct bough_log__table *t);
 
 /* Append all items of a root for the lists given. */
 struct bough_log__lists {

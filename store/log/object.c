@@ -15,6 +15,16 @@ enum bough_err bough_log__has(struct bough_store *s, const struct bough_oid *id)
     return bough_log__row_find(bough_log__of(s), id, &row);
 }
 
+/* Is it the open transaction's? */
+static bool is_unborn(const struct bough_log *l, uint64_t where)
+{
+    const struct bough_log__txn *t = &l->txn;
+    uint32_t segment = bough_log__where_segment(where);
+
+    return segment >= t->start_segment ||
+           (segment == t->start.segment && bough_log__where_offset(where) >= t->start.at);
+}
+
 enum bough_err bough_log__find(
     struct bough_store *s, const struct bough_oid *id, struct bough_found *out)
 {
@@ -25,7 +35,7 @@ enum bough_err bough_log__find(
     if (err)
         return err;
     err = bough_log__look(l, row.where, out);
-    if (s->txn != NULL && bough_log__rows_find(&l->txn.rows, id) != NULL)
+    if (s->txn != NULL && is_unborn(l, row.where))
         out->where = 0; /* it may never come to be */
     return err;
 }

@@ -44,6 +44,8 @@ static enum bough_err unborn_find(
 
     if (l->store.txn != NULL)
         err = rows_find(&l->txn.rows, id, out);
+    for (uint32_t i = 0; l->store.txn != NULL && i < l->txn.ahead_n && err == BOUGH_ENOENT; i++)
+        err = bough_log__table_find(l, &l->txn.ahead[i], id, out);
     for (size_t i = 0; l->store.txn != NULL && i < l->txn.adopted_n && err == BOUGH_ENOENT; i++)
         err =
             bough_log__table_find(l, &bough_log__segment_find(l, l->txn.adopted[i])->oid, id, out);

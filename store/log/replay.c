@@ -16,6 +16,7 @@ struct replay {
     struct bough_buf index;         /* of the frame loaded last */
     struct bough_log__frame *group; /* frames of an unfinished transaction */
     size_t group_n, group_cap;
+    uint64_t upto; /* objects of its frames up to this sequence are in tables written ahead */
 };
 
 /* ---- Frames ---- */
@@ -141,6 +142,8 @@ static enum bough_err apply_object(
     struct bough_log__row row;
     enum bough_err err;
 
+    if (f->seq <= r->upto)
+        return BOUGH_OK;
     if (!object_decode(l, f, body, &o))
         return bough_log__corrupt(l, "a frame's object lies outside of it", f->seq);
     err = bough_log__rows_reserve(&l->rows, l->mem, 1);
@@ -228,6 +231,8 @@ static enum bough_err apply_item(
         return apply_record(r->log, kind, body);
     case BOUGH_LOG__ADOPT:
         return apply_adopt(r->log, body);
+    case BOUGH_LOG__AHEAD:
+        return bough_log__ahead_replay(r->log, body);
     default:
         return kind < BOUGH_LOG__KIND_OPTIONAL ? BOUGH_ENOTSUP : BOUGH_OK;
     }
@@ -268,10 +273,28 @@ static enum bough_err frame_apply(struct replay *r, const struct bough_log__fram
     return err == BOUGH_ENOENT ? BOUGH_OK : err;
 }
 
+/* Up to where do tables written ahead stand for objects?  Their items are in the index loaded. */
+static void ahead_look(struct replay *r)
+{
+    struct bough_log__items it = {bough_buf_view(&r->index)};
+    struct bough_view body;
+    uint32_t kind;
+
+    while (!bough_log__item_next(&it, &kind, &body)) {
+        if (kind == BOUGH_LOG__AHEAD && body.len >= 8 && bough_get64le(body.ptr) > r->upto)
+            r->upto = bough_get64le(body.ptr);
+    }
+}
+
 static enum bough_err group_apply(struct replay *r)
 {
     enum bough_err err = BOUGH_OK;
 
+    r->upto = 0;
+    for (size_t i = 0; i < r->group_n && r->group_n > 1 && !err; i++) {
+        err = index_load(r, &r->group[i]);
+        ahead_look(r);
+    }
     for (size_t i = 0; i < r->group_n && !err; i++) {
         if (r->group_n > 1)
             err = index_load(r, &r->group[i]);

@@ -126,11 +126,8 @@ enum bough_err bough_log__segment_decode(
 
 /* ---- Tables ---- */
 
-static void table_encode(
-    struct bough_buf *b, enum bough_log__kind kind, const struct bough_log__table *t)
+void bough_log__table_encode(struct bough_buf *b, const struct bough_log__table *t)
 {
-    size_t at = bough_log__item_begin(b, kind);
-
     bough_buf_put32le(b, t->number);
     bough_buf_put32le(b, t->segment);
     bough_buf_put64le(b, t->rows);
@@ -138,10 +135,18 @@ static void table_encode(
     bough_buf_put32le(b, t->blocks);
     bough_buf_put64le(b, t->segment != 0 ? t->at : t->run.start);
     run_encode(b, &t->run);
+}
+
+static void table_item(
+    struct bough_buf *b, enum bough_log__kind kind, const struct bough_log__table *t)
+{
+    size_t at = bough_log__item_begin(b, kind);
+
+    bough_log__table_encode(b, t);
     bough_log__item_end(b, at);
 }
 
-static enum bough_err table_decode(
+enum bough_err bough_log__table_decode(
     struct bough_log *l, struct bough_view body, struct bough_log__table *t)
 {
     struct bough_log__fields f = {.left = body};
@@ -217,9 +222,9 @@ void bough_log__root_encode(struct bough_log *l, const struct bough_log__lists *
     head_encode(l, b);
     items += segments_encode(l, b);
     for (size_t i = 0; i < lists->tables; i++, items++)
-        table_encode(b, BOUGH_LOG__OIDTABLE, &lists->table[i]);
+        table_item(b, BOUGH_LOG__OIDTABLE, &lists->table[i]);
     for (size_t i = 0; i < lists->reftables; i++, items++)
-        table_encode(b, BOUGH_LOG__REFTABLE, &lists->reftable[i]);
+        table_item(b, BOUGH_LOG__REFTABLE, &lists->reftable[i]);
     for (size_t i = 0; i < l->records.n; i++, items++) {
         const struct bough_log__record *r = l->records.rec[i];
         bough_log__record_encode(b, r->seq, bough_view(r->bytes, r->stream_len),
@@ -310,7 +315,7 @@ static enum bough_err load_segment(struct bough_log *l, uint32_t kind, struct bo
 static enum bough_err load_table(struct bough_log *l, uint32_t kind, struct bough_view body)
 {
     struct bough_log__table t;
-    enum bough_err err = table_decode(l, body, &t);
+    enum bough_err err = bough_log__table_decode(l, body, &t);
 
     if (err)
         return err;
@@ -434,7 +439,7 @@ static void mark_item(struct bough_log *l, uint32_t kind, struct bough_view body
     struct bough_log__table t;
 
     if ((kind == BOUGH_LOG__OIDTABLE || kind == BOUGH_LOG__REFTABLE) &&
-        !table_decode(l, body, &t)) {
+        !bough_log__table_decode(l, body, &t)) {
         mark_run(l, &t.run);
         bough_log__table_fini(l, &t);
     }

@@ -73,9 +73,13 @@ enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_o
     struct bough_view packed = bough_buf_view(&l->scratch);
     struct bough_log__row row = {.id = *id, .crc = bough_crc32(0, packed.ptr, packed.len)};
     size_t index_len, data_len, item;
-    enum bough_err err = bough_log__rows_reserve(&t->rows, l->mem, 1);
+    enum bough_err err = BOUGH_OK;
 
     t->heavy = true;
+    if (!err && t->rows.n >= l->opts.table_rows)
+        err = bough_log__ahead_write(l);
+    if (!err)
+        err = bough_log__rows_reserve(&t->rows, l->mem, 1);
     if (!err)
         err = bough_log__frame_fit(l, BEFORE + packed.len, 4 + l->geo.id_len + 12);
     if (err)
@@ -277,6 +281,7 @@ void bough_log__txn_fini(struct bough_log *l)
 {
     struct bough_log__txn *t = &l->txn;
 
+    bough_log__ahead_drop(l);
     bough_buf_fini(&t->data);
     bough_buf_fini(&t->index);
     bough_log__rows_fini(&t->rows, l->mem);
@@ -318,7 +323,7 @@ static enum bough_err commit_reserve(struct bough_log *l)
     if (!err)
         err = bough_log__records_reserve(&l->records, l->mem, t->records.n);
     if (!err)
-        err = bough_log__tables_reserve(l, t->adopted_n);
+        err = bough_log__tables_reserve(l, t->adopted_n + t->ahead_n);
     return err;
 }
 
@@ -342,6 +347,7 @@ static void commit_apply(struct bough_log *l)
     t->records.bytes = 0;
     for (size_t i = 0; i < t->adopted_n; i++)
         bough_log__apply_segment_table(l, bough_log__segment_find(l, t->adopted[i]));
+    bough_log__ahead_apply(l);
     l->next_record = t->next_record;
     l->log_bytes += t->bytes;
     l->commits++;
@@ -366,8 +372,9 @@ static void txn_undo(struct bough_log *l)
     }
     l->head = t->start;
     l->next_segment = t->start_segment;
-    if (t->rows.n > 0 || t->adopted_n > 0)
+    if (t->rows.n > 0 || t->adopted_n > 0 || t->ahead_n > 0)
         bough_log__bodies_drop(l);
+    bough_log__ahead_drop(l);
 }
 
 static void txn_abort(struct bough_txn *t)
@@ -390,8 +397,10 @@ static enum bough_err txn_commit(struct bough_txn *txn, enum bough_durable how)
     }
     err = commit_reserve(l);
     if (!err)
+        err = bough_log__ahead_name(l);
+    if (!err)
         err = bough_log__frame_fit(l, 0, 0);
-    if (!err && l->txn.adopted_n > 0)
+    if (!err && l->txn.adopted_n + l->txn.ahead_n > 0)
         err = bough_log__flush(l); /* before the frame that makes it count */
     if (!err)
         err = bough_log__frame_cut(l, true, now);

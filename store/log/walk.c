@@ -8,7 +8,7 @@
 
 struct walk {
     struct bough_log *log;
-    struct bough_log__merge *merge;
+    struct bough_log__merge merge;
     struct bough_log__table_source *tables;
     struct bough_log__rows_source rows;
 };
@@ -18,8 +18,9 @@ static void walk_close(struct walk *w)
     struct bough_log *l = w->log;
 
     bough_log__rows_source_fini(&w->rows);
-    bough_mem_free(l->mem, w->tables, (l->tables + 1) * sizeof *w->tables);
-    bough_mem_free(l->mem, w->merge, sizeof *w->merge);
+    if (w->tables != NULL)
+        bough_mem_free(l->mem, w->tables, (l->tables + 1) * sizeof *w->tables);
+    bough_log__merge_fini(&w->merge);
 }
 
 /* From the first id not below `from`, or a little before. */
@@ -29,25 +30,23 @@ static enum bough_err walk_open(struct walk *w, struct bough_log *l, const struc
 
     *w = (struct walk){.log = l};
     w->tables = bough_mem_zalloc(l->mem, l->tables + 1, sizeof *w->tables);
-    w->merge = bough_mem_zalloc(l->mem, 1, sizeof *w->merge);
-    if (w->tables == NULL || w->merge == NULL) {
-        walk_close(w);
+    if (w->tables == NULL)
         return BOUGH_ENOMEM;
-    }
-    err = bough_log__rows_source_init(&w->rows, &l->rows, l->mem);
+    err = bough_log__merge_init(&w->merge, l->mem, l->tables + 2);
+    if (!err)
+        err = bough_log__rows_source_init(&w->rows, &l->rows, l->mem);
     if (err) {
         walk_close(w);
         return err;
     }
-    bough_log__merge_init(w->merge);
-    bough_log__merge_add(w->merge, &w->rows.src);
+    bough_log__merge_add(&w->merge, &w->rows.src);
     for (size_t i = 0; i < l->tables; i++) {
         bough_log__table_source_init(&w->tables[i], l, &l->table[i], from);
-        bough_log__merge_add(w->merge, &w->tables[i].src);
+        bough_log__merge_add(&w->merge, &w->tables[i].src);
     }
     if (l->through != NULL) {
         bough_log__table_source_init(&w->tables[l->tables], l, &l->through->oid, from);
-        bough_log__merge_add(w->merge, &w->tables[l->tables].src);
+        bough_log__merge_add(&w->merge, &w->tables[l->tables].src);
     }
     return BOUGH_OK;
 }
@@ -64,7 +63,7 @@ enum bough_err bough_log__each(struct bough_store *s, bough_store_each_fn *fn, v
         struct bough_log__row row;
         struct bough_found found;
 
-        err = w.merge->src.next(&w.merge->src, &row);
+        err = w.merge.src.next(&w.merge.src, &row);
         if (!err)
             err = bough_log__look(l, row.where, &found);
         if (!err)
@@ -103,7 +102,7 @@ enum bough_err bough_log__abbrev(struct bough_store *s, const struct bough_oid *
         struct bough_log__row row;
         int cmp;
 
-        err = w.merge->src.next(&w.merge->src, &row);
+        err = w.merge.src.next(&w.merge.src, &row);
         if (err)
             break;
         cmp = prefix_cmp(&row.id, prefix, nibbles);

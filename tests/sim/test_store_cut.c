@@ -132,6 +132,14 @@ static const struct bough_log_open_opts plain = {.cache = 64 * 1024};
 static const struct bough_log_open_opts often = {
     .cache = 64 * 1024, .table_rows = 4, .log_max = 8 * 1024};
 
+static const struct bough_log_open_opts ahead = {.cache = 64 * 1024, .prepare = 2048};
+
+static void test_log__survives_every_cut_of_prepared_space(void **state)
+{
+    (void)state;
+    cut_everywhere("ce", ahead, 1);
+}
+
 static void test_log__survives_every_cut_of_commits(void **state)
 {
     (void)state;
@@ -243,6 +251,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log__survives_every_cut_of_commits),
         cmocka_unit_test(test_log__survives_every_tear_of_a_frame),
+        cmocka_unit_test(test_log__survives_every_cut_of_prepared_space),
         cmocka_unit_test(test_log__survives_every_cut_of_late_commits),
         cmocka_unit_test(test_log__survives_every_cut_of_aborts_and_reopens),
         cmocka_unit_test(test_log__survives_every_cut_of_long_transactions),

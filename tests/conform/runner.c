@@ -339,8 +339,11 @@ static bool step_run(struct script *sc, struct toks words, struct answer *got)
 
     name = fine ? &words.t[0] : NULL;
     def = fine ? def_find(name) : NULL;
-    if (fine && step_skips(sc, step_feature(&s, name, def)))
+    if (fine && step_skips(sc, step_feature(&s, name, def))) {
+        if (words.n > 1)
+            handle_skip(r, name, words.t[1].text);
         return false;
+    }
     s.args = (struct toks){words.t + 1, fine ? words.n - 1 : 0};
     if (fine && tok_is(name, "fresh"))
         fresh_run(sc, got);

@@ -213,6 +213,9 @@ void done_invalid(struct step *s);                 /* the step itself is malform
 
 struct handle *handle_find(struct run *r, struct bough_view name);
 
+/* The step `call`, which would have made a handle of that name, was skipped. */
+void handle_skip(struct run *r, const struct tok *call, struct bough_view name);
+
 /* A commit by name, hex, branch or revision. */
 bool node_resolve(struct run *r, struct bough_view name, struct bough_oid *out);
 

@@ -37,6 +37,16 @@ static struct handle *handle_add(struct run *r, struct bough_view name)
     return h;
 }
 
+void handle_skip(struct run *r, const struct tok *call, struct bough_view name)
+{
+    if (tok_is(call, "begin"))
+        handle_add(r, name)->kind = HANDLE_BATCH;
+    else if (tok_is(call, "snapshot"))
+        handle_add(r, name)->kind = HANDLE_SNAPSHOT;
+    else if (tok_is(call, "handle"))
+        handle_add(r, name)->kind = HANDLE_PLAIN;
+}
+
 /* ---- Handles and snapshots ---- */
 
 static void step_handle(struct step *s)

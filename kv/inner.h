@@ -22,6 +22,10 @@ bool bough_kv__segment_next(struct bough_view *rest, struct bough_view *name);
 enum bough_err bough_kv__why(
     struct bough_why *why, enum bough_err err, const char *what, struct bough_view key);
 
+/* The same for two keys, joined by a NUL. */
+enum bough_err bough_kv__why_two(
+    struct bough_why *why, enum bough_err err, struct bough_view a, struct bough_view b);
+
 /* kv->why for `err`, unless whoever failed filled it; returns `err`. BOUGH_OK passes. */
 enum bough_err bough_kv__fail(struct bough_kv *kv, enum bough_err err, struct bough_view path);
 

@@ -50,20 +50,20 @@ void bough_path_print(struct bough_buf *out, struct bough_view key)
         bough_buf_put_u8(out, '/');
 }
 
-/* The printed form as far as `why` has room. */
-static size_t path_cut(struct bough_view key, uint8_t dst[BOUGH_WHY_KEY_MAX])
+/* The printed form as far as there is room. */
+static size_t path_cut(struct bough_view key, uint8_t *dst, size_t room)
 {
     struct bough_view name;
     size_t n = 0;
 
-    while (n < BOUGH_WHY_KEY_MAX && bough_kv__segment_next(&key, &name)) {
+    while (n < room && bough_kv__segment_next(&key, &name)) {
         dst[n++] = '/';
-        if (name.len > BOUGH_WHY_KEY_MAX - n)
-            name.len = BOUGH_WHY_KEY_MAX - n;
+        if (name.len > room - n)
+            name.len = room - n;
         memcpy(dst + n, name.ptr, name.len);
         n += name.len;
     }
-    if (n == 0)
+    if (n == 0 && room > 0)
         dst[n++] = '/';
     return n;
 }
@@ -73,7 +73,19 @@ enum bough_err bough_kv__why(
 {
     uint8_t printed[BOUGH_WHY_KEY_MAX];
 
-    return bough_why_set(why, err, what, printed, path_cut(key, printed));
+    return bough_why_set(why, err, what, printed, path_cut(key, printed, sizeof printed));
+}
+
+enum bough_err bough_kv__why_two(
+    struct bough_why *why, enum bough_err err, struct bough_view a, struct bough_view b)
+{
+    uint8_t printed[BOUGH_WHY_KEY_MAX];
+    size_t n = path_cut(a, printed, sizeof printed);
+
+    if (n < sizeof printed)
+        printed[n++] = 0;
+    n += path_cut(b, printed + n, sizeof printed - n);
+    return bough_why_set(why, err, "", printed, n);
 }
 
 enum bough_err bough_path_check(struct bough_view key, struct bough_why *why)

@@ -489,23 +489,6 @@ static enum bough_err rename_aim(struct bough_kv *kv, struct rename *r)
     return err ? err : aim_look(kv, &r->to);
 }
 
-/* Source and destination, printed, joined by a NUL. */
-static enum bough_err rename_prefix(
-    struct bough_kv *kv, struct bough_view from, struct bough_view to)
-{
-    struct bough_buf both;
-    enum bough_err err;
-
-    bough_buf_init(&both, kv->env->mem);
-    bough_path_print(&both, from);
-    bough_buf_put_u8(&both, 0);
-    bough_path_print(&both, to);
-    err = bough_why_set(&kv->why, BOUGH_EPREFIX, "", both.ptr,
-        both.len < BOUGH_WHY_KEY_MAX ? both.len : BOUGH_WHY_KEY_MAX);
-    bough_buf_fini(&both);
-    return err;
-}
-
 /* What stands at the destination lets the source in? */
 static enum bough_err rename_fits(struct bough_kv *kv, const struct rename *r)
 {
@@ -577,7 +560,7 @@ enum bough_err bough_kv_rename(struct bough_kv *kv, struct bough_view from, stru
         goto out;
     }
     if (r.from.node.kind == BOUGH_NODE_DICT && bough_kv__path_below(r.to.path, r.from.path)) {
-        err = rename_prefix(kv, r.from.path, r.to.path);
+        err = bough_kv__why_two(&kv->why, BOUGH_EPREFIX, r.from.path, r.to.path);
         goto out;
     }
     err = rename_run(kv, &r, bough_buf_view(&keep));

@@ -27,10 +27,8 @@ struct script {
     struct run run;
     struct report *report;
     char may_lack[256];
-    bool quiet;      /* faults: nothing is compared */
-    bool unfit;      /* the place lacks what the script needs */
-    bool crooked;    /* a line could not be read */
-    uint64_t budget; /* steps left, against loops without end */
+    bool faults; /* an allocation is to fail in this run */
+    bool blind;  /* the failure ended a batch, so what follows is another story: not compared */
 };
 
 /* ---- Steps' helpers ---- */
@@ -376,21 +374,43 @@ static bool step_keeps(struct toks *words, struct bough_view *name)
     return true;
 }
 
-/* A step of which the n-th allocation failed changed nothing: it can be had again. */
-static bool step_again(struct script *sc, const struct answer *got)
+/* Did this step meet the allocation that fails? */
+static bool step_met_fault(const struct script *sc, const struct answer *got)
 {
-    static const char *const faults[] = {"no-memory", "io"};
-    struct run *r = &sc->run;
+    return sc->faults && sc->run.mem->hit && got->error && got->n > 0 &&
+           bough_view_eq(got->items[0].t[0].text, bough_view_str("no-memory"));
+}
 
-    if (!sc->quiet || !r->mem->hit || !got->error)
-        return false;
-    for (size_t i = 0; i < 2; i++) {
-        if (bough_view_eq(got->items[0].t[0].text, bough_view_str(faults[i]))) {
-            r->mem->hit = false;
-            return true;
-        }
-    }
-    return false;
+/*
+ * A step that failed so changed nothing: it can be had again.  Only a commit cannot, since its batch
+ * is over whatever it answers.
+ */
+static void step_again(struct script *sc, struct toks words, struct answer *got)
+{
+    if (!step_met_fault(sc, got))
+        return;
+    sc->run.mem->hit = false;
+    for (size_t i = 0; i < words.n && i < 2; i++)
+        sc->blind = sc->blind || tok_is(&words.t[i], "commit");
+    *got = (struct answer){.pool = &sc->run.step};
+    step_run(sc, words, got);
+}
+
+/*
+ * The device failed once: what was in flight may have happened or not.  The place is opened again, and
+ * what follows is another story.
+ */
+static void step_after_io(struct script *sc)
+{
+    struct run *r = &sc->run;
+    struct bough_why why;
+
+    if (r->dev == NULL || !r->dev->hit)
+        return;
+    r->dev->hit = false;
+    r->io_met = sc->blind = true;
+    if (!r->dead && place_reopen(r, &why) != BOUGH_OK)
+        r->open = false;
 }
 
 static void line_step(struct script *sc, size_t at, struct bough_view line)
@@ -419,12 +439,12 @@ static void line_step(struct script *sc, size_t at, struct bough_view line)
         sc->report->skipped++;
         return;
     }
-    if (step_again(sc, &got)) {
-        got = (struct answer){.pool = &sc->run.step};
-        step_run(sc, words, &got);
-    }
+    step_again(sc, words, &got);
+    step_after_io(sc);
     if (kept)
         var_set(&sc->run, keep, &got);
+    if (sc->blind)
+        return;
     if (!compare && got.n > 0 && got.error &&
         bough_view_eq(got.items[0].t[0].text, bough_view_str("invalid-step")))
         differs(sc, at, line, "no such step", NULL);
@@ -593,6 +613,7 @@ static void run_init(
 
     *r = (struct run){.opts = *o, .mem = mem, .dir = dir, .serial = serial += 1000};
     r->env = (struct bough_env){&mem->mem, r, world_now, world_random, NULL};
+    r->fail_io = FAULT_NEVER;
     r->info.author.time.sec = r->info.committer.time.sec = INT64_MIN;
     r->branch = strdup("main");
 }
@@ -621,6 +642,11 @@ static void script_run(struct script *sc)
     enum bough_err err = place_fresh(&sc->run, &why);
 
     strcpy(sc->may_lack, " ");
+    if (err && (sc->faults || (sc->run.dev != NULL && sc->run.dev->hit))) {
+        sc->run.io_met = sc->run.fail_io != FAULT_NEVER;
+        sc->run.fail_io = FAULT_NEVER; /* making the place met it: nothing was there yet */
+        err = place_fresh(&sc->run, &why);
+    }
     if (err) {
         struct answer got = {.pool = &sc->run.step};
 
@@ -632,6 +658,11 @@ static void script_run(struct script *sc)
         line_run(sc, &at, loops, &loops_n);
         pool_drop(&sc->run.step);
     }
+    if (sc->blind) {
+        sc->blind = false;
+        line_step(sc, sc->n - 1, bough_view_str("reopen -> ok or not-supported"));
+        line_step(sc, sc->n - 1, bough_view_str("verify -> ok"));
+    }
 }
 
 /* ---- Faults ---- */
@@ -641,32 +672,33 @@ enum fault { FAULT_NONE, FAULT_ALLOC, FAULT_IO };
 struct options {
     struct place_opts place;
     enum fault fault;
-    uint64_t stride; /* of the faults */
+    uint64_t runs; /* of a script with faults; 0: one for each */
     const char *dir;
 };
 
-/* One script from its first line to its last, with the n-th allocation failing. */
-static bool script_once(
-    const struct options *o, const char *path, struct report *report, uint64_t fail_at)
+/*
+ * One script from its first line to its last, with the n-th allocation or device call failing;
+ * `*calls` is how many there were.
+ */
+static void script_once(const struct options *o, const char *path, struct report *report,
+    uint64_t fail_at, uint64_t *calls)
 {
     struct script sc = {.path = path, .report = report};
     struct fault_mem mem;
-    bool met;
 
     if (!script_read(&sc, path)) {
         fprintf(stderr, "conform: cannot read %s\n", path);
         report->failed++;
-        return false;
+        return;
     }
-    fault_mem_init(&mem, FAULT_NEVER);
+    fault_mem_init(&mem, o->fault == FAULT_ALLOC ? fail_at : FAULT_NEVER);
     run_init(&sc.run, &o->place, &mem, o->dir);
-    if (o->fault == FAULT_ALLOC) {
-        sc.quiet = true;
-        mem.fail_at = fail_at;
-    }
+    sc.faults = o->fault == FAULT_ALLOC && fail_at != FAULT_NEVER;
+    sc.run.fail_io = o->fault == FAULT_IO ? fail_at : FAULT_NEVER;
+    sc.run.faults = o->fault != FAULT_NONE;
     script_run(&sc);
-    met = mem.calls > fail_at;
     run_fini(&sc.run);
+    *calls = o->fault == FAULT_IO ? sc.run.io_calls : mem.calls;
     if (mem.pieces != 0) {
         printf("%s: expected all memory back, got %llu pieces lost\n", path,
             (unsigned long long)mem.pieces);
@@ -674,20 +706,20 @@ static bool script_once(
     }
     free(sc.lines);
     free(sc.text);
-    return met;
 }
 
 static void script_all(const struct options *o, const char *path, struct report *report)
 {
-    uint64_t before = report->failed;
+    uint64_t before = report->failed, calls, ignored;
 
-    if (o->fault == FAULT_NONE) {
-        script_once(o, path, report, FAULT_NEVER);
+    script_once(o, path, report, FAULT_NEVER, &calls);
+    if (o->fault == FAULT_NONE)
         return;
-    }
-    for (uint64_t n = 0; script_once(o, path, report, n); n += o->stride) {
+    for (uint64_t n = 0; n<calls; n += o->runs> 0 ? calls / o->runs + 1 : 1) {
+        script_once(o, path, report, n, &ignored);
         if (report->failed > before) {
-            printf("%s: with allocation %llu failing\n", path, (unsigned long long)n);
+            printf("%s: with %s %llu failing\n", path,
+                o->fault == FAULT_IO ? "device call" : "allocation", (unsigned long long)n);
             return;
         }
     }
@@ -712,11 +744,14 @@ static const char help[] =
     "options\n"
     "  --via lib              how the place is spoken to; cli, redis and http are not available "
     "yet\n"
-    "  --fail-alloc[=STRIDE]  each script again with the n-th allocation failing, for every n "
-    "(every\n"
-    "                         STRIDE-th): the step that met it must have changed nothing, so it "
+    "  --fail-alloc[=RUNS]    each script again with the n-th allocation failing, for every n (or "
+    "for\n"
+    "                         RUNS of them): the step that met it must have changed nothing, so it "
     "is\n"
     "                         run once more, and then everything must be as the script says\n"
+    "  --fail-io[=RUNS]       each script again with the n-th call of the device failing; after it "
+    "the\n"
+    "                         place is opened again, and must be sound at the script's end\n"
     "  --help\n"
     "\n"
     "what a --via cannot do (such steps are skipped)\n"
@@ -766,17 +801,20 @@ static int options_parse(int argc, char **argv, struct options *o, bool *via_lib
             *via_lib = strcmp(argv[i] + 6, "lib") == 0;
         } else if (strncmp(argv[i], "--fail-alloc", 12) == 0) {
             o->fault = FAULT_ALLOC;
-            o->stride = argv[i][12] == '=' ? strtoull(argv[i] + 13, NULL, 10) : 1;
+            o->runs = argv[i][12] == '=' ? strtoull(argv[i] + 13, NULL, 10) : 0;
+        } else if (strncmp(argv[i], "--fail-io", 9) == 0) {
+            o->fault = FAULT_IO;
+            o->runs = argv[i][9] == '=' ? strtoull(argv[i] + 10, NULL, 10) : 0;
         } else {
             return -1;
         }
     }
-    return i + 1 < argc && o->stride > 0 ? i : -1;
+    return i + 1 < argc ? i : -1;
 }
 
 int main(int argc, char **argv)
 {
-    struct options o = {.stride = 1};
+    struct options o = {.runs = 0};
     struct report report = {0};
     bool via_lib = true;
     char dir[] = "/tmp/bough-conform-XXXXXX";

@@ -140,6 +140,10 @@ struct run {
     struct place_opts opts;
     struct fault_mem *mem;
     struct fault_dev *dev; /* of log: places */
+    uint64_t fail_io;      /* the call of each device that fails; FAULT_NEVER */
+    bool io_met;           /* one did */
+    uint64_t io_calls;     /* the most that a device got */
+    bool faults;           /* memory or the device fails in this run */
     struct bough_env env;
     struct bough_time clock;
     bool clock_fixed;
@@ -220,7 +224,7 @@ void handle_skip(struct run *r, const struct tok *call, struct bough_view name);
 bool node_resolve(struct run *r, struct bough_view name, struct bough_oid *out);
 
 /* Set what is known of author, message and time on a handle. */
-void info_apply(struct run *r, struct bough_kv *kv);
+enum bough_err info_apply(struct run *r, struct bough_kv *kv);
 
 /* Let go of all watches. */
 void watches_drop(struct run *r);

@@ -168,23 +168,25 @@ static void step_expect_digest(struct step *s)
 
 /* ---- Who, when, why ---- */
 
-void info_apply(struct run *r, struct bough_kv *kv)
+enum bough_err info_apply(struct run *r, struct bough_kv *kv)
 {
-    if (bough_kv_info(kv, &r->info) != BOUGH_OK)
-        fprintf(stderr, "conform: no memory for author and message\n");
+    return bough_kv_info(kv, &r->info);
 }
 
 /* All that is open writes under the new names. */
 static void info_all(struct step *s)
 {
     struct run *r = s->run;
+    enum bough_err err = info_apply(r, r->kv);
 
-    info_apply(r, r->kv);
-    for (size_t i = 0; i < r->handles_n; i++) {
+    for (size_t i = 0; !err && i < r->handles_n; i++) {
         if (r->handles[i].kv != NULL && r->handles[i].kind != HANDLE_SNAPSHOT)
-            info_apply(r, r->handles[i].kv);
+            err = info_apply(r, r->handles[i].kv);
     }
-    answer_ok(s->got);
+    if (err)
+        answer_err(s->got, answer_err_name(err), bough_view(NULL, 0));
+    else
+        answer_ok(s->got);
 }
 
 /* `Name With Spaces <mail>`. */

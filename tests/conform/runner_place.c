@@ -154,8 +154,13 @@ enum bough_err place_handle(struct run *r, struct bough_kv **out)
                             : bough_kv_memory_open(&r->env, r->opts.algo, out);
     else
         err = bough_kv_branch_open(r->repo, bough_view_str(r->branch), out);
-    if (!err)
-        info_apply(r, *out);
+    if (!err) {
+        err = info_apply(r, *out);
+        if (err) {
+            bough_kv_close(*out);
+            *out = NULL;
+        }
+    }
     return err;
 }
 
@@ -200,6 +205,7 @@ void place_close(struct run *r)
     bough_store_close(r->store);
     r->store = NULL;
     if (r->dev != NULL) {
+        r->io_calls = r->dev->calls > r->io_calls ? r->dev->calls : r->io_calls;
         fault_dev_close(r->dev);
         free(r->dev);
         r->dev = NULL;
@@ -231,7 +237,7 @@ static enum bough_err log_fresh(struct run *r, struct bough_why *why)
     r->dev = calloc(1, sizeof *r->dev);
     if (r->dev == NULL)
         return BOUGH_ENOMEM;
-    err = fault_dev_open(r->dev, path, size, r->opts.unit, FAULT_NEVER);
+    err = fault_dev_open(r->dev, path, size, r->opts.unit, r->fail_io);
     if (err) {
         free(r->dev);
         r->dev = NULL;

@@ -1,6 +1,8 @@
 #!/bin/sh
-# run.sh - every script on every place, in both object formats; then with failing memory and a failing
-# device.  CONFORM is the runner.  LONG=1 fails every allocation and call, not a sample of them.
+# run.sh - every script on every place: `[CONFORM=build/conform] tests/conform/run.sh [PLACE...]`.
+#
+# Without arguments the places are the lines of tests/conform/places, and after them scripts run with
+# failing memory and a failing device; LONG=1 fails each allocation and call, not a sample of them.
 set -u
 conform=${CONFORM:-build/conform}
 here=$(dirname "$0")
@@ -42,22 +44,23 @@ if [ $? -ne 1 ] || ! tail -n 1 "$out/said" | grep -qx '1 passed, 3 failed, 0 ski
     failed=$((failed + 1))
 fi
 
-for place in mem: mem:format=sha256 mem-store: mem-store:format=sha256 \
-    log:size=256M log:size=64M,granule=512,format=sha256 log:size=256M,unit=4096 dir:; do
-    run $place "$here"/*.kvt
+for place in ${*:-$(grep -v '^#' "$here/places")}; do
+    run "$place" "$here"/*.kvt
 done
 
-# All failing places of memory and device, or a few of each script.
-some=${LONG:+}
-[ "${LONG:-}" = 1 ] || some==5
-for script in "$here"/*.kvt; do
-    run --fail-alloc$some mem: "$script"
-    run --fail-alloc$some mem-store: "$script"
-done
-for script in keys write rename batch strategies history window branch; do
-    run --fail-alloc$some log:size=16M "$here/$script.kvt"
-    run --fail-io$some log:size=16M "$here/$script.kvt"
-done
+# Memory and devices that fail: at every call, or at a few of each script.
+if [ $# -eq 0 ]; then
+    some==5
+    [ "${LONG:-}" != 1 ] || some=
+    for script in "$here"/*.kvt; do
+        run --fail-alloc$some mem: "$script"
+        run --fail-alloc$some mem-store: "$script"
+    done
+    for script in keys write rename batch strategies history window branch; do
+        run --fail-alloc$some log:size=16M "$here/$script.kvt"
+        run --fail-io$some log:size=16M "$here/$script.kvt"
+    done
+fi
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

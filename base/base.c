@@ -39,6 +39,7 @@ const char *bough_err_name(enum bough_err err)
         "more is needed",
         "expired",
         "permission denied",
+        "depth exceeded",
     };
     int at = -(int)err;
 

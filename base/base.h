@@ -67,6 +67,7 @@ enum BOUGH_MUST_USE bough_err {
     BOUGH_EAGAIN = -23,    /* more input is needed, or more steps; call again */
     BOUGH_EEXPIRED = -24,  /* the snapshot was given up under pressure; take a new one */
     BOUGH_EDENIED = -25,   /* the caller has no right to that */
+    BOUGH_EDEPTH = -26,    /* a bound on depth was met before the answer was sure; raise it */
 };
 
 /* The name of an error for people: "not found".  Static; never NULL. */

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "merge/merge.h"
 #include "runner.h"
 
 /* ---- Names ---- */
@@ -556,6 +557,32 @@ static void step_last_modified_commit(struct step *s)
         answer_oid(s->got, s->run->opts.algo, &id);
 }
 
+static void step_bases(struct step *s)
+{
+    struct bough_bases bases;
+    struct bough_oid a, b;
+    uint64_t depth = 0;
+    enum bough_err err;
+
+    if (s->args.n != 2 && (s->args.n != 4 || !arg_is(s, 2, "depth") ||
+                              !text_number(arg(s, 3), &depth) || depth > UINT32_MAX)) {
+        done_invalid(s);
+        return;
+    }
+    if (!node_arg(s, 0, &a) || !node_arg(s, 1, &b))
+        return;
+    err = bough_merge_bases(s->run->repo, &a, &b, (uint32_t)depth, &bases);
+    s->got->set = true;
+    s->got->nodes = true;
+    for (size_t i = 0; i < bases.n; i++) {
+        answer_item(s->got);
+        answer_oid(s->got, s->run->opts.algo, &bases.ids[i]);
+    }
+    if (err)
+        done_repo(s, err);
+    bough_bases_fini(&bases);
+}
+
 /* ---- Merging ---- */
 
 static void step_later(struct step *s)
@@ -578,7 +605,7 @@ const struct step_def *steps_repo(void)
         {"commit-node", "history", step_commit_node},
         {"diff", "history", step_diff},
         {"last-modified-commit", "history", step_last_modified_commit},
-        {"bases", "merge", step_later},
+        {"bases", "history", step_bases},
         {"merge", "merge", step_later},
         {"resolve", "merge", step_later},
         {"finish-merge", "merge", step_later},

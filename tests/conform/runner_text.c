@@ -451,6 +451,8 @@ const char *answer_err_name(enum bough_err err)
         return "locked";
     case BOUGH_EDENIED:
         return "denied";
+    case BOUGH_EDEPTH:
+        return "depth-exceeded";
     case BOUGH_EAGAIN:
         break;
     }

@@ -15,7 +15,7 @@
 static void test_base__every_error_has_a_name_of_its_own(void **state)
 {
     (void)state;
-    for (int i = 0; i >= BOUGH_EDENIED; i--) {
+    for (int i = 0; i >= BOUGH_EDEPTH; i--) {
         const char *name = bough_err_name((enum bough_err)i);
 
         assert_string_not_equal(name, "unknown error");
@@ -24,7 +24,7 @@ static void test_base__every_error_has_a_name_of_its_own(void **state)
     }
     assert_string_equal(bough_err_name(BOUGH_ENOENT), "not found");
     assert_string_equal(bough_err_name(BOUGH_EDENIED), "permission denied");
-    assert_string_equal(bough_err_name((enum bough_err)(BOUGH_EDENIED - 1)), "unknown error");
+    assert_string_equal(bough_err_name((enum bough_err)(BOUGH_EDEPTH - 1)), "unknown error");
 }
 
 static void test_base__why_keeps_what_fits(void **state)

@@ -224,7 +224,7 @@ static enum bough_err entry_fail(
     bough_buf_put_u8(&key, '/');
     bough_buf_put_view(&key, bough_view_str(name));
     if (!key.err && why->err == err)
-        bough_kv__why(why, err, why->what, bough_buf_view(&key));
+        (void)bough_kv__why(why, err, why->what, bough_buf_view(&key));
     bough_buf_fini(&key);
     return err;
 }

@@ -263,7 +263,7 @@ check-all: check ## check, and clang, asan and tsan everywhere, long simulations
 	$(MAKE) CC=clang all test-binaries
 	$(MAKE) VARIANT=asan check-sim check-conform
 	$(MAKE) VARIANT=tsan check-unit
-	LONG=1 $(MAKE) check-sim check-conform
+	LONG=1 $(MAKE) check-sim check-conform check-interop
 	$(MAKE) fuzz
 
 .PHONY: conform

@@ -228,24 +228,22 @@ works 'git fsck' git -C g fsck --strict
 
 # --- import and export
 
-if "$BOUGH" help | grep -q '^  import'; then
-    mkdir -p in/sub/deep
-    printf text >in/a && printf '#!/bin/sh\n' >in/sub/run && chmod +x in/sub/run && ln -s ../a in/sub/deep/link && : >in/empty
-    printf 'b\0' >'in/odd name ü' && head -c 3000000 /dev/urandom >in/sub/big
-    n=$("$BOUGH" log --oneline | wc -l)
-    "$BOUGH" import dir:in into 2>err && ok || bad "import: $(cat err)"
-    same "$("$BOUGH" log --oneline | wc -l)" $((n + 1)) 'an import is one commit'
-    "$BOUGH" export into dir:out 2>err && ok || bad "export: $(cat err)"
-    works 'what went in comes out' diff -r --no-dereference in out
-    same "$(cd out && find . -type f -perm -u+x)" ./sub/run 'modes come out'
-    git init -q --bare tmp.git
-    same "$("$BOUGH" digest into)" "$(cd in && export GIT_DIR=../tmp.git GIT_WORK_TREE=. && git add -A && git write-tree)" "git's tree of the folder"
-    "$BOUGH" export @main~1:/ dir:before 2>/dev/null && [ ! -e before/into ] && [ "$(cat before/p/3)" = 3 ] && ok || bad 'export of a revision'
-    fails 2 usage: import in
-    "$BOUGH" import dir:none x >/dev/null 2>&1
-    [ $? != 0 ] && ok || bad 'import of no folder'
-    fails 1 'not found' export none dir:out2
-fi
+mkdir -p in/sub/deep
+printf text >in/a && printf '#!/bin/sh\n' >in/sub/run && chmod +x in/sub/run && ln -s ../a in/sub/deep/link && : >in/empty
+printf 'b\0' >'in/odd name ü' && head -c 3000000 /dev/urandom >in/sub/big
+n=$("$BOUGH" log --oneline | wc -l)
+"$BOUGH" import dir:in into 2>err && ok || bad "import: $(cat err)"
+same "$("$BOUGH" log --oneline | wc -l)" $((n + 1)) 'an import is one commit'
+"$BOUGH" export into dir:exported 2>err && ok || bad "export: $(cat err)"
+works 'what went in comes out' diff -r --no-dereference in exported
+same "$(cd exported && find . -type f -perm -u+x)" ./sub/run 'modes come out'
+git init -q --bare tmp.git
+same "$("$BOUGH" digest into)" "$(cd in && export GIT_DIR=../tmp.git GIT_WORK_TREE=. && git add -A && git write-tree)" "git's tree of the folder"
+"$BOUGH" export @main~1:/ dir:before 2>/dev/null && [ ! -e before/into ] && [ "$(cat before/p/3)" = 3 ] && ok || bad 'export of a revision'
+fails 2 usage: import in
+"$BOUGH" import dir:none x >/dev/null 2>&1
+[ $? != 0 ] && ok || bad 'import of no folder'
+fails 1 'not found' export none dir:out2
 
 # --- upkeep
 

@@ -58,7 +58,7 @@ serve() {
     "$BOUGH" -s "$store" serve --redis "$RP" --git "$GP" --http "$HP" ${FLAGS:-} >"$W/serve.out" 2>"$W/serve.err" &
     PID=$!
     for _ in {1..400}; do
-        grep -q '^ready' "$W/serve.out" && return 0
+        grep -qs '^ready' "$W/serve.out" && return 0
         kill -0 "$PID" 2>/dev/null || break
         sleep 0.05
     done

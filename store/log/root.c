@@ -394,7 +394,7 @@ static enum bough_err load_item(struct bough_log *l, uint32_t kind, struct bough
 
 enum bough_err bough_log__root_load(struct bough_log *l, const struct bough_log__super *s)
 {
-    struct bough_log__items it;
+    struct bough_log__items it = {{NULL, 0}};
     const struct bough_log__segment *seg;
     struct bough_buf b;
     enum bough_err err;
@@ -406,7 +406,8 @@ enum bough_err bough_log__root_load(struct bough_log *l, const struct bough_log_
     err = root_read(l, s, &l->root_run, &b);
     if (!err)
         err = claim_run(l, &l->root_run, BOUGH_LOG__ZONE_TABLE);
-    it.left = bough_view(b.ptr + ROOT_HEAD, b.len - ROOT_HEAD);
+    if (!err)
+        it.left = bough_view(b.ptr + ROOT_HEAD, b.len - ROOT_HEAD);
     while (!err) {
         struct bough_view body;
         uint32_t kind;

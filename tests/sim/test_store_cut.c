@@ -131,6 +131,9 @@ static void cut_everywhere(const char *history, struct bough_log_open_opts opts,
 static const struct bough_log_open_opts plain = {.cache = 64 * 1024};
 static const struct bough_log_open_opts often = {
     .cache = 64 * 1024, .table_rows = 4, .log_max = 8 * 1024};
+static const struct bough_log_open_opts ahead = {
+    .cache = 64 * 1024, .table_rows = 8, .log_max = 1024 * 1024};
+static const struct bough_log_open_opts prepared = {.cache = 64 * 1024, .prepare = 4 * UNIT};
 
 static const struct bough_log_open_opts ahead = {.cache = 64 * 1024, .prepare = 2048};
 
@@ -172,6 +175,14 @@ static void test_log__survives_every_cut_of_long_transactions(void **state)
 {
     (void)state;
     cut_everywhere("cx", plain, 1);
+    cut_everywhere("xr", ahead, 1);
+}
+
+/* Zeros are written ahead of the log, and frames over them, before either is flushed. */
+static void test_log__survives_every_cut_of_prepared_space(void **state)
+{
+    (void)state;
+    cut_everywhere("cl", prepared, 1);
 }
 
 static void test_log__survives_every_cut_of_big_objects(void **state)
@@ -237,6 +248,7 @@ static void test_log__survives_random_lives(void **state)
         f->w.opts = plain;
         f->w.opts.table_rows = 4 + draw(&f->tape, 100);
         f->w.opts.log_max = (uint64_t)4096 << draw(&f->tape, 6);
+        f->w.opts.prepare = draw(&f->tape, 2) ? 1 : 8 * 1024;
         world_begin(f);
         while (lives-- > 0)
             random_life(f);
@@ -255,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_log__survives_every_cut_of_late_commits),
         cmocka_unit_test(test_log__survives_every_cut_of_aborts_and_reopens),
         cmocka_unit_test(test_log__survives_every_cut_of_long_transactions),
+        cmocka_unit_test(test_log__survives_every_cut_of_prepared_space),
         cmocka_unit_test(test_log__survives_every_cut_of_big_objects),
         cmocka_unit_test(test_log__survives_every_cut_of_intake),
         cmocka_unit_test(test_log__survives_every_cut_of_checkpoints),

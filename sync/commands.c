@@ -81,8 +81,10 @@ enum bough_err bough_sync__commands_line(
     const size_t hex = 2 * bough_algo_len(s->algo);
     struct bough_sync__command command = {0};
     struct bough_view rest = line, caps = {0};
-    if (bough_sync__take(&rest, "shallow "))
-        return bough_sync__session_id(s, rest, &command.old); /* what is missing will be missed */
+    if (bough_sync__take(&rest, "shallow ")) {
+        c->shallow = true; /* what is missing will be missed */
+        return bough_sync__session_id(s, rest, &command.old);
+    }
     if (bough_sync__take(&rest, "push-cert"))
         return bough_sync__session_fail(
             s, BOUGH_EFORMAT, "protocol error: push certificates were not offered", NULL);

@@ -2,12 +2,12 @@
  * connect.c - is all there that a received pack names, and does a branch move forward?
  *
  *   objects    is it there, of that type?
- *   commits    from the end of the pack, where the old ones are: each tree against its parent's
+ *   commits    in the order of the pack, usually the newest first: each tree against a child's
  *   bare       trees that no received commit has; tags
  *   ancestor   a walk by date from one commit to another
  *
  * Invariant: a commit is WHOLE when every object of its tree is known to be there; a tree is
- * only compared with that of a parent that is WHOLE or was in the store before, which is closed.
+ * only compared with that of a commit that is WHOLE or was in the store before, which is closed.
  */
 #include "sync/receive_inner.h"
 
@@ -83,18 +83,32 @@ static enum bough_err connect_entry(
 
 /* ---- Commits ---- */
 
-/* The tree of a first parent that is known to be whole; zero: there is none. */
-static enum bough_err parent_tree(
-    struct bough_sync__connect *c, const struct bough_oid *parent, struct bough_oid *tree)
+/* The parents of a commit that is whole are compared with it, when their turn comes. */
+static void child_note(struct bough_sync__connect *c, uint32_t parent, uint32_t child)
+{
+    uint64_t number = bough_sync__ids_get(c->objects, parent);
+    if (number >> BOUGH_SYNC__BITS == 0)
+        bough_sync__ids_set(c->objects, parent, number | ((uint64_t)child + 1) << BOUGH_SYNC__BITS);
+}
+
+/* Whose tree to compare that of the commit in row `at` with; zero: nobody's is known. */
+static enum bough_err base_tree(struct bough_sync__connect *c, uint32_t at,
+    const struct bough_oid *parent, struct bough_oid *tree)
 {
     struct bough_commit commit;
     int64_t date;
     uint32_t row;
+    struct bough_oid relative;
+    uint64_t child = bough_sync__ids_get(c->objects, at) >> BOUGH_SYNC__BITS;
     *tree = (struct bough_oid){0};
-    if (bough_sync__ids_find(c->objects, parent, &row) &&
-        (bough_sync__ids_get(c->objects, row) & WHOLE) == 0)
+    if (child != 0)
+        relative = bough_sync__ids_at(c->objects, (uint32_t)child - 1);
+    else if (parent == NULL || (bough_sync__ids_find(c->objects, parent, &row) &&
+                                   (bough_sync__ids_get(c->objects, row) & WHOLE) == 0))
         return BOUGH_OK;
-    enum bough_err err = bough_sync__commit_read(c->view, parent, &c->body, &commit, &date);
+    else
+        relative = *parent;
+    enum bough_err err = bough_sync__commit_read(c->view, &relative, &c->body, &commit, &date);
     if (!err)
         *tree = commit.tree;
     return err;
@@ -105,21 +119,21 @@ static enum bough_err commit_check(struct bough_sync__connect *c, uint32_t at)
     struct bough_commit commit;
     int64_t date;
     uint32_t row;
-    struct bough_oid id = bough_sync__ids_at(c->objects, at), base = {0};
+    struct bough_oid id = bough_sync__ids_at(c->objects, at), parent, base = {0};
     enum bough_err err = bough_sync__commit_read(c->view, &id, &c->body, &commit, &date);
-    for (uint32_t i = 0; !err && i < commit.parents_n; i++) {
-        struct bough_oid parent = bough_commit_parent(&commit, i);
+    for (uint32_t i = commit.parents_n; !err && i > 0; i--) {
+        parent = bough_commit_parent(&commit, i - 1);
         err = must_have(c, &parent, BOUGH_COMMIT, &row);
+        if (!err && row != UINT32_MAX)
+            child_note(c, row, at);
     }
     if (err)
         return err;
-    bool enter = false;
+    bool enter = false, rooted = commit.parents_n == 0;
     struct bough_oid tree = commit.tree;
     err = connect_entry(c, &tree, BOUGH_TREE, false, &enter);
-    if (!err && enter && commit.parents_n > 0) {
-        struct bough_oid parent = bough_commit_parent(&commit, 0);
-        err = parent_tree(c, &parent, &base);
-    }
+    if (!err && enter)
+        err = base_tree(c, at, rooted ? NULL : &parent, &base);
     if (err)
         return err;
     /* Nothing else is walked before this tree is done, so it may be called whole now. */
@@ -155,7 +169,7 @@ static enum bough_err connect_one(struct bough_sync__connect *c, size_t *budget)
         c->left = c->objects->n;
         return BOUGH_OK;
     }
-    uint32_t row = --c->left;
+    uint32_t row = c->objects->n - c->left--;
     if (c->bare)
         return bare_check(c, row);
     uint64_t type = bough_sync__ids_get(c->objects, row) & BOUGH_SYNC__TYPE_MASK;

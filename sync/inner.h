@@ -263,6 +263,7 @@ struct bough_sync__select {
         int64_t date;
         uint32_t row, tree; /* rows in ids */
         uint32_t at, n;     /* its parents' rows in `parents` */
+        uint32_t child;     /* a node that has it as a parent and is COVERED, plus one */
     } * nodes;
     size_t nodes_n, nodes_cap;
     struct bough_sync__queue queue;

@@ -42,7 +42,7 @@ struct receive {
     struct bough_sync__commands commands;
     struct bough_intake *intake;
     struct bough_fsck fsck;
-    struct bough_sync__ids objects;  /* commits, trees, tags of the pack */
+    struct bough_sync__ids objects;  /* all of the pack, with their types */
     struct bough_sync__ids specials; /* blobs that git reads by name; their kind */
     struct bough_sync__connect connect;
     struct bough_sync__ancestor ancestor;
@@ -82,13 +82,11 @@ static enum bough_err object_check(void *ctx, const struct bough_oid *id, enum b
     struct receive *r = ctx;
     uint32_t row;
     (void)size;
-    if (type == BOUGH_BLOB)
-        return BOUGH_OK;
     enum bough_err err = bough_sync__ids_add(&r->objects, id, &row);
     if (err)
         return err;
     bough_sync__ids_set(&r->objects, row, (uint64_t)type);
-    if ((r->session.opts.flags & BOUGH_SYNC_TRUST) != 0)
+    if (type == BOUGH_BLOB || (r->session.opts.flags & BOUGH_SYNC_TRUST) != 0)
         return BOUGH_OK;
     r->fsck.why = why;
     err = bough_fsck_object(&r->fsck, type, body);
@@ -282,7 +280,8 @@ static enum bough_err work_connect(struct receive *r, size_t budget)
     if (err == BOUGH_EAGAIN || (err && !r->connect.missing))
         return err;
     if (err)
-        bough_sync__commands_refuse(&r->commands, "missing necessary objects");
+        bough_sync__commands_refuse(&r->commands,
+            r->commands.shallow ? "shallow update not allowed" : "missing necessary objects");
     bough_sync__connect_fini(&r->connect);
     if (err) {
         bough_intake_close(r->intake); /* after the walk, which reads through it */

@@ -26,6 +26,7 @@ struct bough_sync__commands {
     struct bough_buf names;
     bool report, atomic, side_band, options, quiet;
     bool needs_pack; /* one of them is no deletion */
+    bool shallow;    /* the client's history ends somewhere */
 };
 
 void bough_sync__commands_init(struct bough_sync__commands *c, struct bough_mem *mem);
@@ -57,7 +58,7 @@ enum {
 struct bough_sync__connect {
     struct bough_sync__session *session;
     struct bough_store *view;        /* the quarantine over the store */
-    struct bough_sync__ids *objects; /* commits, trees and tags received */
+    struct bough_sync__ids *objects; /* those received, with their types */
     struct bough_sync__trees trees;
     struct bough_buf body;
     uint32_t left; /* rows still to be looked at in this phase */

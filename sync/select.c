@@ -3,7 +3,7 @@
  *
  *   start     wants and haves by type: commits into the queue, tags to what they point to
  *   commits   painting from both sides by date
- *   trees     of each commit to send, the oldest first, what its first parent's tree has not
+ *   trees     of each commit to send, the newest first, what the tree of a relative has not
  *   tags      annotated tags of what is sent, when the client asked for them
  *
  * Invariants.
@@ -11,9 +11,9 @@
  *   too, or it is CUT.  Painting ends when nothing is queued that might have to be sent and
  *   nothing that the client has is newer than the oldest commit to send: clocks that go backwards
  *   can make a commit be sent that the client has, never leave one out.
- * - A tree is walked against its first parent's tree only when that parent is COVERED (all of
- *   its tree is on the list or had) or had; else whole.  So everything reachable
- *   is either on the list or had, whatever the order of commits.
+ * - A tree is walked against that of a child or a parent only when the latter is COVERED (all of
+ *   its tree is on the list or had) or had; else whole.  So everything reachable is either on the
+ *   list or had, whatever the order of commits.
  * - What the client is found to have after it was put on the list stays there with HAVE, and is
  *   left out of the pack.
  */
@@ -296,7 +296,7 @@ static enum bough_err trees_entry(
 static enum bough_err loose_step(struct bough_sync__select *sel)
 {
     if (sel->at == sel->starts.n) {
-        sel->at = sel->commits.n;
+        sel->at = 0;
         sel->phase = BOUGH_SYNC__SELECT_TREES;
         return BOUGH_OK;
     }
@@ -311,10 +311,16 @@ static enum bough_err loose_step(struct bough_sync__select *sel)
     return err;
 }
 
+static uint32_t parent_row(
+    const struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t i)
+{
+    return sel->parents.items[node->at + i];
+}
+
 static uint64_t parent_flags(
     const struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t i)
 {
-    return bough_sync__flags(&sel->ids, sel->parents.items[node->at + i]);
+    return bough_sync__flags(&sel->ids, parent_row(sel, node, i));
 }
 
 /* The tree of parent number `i`. */
@@ -322,7 +328,7 @@ static enum bough_err parent_tree(
     struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t i, uint32_t *tree)
 {
     uint32_t parent;
-    enum bough_err err = node_get(sel, sel->parents.items[node->at + i], &parent);
+    enum bough_err err = node_get(sel, parent_row(sel, node, i), &parent);
     if (!err)
         *tree = sel->nodes[parent].tree;
     return err;
@@ -345,37 +351,63 @@ static enum bough_err tree_mark(
                                        : bough_sync__trees_push(&sel->trees, &id, &base_id);
 }
 
-/* Put the tree of a commit on the list, with all that its first parent's has not. */
-static enum bough_err tree_send(struct bough_sync__select *sel, const struct bough_sync__node *node)
+/* Whose tree to compare with: a first parent's that is had, else that of a child. */
+static enum bough_err tree_base(struct bough_sync__select *sel, const struct bough_sync__node *node,
+    bool *based, struct bough_oid *base)
 {
-    uint32_t base = 0;
-    bool based = node->n > 0 && (parent_flags(sel, node, 0) & (COVERED | HAVE)) != 0;
-    bool enter = false;
-    struct bough_oid id = bough_sync__ids_at(&sel->ids, node->tree);
-    sel->marking = false;
-    sel->trees.old = NULL;
-    enum bough_err err = trees_entry(sel, &id, BOUGH_TREE, based, &enter);
-    if (!err && enter && based)
-        err = parent_tree(sel, node, 0, &base);
-    if (err || !enter)
-        return err;
-    struct bough_oid base_id = {0};
-    if (based)
-        base_id = bough_sync__ids_at(&sel->ids, base);
-    return bough_sync__trees_push(&sel->trees, &id, &base_id);
+    uint32_t tree = 0;
+    enum bough_err err = BOUGH_OK;
+    bool parent = node->n > 0 && (parent_flags(sel, node, 0) & HAVE) != 0;
+    if (!parent && node->child != 0)
+        tree = sel->nodes[node->child - 1].tree;
+    else if (!parent)
+        parent = node->n > 0 && (parent_flags(sel, node, 0) & COVERED) != 0;
+    *based = parent || node->child != 0;
+    if (parent)
+        err = parent_tree(sel, node, 0, &tree);
+    if (!err && *based)
+        *base = bough_sync__ids_at(&sel->ids, tree);
+    return err;
 }
 
-/* One commit after the other, from the end of the list; each first marks, then sends. */
+/* Put the tree of a commit on the list, with all that a relative's has not. */
+static enum bough_err tree_send(struct bough_sync__select *sel, const struct bough_sync__node *node)
+{
+    bool enter = false, based = false;
+    struct bough_oid id = bough_sync__ids_at(&sel->ids, node->tree), base;
+    sel->marking = false;
+    sel->trees.old = NULL;
+    enum bough_err err = trees_entry(sel, &id, BOUGH_TREE, false, &enter);
+    if (!err && enter)
+        err = tree_base(sel, node, &based, &base);
+    if (err || !enter)
+        return err;
+    return bough_sync__trees_push(&sel->trees, &id, based ? &base : NULL);
+}
+
+/* This commit is covered: its parents, which come later, can be compared with it. */
+static void children_note(
+    struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t at)
+{
+    bough_sync__flag(&sel->ids, node->row, COVERED);
+    for (uint32_t i = 0; i < node->n; i++) {
+        uint64_t number = bough_sync__ids_get(&sel->ids, parent_row(sel, node, i));
+        if (number >> BOUGH_SYNC__BITS != 0)
+            sel->nodes[(number >> BOUGH_SYNC__BITS) - 1].child = at + 1;
+    }
+}
+
+/* One commit after the other; each first marks, then sends. */
 static enum bough_err trees_step(struct bough_sync__select *sel)
 {
-    if (sel->at == 0) {
+    if (sel->at == sel->commits.n) {
         sel->phase = sel->include_tags ? BOUGH_SYNC__SELECT_TAGS : BOUGH_SYNC__SELECT_DONE;
         return BOUGH_OK;
     }
-    struct bough_sync__node node = sel->nodes[sel->commits.items[sel->at - 1]];
-    uint64_t flags = bough_sync__flags(&sel->ids, node.row);
-    if ((flags & (HAVE | COVERED)) != 0) {
-        sel->at--;
+    uint32_t at = sel->commits.items[sel->at];
+    struct bough_sync__node node = sel->nodes[at];
+    if ((bough_sync__flags(&sel->ids, node.row) & (HAVE | COVERED)) != 0) {
+        sel->at++;
         sel->parent_at = 0;
         return BOUGH_OK;
     }
@@ -385,7 +417,7 @@ static enum bough_err trees_step(struct bough_sync__select *sel)
             return tree_mark(sel, &node, i);
     }
     /* Nothing else is walked before this tree is done, so it may be called covered now. */
-    bough_sync__flag(&sel->ids, node.row, COVERED);
+    children_note(sel, &node, at);
     return tree_send(sel, &node);
 }
 

@@ -109,6 +109,7 @@ static enum bough_err adopt_segment(struct bough_log *l, struct bough_log__intak
         err = BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "segment numbers are used up", NULL, 0);
     if (err)
         return err;
+    bough_log__view_end(x);
     x->seg.number = l->next_segment;
     x->seg.oid.segment = x->seg.number;
     x->seg.reverse.segment = x->seg.number;

@@ -2,7 +2,8 @@
  * bodies.c - a bounded cache of inflated objects, by where they are stored.
  *
  * A hash table with chains, and a list in the order of use.  Locators are
- * good until the store is closed, so nothing here ever grows old.
+ * good until the store is closed, so nothing here grows old but what is of segment 0: that
+ * is the quarantined segment looked through last, and is dropped before another one takes its place.
  */
 #include "store/log/inner.h"
 
@@ -58,6 +59,17 @@ void bough_log__bodies_drop(struct bough_log *l)
         drop_body(l, l->bodies.oldest);
 }
 
+void bough_log__bodies_drop_quarantined(struct bough_log *l)
+{
+    struct bough_log__body *next;
+
+    for (struct bough_log__body *b = l->bodies.oldest; b != NULL; b = next) {
+        next = b->newer;
+        if (bough_log__where_segment(b->where) == 0)
+            drop_body(l, b);
+    }
+}
+
 void bough_log__bodies_fini(struct bough_log *l)
 {
     bough_log__bodies_drop(l);
@@ -85,8 +97,7 @@ void bough_log__bodies_keep(
     size_t size = sizeof(struct bough_log__body) + body.len;
     struct bough_log__body *b;
 
-    if (body.len > c->limit / SHARE || bough_log__where_segment(where) == 0 ||
-        bough_log__bodies_find(l, where) != NULL)
+    if (body.len > c->limit / SHARE || bough_log__bodies_find(l, where) != NULL)
         return;
     while (c->oldest != NULL && c->used + size > c->limit)
         drop_body(l, c->oldest);

@@ -130,7 +130,8 @@ struct bough_log__bodies {
 
 enum bough_err bough_log__bodies_init(struct bough_log *l, size_t room);
 void bough_log__bodies_fini(struct bough_log *l);
-void bough_log__bodies_drop(struct bough_log *l); /* forget them all */
+void bough_log__bodies_drop(struct bough_log *l);             /* forget them all */
+void bough_log__bodies_drop_quarantined(struct bough_log *l); /* those of segment 0 */
 
 /* NULL: not there.  Borrowed until the next call of these. */
 const struct bough_log__body *bough_log__bodies_find(struct bough_log *l, uint64_t where);
@@ -618,6 +619,7 @@ struct bough_log {
     size_t segments, segment_cap;
     uint32_t next_segment, next_table;
     struct bough_log__segment *through; /* a quarantined segment that is looked through, or NULL */
+    struct bough_log__segment *looked;  /* the last one: whose bodies of segment 0 are cached */
 
     struct bough_log__table *table; /* oid tables in order */
     size_t tables, table_cap;
@@ -823,6 +825,7 @@ enum bough_err bough_log__intake_feed(
     struct bough_intake *in, struct bough_view bytes, size_t *used);
 enum bough_err bough_log__intake_step(struct bough_intake *in, uint64_t budget);
 void bough_log__intake_close(struct bough_intake *in);
+void bough_log__view_end(struct bough_log__intake *x); /* it is no longer quarantined */
 void bough_log__view_init(struct bough_log__intake *x);
 
 #endif

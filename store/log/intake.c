@@ -255,6 +255,7 @@ void bough_log__intake_close(struct bough_intake *in)
     struct bough_log__intake *x = intake_of(in);
     struct bough_log *l = x->log;
 
+    bough_log__view_end(x);
     compared_drop(x);
     bough_store__intake_close(x->core);
     bough_log__out_fini(&x->out);

@@ -387,9 +387,9 @@ static enum bough_err chain_down(struct bough_log *l, uint64_t where, struct cha
     }
 }
 
-/* `to` gets what the delta at `where` makes of `from`. */
+/* `to` gets what the delta at `where` makes of `from`, an object with that `*id8`. */
 static enum bough_err delta_up(struct bough_log *l, uint64_t where, const struct bough_buf *from,
-    struct bough_buf *delta, struct bough_buf *to)
+    struct bough_buf *delta, struct bough_buf *to, uint64_t *id8)
 {
     struct bough_log__entry e;
     struct bough_delta_reader r;
@@ -401,6 +401,7 @@ static enum bough_err delta_up(struct bough_log *l, uint64_t where, const struct
         err = bough_log__entry_inflate(l, &e, delta);
     if (err)
         return err;
+    *id8 = e.id8;
     if (bough_delta_open(&r, bough_buf_view(delta)) || r.base_len != from->len)
         return bough_log__corrupt(l, "a delta does not fit its base", where);
     if (r.result_len > l->store.object_max || r.result_len > SIZE_MAX / 2)
@@ -414,11 +415,15 @@ static enum bough_err delta_up(struct bough_log *l, uint64_t where, const struct
     return BOUGH_OK;
 }
 
-/* Apply the deltas of the chain, innermost first; the last one's result goes to `out`. */
-static enum bough_err chain_up(
-    struct bough_log *l, const struct chain *c, struct bough_buf *base, struct bough_buf *out)
+/*
+ * Apply the deltas of the chain, innermost first; the last one's result goes to `out`.  Those on
+ * the way are kept: who walks through history asks for them next.
+ */
+static enum bough_err chain_up(struct bough_log *l, const struct chain *c, enum bough_type type,
+    struct bough_buf *base, struct bough_buf *out)
 {
     struct bough_buf delta, next;
+    uint64_t id8 = 0;
     enum bough_err err = BOUGH_OK;
 
     bough_buf_init(&delta, l->mem);
@@ -427,11 +432,13 @@ static enum bough_err chain_up(
         struct bough_buf swap = *base;
 
         if (i == 1) {
-            err = delta_up(l, c->where[0], base, &delta, out);
+            err = delta_up(l, c->where[0], base, &delta, out, &id8);
             break;
         }
         bough_buf_clear(&next);
-        err = delta_up(l, c->where[i - 1], base, &delta, &next);
+        err = delta_up(l, c->where[i - 1], base, &delta, &next, &id8);
+        if (!err)
+            bough_log__bodies_keep(l, c->where[i - 1], id8, type, bough_buf_view(&next));
         *base = next;
         next = swap;
     }
@@ -465,7 +472,7 @@ enum bough_err bough_log__body_read(
         bough_buf_init(&base, l->mem);
         err = chain_down(l, where, &c, type, &base);
         if (!err)
-            err = chain_up(l, &c, &base, out);
+            err = chain_up(l, &c, *type, &base, out);
         bough_buf_fini(&base);
         bough_mem_free(l->mem, c.where, c.cap * sizeof *c.where);
     }

@@ -15,6 +15,9 @@ static struct bough_store *look(struct bough_store *view)
 {
     struct bough_log__intake *x = view_of(view);
 
+    if (x->log->looked != &x->seg)
+        bough_log__bodies_drop_quarantined(x->log);
+    x->log->looked = &x->seg;
     x->log->through = &x->seg;
     return &x->log->store;
 }
@@ -118,4 +121,12 @@ void bough_log__view_init(struct bough_log__intake *x)
         .read_only = true,
         .object_max = s->object_max,
     };
+}
+
+void bough_log__view_end(struct bough_log__intake *x)
+{
+    if (x->log->looked != &x->seg)
+        return;
+    bough_log__bodies_drop_quarantined(x->log);
+    x->log->looked = NULL;
 }

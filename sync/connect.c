@@ -2,6 +2,7 @@
  * connect.c - is all there that a received pack names, and does a branch move forward?
  *
  *   objects    is it there, of that type?
+ *   anchor     a tree here before, to compare the newest commits with
  *   commits    in the order of the pack, usually the newest first: each tree against a child's
  *   bare       trees that no received commit has; tags
  *   ancestor   a walk by date from one commit to another
@@ -83,6 +84,29 @@ static enum bough_err connect_entry(
 
 /* ---- Commits ---- */
 
+/* Look at a received commit for a parent that was here before. */
+static enum bough_err anchor_look(struct bough_sync__connect *c, uint32_t at)
+{
+    struct bough_commit commit;
+    int64_t date;
+    uint32_t row;
+    struct bough_oid id = bough_sync__ids_at(c->objects, at);
+    enum bough_err err = bough_sync__commit_read(c->view, &id, &c->body, &commit, &date);
+    if (err || commit.parents_n == 0)
+        return err;
+    struct bough_oid parent = bough_commit_parent(&commit, 0);
+    if (bough_sync__ids_find(c->objects, &parent, &row))
+        return BOUGH_OK;
+    err = must_have(c, &parent, BOUGH_COMMIT, &row);
+    if (!err)
+        err = bough_sync__commit_read(c->view, &parent, &c->body, &commit, &date);
+    if (!err) {
+        c->anchor = commit.tree;
+        c->left = 0;
+    }
+    return err;
+}
+
 /* The parents of a commit that is whole are compared with it, when their turn comes. */
 static void child_note(struct bough_sync__connect *c, uint32_t parent, uint32_t child)
 {
@@ -91,7 +115,7 @@ static void child_note(struct bough_sync__connect *c, uint32_t parent, uint32_t 
         bough_sync__ids_set(c->objects, parent, number | ((uint64_t)child + 1) << BOUGH_SYNC__BITS);
 }
 
-/* Whose tree to compare that of the commit in row `at` with; zero: nobody's is known. */
+/* Whose tree to compare that of the commit in row `at` with: a child's, a parent's, the anchor. */
 static enum bough_err base_tree(struct bough_sync__connect *c, uint32_t at,
     const struct bough_oid *parent, struct bough_oid *tree)
 {
@@ -100,7 +124,7 @@ static enum bough_err base_tree(struct bough_sync__connect *c, uint32_t at,
     uint32_t row;
     struct bough_oid relative;
     uint64_t child = bough_sync__ids_get(c->objects, at) >> BOUGH_SYNC__BITS;
-    *tree = (struct bough_oid){0};
+    *tree = c->anchor;
     if (child != 0)
         relative = bough_sync__ids_at(c->objects, (uint32_t)child - 1);
     else if (parent == NULL || (bough_sync__ids_find(c->objects, parent, &row) &&
@@ -165,15 +189,17 @@ static enum bough_err connect_one(struct bough_sync__connect *c, size_t *budget)
         return bough_sync__trees_step(&c->trees, budget);
     *budget -= OBJECT_COST < *budget ? OBJECT_COST : *budget;
     if (c->left == 0) {
-        c->bare = true;
+        c->bare = c->anchored;
+        c->anchored = true;
         c->left = c->objects->n;
         return BOUGH_OK;
     }
     uint32_t row = c->objects->n - c->left--;
     if (c->bare)
         return bare_check(c, row);
-    uint64_t type = bough_sync__ids_get(c->objects, row) & BOUGH_SYNC__TYPE_MASK;
-    return type == BOUGH_COMMIT ? commit_check(c, row) : BOUGH_OK;
+    if ((bough_sync__ids_get(c->objects, row) & BOUGH_SYNC__TYPE_MASK) != BOUGH_COMMIT)
+        return BOUGH_OK;
+    return c->anchored ? commit_check(c, row) : anchor_look(c, row);
 }
 
 enum bough_err bough_sync__connect_step(struct bough_sync__connect *c, size_t budget)

@@ -239,6 +239,7 @@ enum {
     BOUGH_SYNC__CUT = 1 << 5,     /* its parents are not looked at: shallow */
     BOUGH_SYNC__SEND = 1 << 6,    /* on the list of what is sent */
     BOUGH_SYNC__COVERED = 1 << 7, /* all of its tree is sent or had */
+    BOUGH_SYNC__BELOW = 1 << 10,  /* a commit on the list has it as a parent */
     BOUGH_SYNC__SENT = 1 << 8,    /* in the pack; the rest of the number says where */
     BOUGH_SYNC__BASE = 1 << 9,    /* waits in the pack's stack for its base */
     BOUGH_SYNC__BITS = 16,
@@ -264,6 +265,7 @@ struct bough_sync__select {
         uint32_t row, tree; /* rows in ids */
         uint32_t at, n;     /* its parents' rows in `parents` */
         uint32_t child;     /* a node that has it as a parent and is COVERED, plus one */
+        uint32_t anchor;    /* row of the tree of an ancestor that the client has, plus one */
     } * nodes;
     size_t nodes_n, nodes_cap;
     struct bough_sync__queue queue;
@@ -285,6 +287,8 @@ struct bough_sync__select {
         BOUGH_SYNC__SELECT_COMMITS,
         BOUGH_SYNC__SELECT_LIST,
         BOUGH_SYNC__SELECT_LOOSE,
+        BOUGH_SYNC__SELECT_ANCHORS,
+        BOUGH_SYNC__SELECT_MARKS,
         BOUGH_SYNC__SELECT_TREES,
         BOUGH_SYNC__SELECT_TAGS,
         BOUGH_SYNC__SELECT_DONE,

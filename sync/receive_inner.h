@@ -62,8 +62,11 @@ struct bough_sync__connect {
     struct bough_sync__trees trees;
     struct bough_buf body;
     uint32_t left; /* rows still to be looked at in this phase */
-    bool bare;     /* second phase: trees that no commit received has, and tags */
-    bool missing;  /* what failed is that an object is not there, or is another one */
+    bool anchored; /* first phase over: `anchor` was looked for */
+    struct bough_oid
+        anchor;   /* the tree of a commit here before that a received one has as parent */
+    bool bare;    /* last phase: trees that no commit received has, and tags */
+    bool missing; /* what failed is that an object is not there, or is another one */
 };
 
 void bough_sync__connect_init(struct bough_sync__connect *c, struct bough_sync__session *s,

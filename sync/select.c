@@ -3,6 +3,8 @@
  *
  *   start     wants and haves by type: commits into the queue, tags to what they point to
  *   commits   painting from both sides by date
+ *   anchors   for each commit to send, an ancestor's tree that the client has
+ *   marks     what the client has and the newest commits have no more
  *   trees     of each commit to send, the newest first, what the tree of a relative has not
  *   tags      annotated tags of what is sent, when the client asked for them
  *
@@ -29,6 +31,7 @@ enum { OBJECT_COST = 512, TAG_CHAIN_MAX = 64 };
 #define CUT     BOUGH_SYNC__CUT
 #define SEND    BOUGH_SYNC__SEND
 #define COVERED BOUGH_SYNC__COVERED
+#define BELOW   BOUGH_SYNC__BELOW
 
 static enum bough_err trees_entry(
     void *ctx, const struct bough_oid *id, enum bough_type type, bool paired, bool *enter);
@@ -296,8 +299,8 @@ static enum bough_err trees_entry(
 static enum bough_err loose_step(struct bough_sync__select *sel)
 {
     if (sel->at == sel->starts.n) {
-        sel->at = 0;
-        sel->phase = BOUGH_SYNC__SELECT_TREES;
+        sel->at = sel->commits.n;
+        sel->phase = BOUGH_SYNC__SELECT_ANCHORS;
         return BOUGH_OK;
     }
     struct bough_found found;
@@ -334,14 +337,42 @@ static enum bough_err parent_tree(
     return err;
 }
 
-/* Mark what the trees of a parent that the client has hold besides what this commit has too. */
-static enum bough_err tree_mark(
-    struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t i)
+/* ---- Anchors and marks ---- */
+
+/* From the old ones up: a parent that the client has, or what a parent is anchored to. */
+static enum bough_err anchors_step(struct bough_sync__select *sel)
 {
-    uint32_t base;
-    enum bough_err err = parent_tree(sel, node, i, &base);
-    if (err)
-        return err;
+    if (sel->at == 0) {
+        sel->phase = BOUGH_SYNC__SELECT_MARKS;
+        return BOUGH_OK;
+    }
+    uint32_t at = sel->commits.items[--sel->at];
+    struct bough_sync__node node = sel->nodes[at];
+    if ((bough_sync__flags(&sel->ids, node.row) & HAVE) != 0)
+        return BOUGH_OK;
+    for (uint32_t i = 0; i < node.n; i++) {
+        uint32_t tree = 0;
+        uint64_t number = bough_sync__ids_get(&sel->ids, parent_row(sel, &node, i));
+        bough_sync__flag(&sel->ids, parent_row(sel, &node, i), BELOW);
+        if (node.anchor != 0)
+            continue;
+        if ((number & HAVE) != 0) {
+            enum bough_err err = parent_tree(sel, &node, i, &tree);
+            if (err)
+                return err;
+            node.anchor = tree + 1;
+        } else if (number >> BOUGH_SYNC__BITS != 0) {
+            node.anchor = sel->nodes[(number >> BOUGH_SYNC__BITS) - 1].anchor;
+        }
+    }
+    sel->nodes[at].anchor = node.anchor;
+    return BOUGH_OK;
+}
+
+/* Mark what a tree that the client has (row `base`) holds and the tree of this commit does not. */
+static enum bough_err tree_mark(
+    struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t base)
+{
     struct bough_oid base_id = bough_sync__ids_at(&sel->ids, base);
     struct bough_oid id = bough_sync__ids_at(&sel->ids, node->tree);
     bough_sync__flag(&sel->ids, base, HAVE);
@@ -351,20 +382,49 @@ static enum bough_err tree_mark(
                                        : bough_sync__trees_push(&sel->trees, &id, &base_id);
 }
 
-/* Whose tree to compare with: a first parent's that is had, else that of a child. */
+/* The newest against their anchors, and each commit against parents that the client has. */
+static enum bough_err marks_step(struct bough_sync__select *sel)
+{
+    if (sel->at == sel->commits.n) {
+        sel->at = 0;
+        sel->marking = false;
+        sel->trees.old = NULL;
+        sel->phase = BOUGH_SYNC__SELECT_TREES;
+        return BOUGH_OK;
+    }
+    const struct bough_sync__node node = sel->nodes[sel->commits.items[sel->at]];
+    uint64_t flags = bough_sync__flags(&sel->ids, node.row);
+    while ((flags & HAVE) == 0 && sel->parent_at < node.n) {
+        uint32_t i = sel->parent_at++, tree = 0;
+        if ((parent_flags(sel, &node, i) & HAVE) == 0)
+            continue;
+        enum bough_err err = parent_tree(sel, &node, i, &tree);
+        return err ? err : tree_mark(sel, &node, tree);
+    }
+    sel->at++;
+    sel->parent_at = 0;
+    if ((flags & (HAVE | BELOW)) == 0 && node.anchor != 0)
+        return tree_mark(sel, &node, node.anchor - 1);
+    return BOUGH_OK;
+}
+
+/* ---- Trees of commits ---- */
+
+/* Whose tree to compare with: a child's, else the anchor, else a parent's that is covered. */
 static enum bough_err tree_base(struct bough_sync__select *sel, const struct bough_sync__node *node,
     bool *based, struct bough_oid *base)
 {
     uint32_t tree = 0;
     enum bough_err err = BOUGH_OK;
-    bool parent = node->n > 0 && (parent_flags(sel, node, 0) & HAVE) != 0;
-    if (!parent && node->child != 0)
+    *based = true;
+    if (node->child != 0)
         tree = sel->nodes[node->child - 1].tree;
-    else if (!parent)
-        parent = node->n > 0 && (parent_flags(sel, node, 0) & COVERED) != 0;
-    *based = parent || node->child != 0;
-    if (parent)
+    else if (node->anchor != 0)
+        tree = node->anchor - 1;
+    else if (node->n > 0 && (parent_flags(sel, node, 0) & COVERED) != 0)
         err = parent_tree(sel, node, 0, &tree);
+    else
+        *based = false;
     if (!err && *based)
         *base = bough_sync__ids_at(&sel->ids, tree);
     return err;
@@ -375,8 +435,6 @@ static enum bough_err tree_send(struct bough_sync__select *sel, const struct bou
 {
     bool enter = false, based = false;
     struct bough_oid id = bough_sync__ids_at(&sel->ids, node->tree), base;
-    sel->marking = false;
-    sel->trees.old = NULL;
     enum bough_err err = trees_entry(sel, &id, BOUGH_TREE, false, &enter);
     if (!err && enter)
         err = tree_base(sel, node, &based, &base);
@@ -397,25 +455,16 @@ static void children_note(
     }
 }
 
-/* One commit after the other; each first marks, then sends. */
 static enum bough_err trees_step(struct bough_sync__select *sel)
 {
     if (sel->at == sel->commits.n) {
         sel->phase = sel->include_tags ? BOUGH_SYNC__SELECT_TAGS : BOUGH_SYNC__SELECT_DONE;
         return BOUGH_OK;
     }
-    uint32_t at = sel->commits.items[sel->at];
+    uint32_t at = sel->commits.items[sel->at++];
     struct bough_sync__node node = sel->nodes[at];
-    if ((bough_sync__flags(&sel->ids, node.row) & (HAVE | COVERED)) != 0) {
-        sel->at++;
-        sel->parent_at = 0;
+    if ((bough_sync__flags(&sel->ids, node.row) & (HAVE | COVERED)) != 0)
         return BOUGH_OK;
-    }
-    while (sel->parent_at < node.n) {
-        uint32_t i = sel->parent_at++;
-        if ((parent_flags(sel, &node, i) & HAVE) != 0)
-            return tree_mark(sel, &node, i);
-    }
     /* Nothing else is walked before this tree is done, so it may be called covered now. */
     children_note(sel, &node, at);
     return tree_send(sel, &node);
@@ -491,6 +540,10 @@ static enum bough_err select_one(struct bough_sync__select *sel, size_t *budget)
         return list_step(sel);
     case BOUGH_SYNC__SELECT_LOOSE:
         return loose_step(sel);
+    case BOUGH_SYNC__SELECT_ANCHORS:
+        return anchors_step(sel);
+    case BOUGH_SYNC__SELECT_MARKS:
+        return marks_step(sel);
     case BOUGH_SYNC__SELECT_TREES:
         return trees_step(sel);
     case BOUGH_SYNC__SELECT_TAGS:

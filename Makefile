@@ -48,7 +48,7 @@ WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wundef -Wcast-qual
 VARIANT_release := -O2
 VARIANT_asan    := -O1 -Wno-maybe-uninitialized -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 VARIANT_tsan    := -O1 -Wno-maybe-uninitialized -fsanitize=thread -fno-omit-frame-pointer
-VARIANT_fuzz    := -O1 -DBOUGH_FUZZING -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+VARIANT_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
                    -fno-omit-frame-pointer
 ifndef VARIANT_$(VARIANT)
 $(error VARIANT is release, asan, tsan or fuzz)

@@ -305,7 +305,7 @@ static enum bough_err batch_next(struct bough_kv *kv, struct bough_view path,
 {
     struct batch *b = (struct batch *)kv;
 
-    if (path_note(b, path))
+    if (!kv->writing && path_note(b, path))
         return BOUGH_ENOMEM;
     return b->work->cls->next(b->work, path, after, out);
 }

@@ -503,6 +503,48 @@ static enum bough_err rename_fits(struct bough_kv *kv, const struct rename *r)
     return BOUGH_OK;
 }
 
+static size_t path_depth(struct bough_view path)
+{
+    struct bough_view name;
+    size_t n = 0;
+
+    while (bough_kv__segment_next(&path, &name))
+        n++;
+    return n;
+}
+
+/* What a dictionary that is moved adds to the keys below it. */
+struct reach {
+    struct bough_kv *kv;
+    ptrdiff_t bytes, segments;
+};
+
+static enum bough_err reach_check(void *ctx, const struct bough_kv_entry *e)
+{
+    const struct reach *r = ctx;
+
+    if ((ptrdiff_t)e->key.len + r->bytes > BOUGH_PATH_MAX)
+        return bough_kv__why(&r->kv->why, BOUGH_ETOOBIG, "path over 4,096 bytes", e->key);
+    if ((ptrdiff_t)path_depth(e->key) + r->segments > BOUGH_DEPTH_MAX)
+        return bough_kv__why(&r->kv->why, BOUGH_ETOOBIG, "path deeper than 128", e->key);
+    return BOUGH_OK;
+}
+
+/* Do the keys below a dictionary stay within the limits where it goes? */
+static enum bough_err rename_reach(struct bough_kv *kv, const struct rename *r)
+{
+    struct reach reach = {kv, (ptrdiff_t)r->to.path.len - (ptrdiff_t)r->from.path.len,
+        (ptrdiff_t)path_depth(r->to.path) - (ptrdiff_t)path_depth(r->from.path)};
+    enum bough_err err;
+
+    if (r->from.node.kind != BOUGH_NODE_DICT || (reach.bytes <= 0 && reach.segments <= 0))
+        return BOUGH_OK;
+    kv->writing = true;
+    err = bough_kv_fold(kv, r->from.path, 0, reach_check, &reach);
+    kv->writing = false;
+    return err;
+}
+
 /* The destination, once the source is known to be there. */
 static enum bough_err rename_run(struct bough_kv *kv, struct rename *r, struct bough_view asked)
 {
@@ -512,6 +554,8 @@ static enum bough_err rename_run(struct bough_kv *kv, struct rename *r, struct b
     if (err || bough_view_eq(r->from.path, r->to.path))
         return err;
     err = rename_fits(kv, r);
+    if (!err)
+        err = rename_reach(kv, r);
     if (err)
         return err;
     if (kv->cls->move == NULL)

@@ -11,6 +11,7 @@
  *      l->txn.index.  So the locator of an object is known as soon as it is put.
  *   2. A frame is written once, onto granules that hold nothing of the chain.
  *   3. The next zone is named by a frame (or root) before the log goes there.
+ *   4. Where the log leaves a zone no frame stands that would continue the chain there.
  */
 #include "store/log/inner.h"
 
@@ -30,6 +31,24 @@ void bough_log__next_zone(struct bough_log *l)
         l->head.next = zone;
 }
 
+/* The next frame goes elsewhere: one of a transaction that was given up must not stand here, for
+   it would continue the chain. */
+static enum bough_err given_up_wipe(struct bough_log *l)
+{
+    uint8_t *zeros;
+    enum bough_err err;
+
+    if (l->given_up != l->head.seq || l->head.at >= l->geo.zone)
+        return BOUGH_OK;
+    zeros = bough_mem_zalloc(l->mem, 1, l->geo.granule);
+    if (zeros == NULL)
+        return BOUGH_ENOMEM;
+    err = bough_log__write(
+        l, (uint64_t)l->head.zone * l->geo.zone + l->head.at, zeros, l->geo.granule, false);
+    bough_mem_free(l->mem, zeros, l->geo.granule);
+    return err;
+}
+
 static enum bough_err zone_switch(struct bough_log *l)
 {
     struct bough_log__segment seg = {.number = l->next_segment, .zone = l->head.next};
@@ -39,7 +58,9 @@ static enum bough_err zone_switch(struct bough_log *l)
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "the device is full", NULL, 0);
     if (seg.number > BOUGH_LOG__SEGMENT_MAX)
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "segment numbers are used up", NULL, 0);
-    err = bough_log__segment_add(l, &seg);
+    err = given_up_wipe(l);
+    if (!err)
+        err = bough_log__segment_add(l, &seg);
     if (err)
         return err;
     l->head.segment = seg.number;

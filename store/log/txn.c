@@ -8,7 +8,7 @@
  *
  * Whatever a transaction wrote before its last frame is not in the chain yet:
  * frames without a LAST one, and zones that only they use.  Abort takes the head back, and
- * the next transaction writes over them.
+ * the next transaction writes over them, or wipes the first of them before it goes elsewhere.
  */
 #include "git/entry.h"
 #include "store/log/inner.h"
@@ -358,6 +358,8 @@ static void txn_undo(struct bough_log *l)
 {
     struct bough_log__txn *t = &l->txn;
 
+    if (t->began)
+        l->given_up = t->start.seq;
     if (l->head.zone != t->start.zone)
         l->prepared_to = l->prepared_next = 0; /* somewhere, but not here */
     if (l->head.next != 0 && l->head.next != t->start.next)

@@ -126,6 +126,44 @@ static void assert_sound(struct fix *f)
     OK(bough_store_check(f->s, no_report, NULL));
 }
 
+/* Bytes that do not shrink. */
+static void put_noise(struct bough_txn *t, uint32_t *seed, size_t len, struct bough_oid *id)
+{
+    static uint8_t noise[ZONE];
+
+    for (size_t i = 0; i < len; i++) {
+        *seed = *seed * 1664525 + 1013904223;
+        noise[i] = (uint8_t)(*seed >> 24);
+    }
+    OK(bough_txn_put(t, BOUGH_BLOB, bough_view(noise, len), id));
+}
+
+/* Frames of the aborted one stand where the next would go, if it fitted there. */
+static void test_log__what_comes_behind_an_abort_is_found_again(void **state)
+{
+    enum { ROUNDS = 60 };
+    struct fix *f = *state;
+    struct bough_oid id[ROUNDS], given_up;
+    uint32_t seed = 7;
+
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        struct bough_txn *t;
+
+        OK(bough_txn_begin(f->s, &t));
+        for (int k = 0; k < 30; k++)
+            put_noise(t, &seed, 3000, &given_up);
+        bough_txn_abort(t);
+        OK(bough_txn_begin(f->s, &t));
+        put_noise(t, &seed, 30000 + i * 1000, &id[i]);
+        OK(bough_txn_commit(t, i % 3 == 0 ? BOUGH_DURABLE_LATER : BOUGH_DURABLE_NOW));
+        reopen(f);
+        for (uint32_t k = 0; k <= i; k++)
+            OK(bough_store_has(f->s, &id[k]));
+    }
+    assert_int_equal(bough_store_has(f->s, &given_up), BOUGH_ENOENT);
+    assert_sound(f);
+}
+
 static void test_log__a_long_transaction_takes_bounded_memory(void **state)
 {
     enum { LONG = 15000 };
@@ -327,6 +365,8 @@ static void test_log__a_frame_is_as_documented(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_log__what_comes_behind_an_abort_is_found_again, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_log__a_long_transaction_takes_bounded_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log__a_long_transaction_is_replayed, setup, teardown),

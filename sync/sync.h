@@ -29,6 +29,11 @@
  * the client drains it.  feed() takes nothing but in INPUT, so that a slow store slows the
  * sender down.  What one session may hold in memory follows from its limits.
  *
+ * After DONE or FAILED the client may still be sending: read on and drop for a while before
+ * closing a socket, or the reset takes the last words away.  A caller who gathers
+ * (bough_repo_gather_begin) ends the gathering before it sends what was pulled since: a push is
+ * reported when its refs were updated, which is durable then only without a gathering.
+ *
  * A session uses its repository between other calls on it: refs may move, objects and commits
  * may come while it waits.  It must be closed before the repository, and before anything takes
  * objects away.

@@ -13,10 +13,39 @@ struct value_source {
     struct bough_source src;
     struct bough_kv *kv;
     struct bough_view key;
-    uint64_t at;
+    uint64_t size, at;
+    bool watched;               /* it is read in pieces, and may change between them */
+    struct bough_modified last; /* when it had changed at first */
     struct bough_buf piece;
     size_t used;
 };
+
+/* A place that has no snapshots may change while it is read; who reads on must see one value. */
+static enum bough_err value_watch(struct value_source *v)
+{
+    enum bough_err err = BOUGH_OK;
+
+    v->watched = v->size > BOUGH_KV__PIECE && (v->kv->caps & BOUGH_KV_SNAPSHOT) == 0 &&
+                 v->kv->cls->last_modified != NULL;
+    if (v->watched)
+        err = bough_kv_last_modified(v->kv, v->key, &v->last);
+    return err;
+}
+
+/* Is it still the same? */
+static enum bough_err value_still(struct value_source *v)
+{
+    struct bough_modified now;
+    uint64_t size;
+    enum bough_err err = bough_kv_size(v->kv, v->key, &size);
+
+    if (!err)
+        err = bough_kv_last_modified(v->kv, v->key, &now);
+    if (!err &&
+        (size != v->size || now.time.sec != v->last.time.sec || now.time.nsec != v->last.time.nsec))
+        err = bough_kv__why(&v->kv->why, BOUGH_ETEST, "it changed while it was read", v->key);
+    return err;
+}
 
 static enum bough_err value_peek(struct bough_source *src, struct bough_view *out)
 {
@@ -27,6 +56,8 @@ static enum bough_err value_peek(struct bough_source *src, struct bough_view *ou
         bough_buf_clear(&v->piece);
         v->used = 0;
         err = bough_kv_get_part(v->kv, v->key, v->at, BOUGH_KV__PIECE, &v->piece);
+        if (!err && v->watched && v->at + v->piece.len >= v->size)
+            err = value_still(v);
     }
     *out = bough_view(v->piece.ptr + v->used, v->piece.len - v->used);
     return err;
@@ -67,9 +98,10 @@ static enum bough_err copy_value(struct copy *c, struct bough_view key, uint32_t
     struct bough_set_opts opts = {
         .has_mode = (c->dst->caps & BOUGH_KV_MODE) != 0, .mode = bough_kv__mode_of(git_mode)};
     struct value_source v = {.src = {&value_class}, .kv = c->src, .key = key};
-    uint64_t size;
-    enum bough_err err = bough_kv_size(c->src, key, &size);
+    enum bough_err err = bough_kv_size(c->src, key, &v.size);
 
+    if (!err)
+        err = value_watch(&v);
     if (!err)
         err = copy_key(c, key);
     if (err) {
@@ -77,10 +109,10 @@ static enum bough_err copy_value(struct copy *c, struct bough_view key, uint32_t
         return err;
     }
     bough_buf_init(&v.piece, c->src->env->mem);
-    err = bough_kv_set_stream(c->dst, bough_buf_view(&c->key), size, &v.src, &opts);
+    err = bough_kv_set_stream(c->dst, bough_buf_view(&c->key), v.size, &v.src, &opts);
     bough_buf_fini(&v.piece);
     if (!err && c->progress != NULL)
-        c->progress(c->ctx, bough_buf_view(&c->key), size);
+        c->progress(c->ctx, bough_buf_view(&c->key), v.size);
     return err;
 }
 

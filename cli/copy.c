@@ -167,7 +167,11 @@ static int export_run(struct cli *cli, const struct cli_place *p, const char *ke
     err = bough_kv_dir_open(&cli->env, dir, true, &dst);
     if (err)
         return say_error(err, dir, NULL);
-    err = bough_kv_copy(p->kv, p->path, dst, bough_view("", 0), progress, &n);
+    err = bough_kv_dir_sync(dst, true);
+    if (!err)
+        err = bough_kv_copy(p->kv, p->path, dst, bough_view("", 0), progress, &n);
+    if (!err)
+        err = bough_kv_dir_sync(dst, false);
     code = copied(err, "export", &dst->why, n);
     bough_kv_close(dst);
     return code;

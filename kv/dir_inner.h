@@ -16,8 +16,9 @@
  *
  * How a write is done.  What is new is made and synced in the stage, then put in place by one
  * rename(2), then the folder is synced.  What is removed whole goes into the stage by one rename,
- * too, and is taken apart there.  The stage is a folder at the root that no key can name; it is
- * there while somebody writes, and what a crash left in it goes with the next write.
+ * too, and is taken apart there.  The stage is a folder at the root that no key can name, with a folder
+ * in it for each handle that has written; it is there as long as one of them is open, and what a crash
+ * left in it goes with the first write of the next.
  */
 #ifndef BOUGH_KV_DIR_INNER_H
 #define BOUGH_KV_DIR_INNER_H
@@ -53,6 +54,8 @@ struct bough_kv__listing {
 struct bough_kv__dir {
     struct bough_kv kv;
     int root;
+    int stage, own; /* the stage, a folder of one's own in it; -1 before the first write */
+    bool later;     /* new values wait for bough_kv_dir_sync() */
     struct bough_kv__info info;
     struct bough_kv__listing lists[BOUGH_KV__LISTINGS]; /* by depth: a walk keeps those above it */
 };
@@ -128,13 +131,17 @@ void bough_kv__listing_fini(struct bough_kv__listing *l);
 struct bough_kv__stage {
     struct bough_kv__dir *d;
     int fd;
+    bool left; /* something in it is to go */
 };
 
-/* The place's stage, shared with whoever writes at the same time; an errno, or 0. */
+/* The handle's own folder in the stage, for one write; an errno, or 0. */
 int bough_kv__stage_open(struct bough_kv__dir *d, struct bough_kv__stage *out);
 
-/* Empty it and take it away, unless somebody else is in it. */
+/* What is left in it goes. */
 void bough_kv__stage_close(struct bough_kv__stage *s);
+
+/* The handle's folder goes, and the stage unless others are in it. */
+void bough_kv__stage_end(struct bough_kv__dir *d);
 
 enum { BOUGH_KV__STAGE_NAME = 24 }; /* bytes of a name in a stage, with a NUL */
 

@@ -4,7 +4,7 @@
  *   errors      from the system's to ours
  *   ways        along a path, folder by folder
  *   looking     find, last_modified
- *   handles     open, again, close
+ *   handles     open, again, close, sync
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -246,6 +246,7 @@ static enum bough_err handle_new(const struct bough_env *env, int root, struct b
         &d->kv, &dir_class, env, BOUGH_SHA1, BOUGH_KV_WRITE | BOUGH_KV_MODE | BOUGH_KV_HANDLES);
     bough_kv__info_init(&d->info, env->mem);
     d->root = root;
+    d->stage = d->own = -1;
     for (size_t i = 0; i < BOUGH_KV__LISTINGS; i++) {
         bough_buf_init(&d->lists[i].path, env->mem);
         bough_buf_init(&d->lists[i].from, env->mem);
@@ -261,6 +262,7 @@ static void dir_close(struct bough_kv *kv)
 
     for (size_t i = 0; i < BOUGH_KV__LISTINGS; i++)
         bough_kv__listing_fini(&d->lists[i]);
+    bough_kv__stage_end(d);
     bough_kv__info_fini(&d->info);
     close(d->root);
     bough_mem_free(kv->env->mem, d, sizeof *d);
@@ -331,4 +333,16 @@ enum bough_err bough_kv_dir_open(
     if (no == ENOTDIR)
         return BOUGH_EDICT;
     return no != 0 ? err_of(no, &what) : handle_new(env, root, out);
+}
+
+enum bough_err bough_kv_dir_sync(struct bough_kv *dir, bool later)
+{
+    struct bough_kv__dir *d = bough_kv__dir_of(dir);
+    bool was = d->later;
+
+    BOUGH_ASSERT(dir->cls == &dir_class);
+    d->later = later;
+    if (!was || later || syncfs(d->root) == 0)
+        return BOUGH_OK;
+    return bough_kv__dir_fail(d, errno, bough_view("", 0));
 }

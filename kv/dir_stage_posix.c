@@ -3,11 +3,12 @@
  *
  *   names
  *   sweeping    everything in the stage goes, however deep
- *   opening, closing
+ *   a write     opening, closing
+ *   a handle    its folder, from its first write to its end
  *
- * Whoever writes holds a shared lock on the stage; who gets the lock alone, on the folder that the
- * root still names, knows that what is in it belongs to nobody.  Hosts without locks on folders keep
- * what crashes leave.
+ * A handle that has written holds a shared lock on the stage; who gets the lock alone, on the folder
+ * that the root still names, knows that what is in it belongs to nobody.  Hosts without locks on
+ * folders keep what crashes leave.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,7 +85,14 @@ static bool sweep_pass(struct bough_kv__stage *s)
     return went;
 }
 
-/* ---- Opening, closing ---- */
+/* All that can go goes. */
+static void sweep(struct bough_kv__stage *s)
+{
+    while (sweep_pass(s))
+        ;
+}
+
+/* ---- A handle ---- */
 
 static int lock(int fd, int how)
 {
@@ -105,32 +113,71 @@ static bool stage_is(const struct bough_kv__dir *d, int fd)
            a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-int bough_kv__stage_open(struct bough_kv__dir *d, struct bough_kv__stage *out)
+/* Make and share the stage, emptied if nobody is in it. */
+static int stage_enter(struct bough_kv__dir *d)
 {
     for (;;) {
-        int fd;
+        struct bough_kv__stage s = {.d = d};
 
         if (mkdirat(d->root, BOUGH_KV__STAGE, 0700) != 0 && errno != EEXIST)
             return errno;
-        fd = bough_kv__dir_open_at(d->root, BOUGH_KV__STAGE);
-        if (fd < 0 && errno == ENOENT)
+        s.fd = bough_kv__dir_open_at(d->root, BOUGH_KV__STAGE);
+        if (s.fd < 0 && errno == ENOENT)
             continue; /* its last user took it away */
-        if (fd < 0)
+        if (s.fd < 0)
             return errno;
-        lock(fd, LOCK_SH);
-        if (stage_is(d, fd)) {
-            *out = (struct bough_kv__stage){d, fd};
+        if (lock(s.fd, LOCK_EX | LOCK_NB) == 0 && stage_is(d, s.fd))
+            sweep(&s);
+        lock(s.fd, LOCK_SH);
+        if (stage_is(d, s.fd)) {
+            d->stage = s.fd;
             return 0;
         }
-        close(fd);
+        close(s.fd);
     }
+}
+
+void bough_kv__stage_end(struct bough_kv__dir *d)
+{
+    struct bough_kv__stage s = {.d = d, .fd = d->stage};
+
+    if (d->own >= 0)
+        close(d->own);
+    if (d->stage < 0)
+        return;
+    if (lock(s.fd, LOCK_EX | LOCK_NB) == 0 && stage_is(d, s.fd)) {
+        sweep(&s);
+        unlinkat(d->root, BOUGH_KV__STAGE, AT_REMOVEDIR);
+    }
+    close(d->stage);
+    d->stage = d->own = -1;
+}
+
+/* ---- A write ---- */
+
+int bough_kv__stage_open(struct bough_kv__dir *d, struct bough_kv__stage *out)
+{
+    char name[BOUGH_KV__STAGE_NAME];
+    struct stat st;
+    int no = 0;
+
+    if (d->own >= 0 && (fstat(d->own, &st) != 0 || st.st_nlink == 0))
+        bough_kv__stage_end(d); /* somebody tidied the host */
+    if (d->stage < 0)
+        no = stage_enter(d);
+    if (no == 0 && d->own < 0) {
+        *out = (struct bough_kv__stage){.d = d, .fd = d->stage};
+        bough_kv__stage_name(out, name);
+        if (mkdirat(d->stage, name, 0700) == 0)
+            d->own = bough_kv__dir_open_at(d->stage, name);
+        no = d->own < 0 ? errno : 0;
+    }
+    *out = (struct bough_kv__stage){.d = d, .fd = d->own};
+    return no;
 }
 
 void bough_kv__stage_close(struct bough_kv__stage *s)
 {
-    if (lock(s->fd, LOCK_EX | LOCK_NB) == 0 && stage_is(s->d, s->fd)) {
-        while (unlinkat(s->d->root, BOUGH_KV__STAGE, AT_REMOVEDIR) != 0 && sweep_pass(s))
-            ;
-    }
-    close(s->fd);
+    if (s->left)
+        sweep(s);
 }

@@ -26,7 +26,13 @@ struct value {
     uint32_t mode;
     uint64_t size;
     struct bough_source *src;
+    bool later; /* no syncs: it is new, and bough_kv_dir_sync() will come */
 };
+
+static int sync_of(const struct value *v, int fd)
+{
+    return v->later || fsync(fd) == 0 ? 0 : errno;
+}
 
 static int write_all(int fd, struct bough_view bytes)
 {
@@ -91,8 +97,8 @@ static enum bough_err file_make(
     if (!err && no == 0 && exec && (st.st_mode & S_IXUSR) == 0 &&
         fchmod(fd, (st.st_mode & 0777) | S_IXUSR) != 0)
         no = errno;
-    if (!err && no == 0 && (futimens(fd, times) != 0 || fsync(fd) != 0))
-        no = errno;
+    if (!err && no == 0)
+        no = futimens(fd, times) != 0 ? errno : sync_of(v, fd);
     if (fd >= 0)
         close(fd);
     return err ? err : no != 0 ? bough_kv__dir_fail(d, no, v->path) : BOUGH_OK;
@@ -123,21 +129,28 @@ static enum bough_err link_make(
 
 /* ---- Chains ---- */
 
+/* Where something is: a folder and a name. */
+struct spot {
+    int fd;
+    const char *name;
+};
+
 /*
- * Make the folder `name` in `at`, and in it those that `rest` names but for its last segment, each
- * synced into the one above.  `*out` is the last one, `last` that segment; an errno, or 0.
+ * Make the folder `top`, and in it those that `rest` names but for its last segment, each synced into
+ * the one above unless that is for `later`.  `*out` is the last one, `last` that segment; without
+ * `rest` there is nothing to make.  An errno, or 0.
  */
 static int chain_make(
-    int at, const char *name, struct bough_view rest, int *out, char last[BOUGH_KV__NAME_ROOM])
+    struct spot top, struct bough_view rest, bool later, int *out, char last[BOUGH_KV__NAME_ROOM])
 {
     struct bough_view segment;
-    int fd = at, no = 0;
+    int at = top.fd, fd = at, no = 0;
 
-    memcpy(last, name, strlen(name) + 1);
+    memcpy(last, top.name, strlen(top.name) + 1);
     while (no == 0 && bough_kv__segment_next(&rest, &segment)) {
         int next = -1;
 
-        if ((mkdirat(fd, last, 0777) == 0 || errno == EEXIST) && fsync(fd) == 0)
+        if ((mkdirat(fd, last, 0777) == 0 || errno == EEXIST) && (later || fsync(fd) == 0))
             next = bough_kv__dir_open_at(fd, last);
         no = next < 0 ? errno : 0;
         if (no == 0 && fd != at)
@@ -170,18 +183,13 @@ static void chain_prune(struct bough_kv__dir *d, struct bough_view path, size_t 
 
 /* ---- Places ---- */
 
-/* Where something is: a folder and a name. */
-struct spot {
-    int fd;
-    const char *name;
-};
-
 /* What stands at `to` goes into the stage, `from` takes its place; failed, all is as before. */
 static int spot_replace(struct bough_kv__stage *s, struct spot from, struct spot to)
 {
     char old[BOUGH_KV__STAGE_NAME];
     int no;
 
+    s->left = true;
 #ifdef RENAME_EXCHANGE
     if (from.fd == s->fd && renameat2(from.fd, from.name, to.fd, to.name, RENAME_EXCHANGE) == 0)
         return 0;
@@ -198,8 +206,10 @@ static int spot_replace(struct bough_kv__stage *s, struct spot from, struct spot
 /* Put `from` in the place of whatever is at `to`. */
 static int spot_take(struct bough_kv__stage *s, struct spot from, struct spot to)
 {
-    if (renameat(from.fd, from.name, to.fd, to.name) == 0)
+    if (renameat(from.fd, from.name, to.fd, to.name) == 0) {
+        s->left = false;
         return 0;
+    }
     if (errno != EISDIR && errno != ENOTDIR && errno != ENOTEMPTY && errno != EEXIST)
         return errno;
     return spot_replace(s, from, to);
@@ -216,18 +226,20 @@ static enum bough_err value_make(struct bough_kv__dir *d, struct bough_kv__stage
     enum bough_err err;
 
     bough_kv__stage_name(s, made);
-    no = chain_make(s->fd, made, w->rest, &fd, name);
+    s->left = true;
+    no = chain_make((struct spot){s->fd, made}, w->rest, v->later, &fd, name);
     if (no != 0)
         return bough_kv__dir_fail(d, no, v->path);
     err = v->mode == BOUGH_KV__LINK ? link_make(d, fd, name, v) : file_make(d, fd, name, v);
-    if (!err && (fd != s->fd || v->mode == BOUGH_KV__LINK) && fsync(fd) != 0)
-        err = bough_kv__dir_fail(d, errno, v->path);
+    no = !err && (fd != s->fd || v->mode == BOUGH_KV__LINK) ? sync_of(v, fd) : 0;
+    if (no != 0)
+        err = bough_kv__dir_fail(d, no, v->path);
     if (fd != s->fd)
         close(fd);
     if (!err) {
         no = spot_take(s, (struct spot){s->fd, made}, (struct spot){w->fd, w->name});
-        if (no == 0 && fsync(w->fd) != 0)
-            no = errno;
+        if (no == 0)
+            no = sync_of(v, w->fd);
         err = no != 0 ? bough_kv__dir_fail(d, no, v->path) : BOUGH_OK;
     }
     return err;
@@ -261,7 +273,7 @@ static bool file_same(int fd, struct bough_view bytes)
 }
 
 /* Is there a value of this mode with these bytes, for good?  False when that cannot be told. */
-static bool value_same(const struct bough_kv__way *w, const struct bough_write *write)
+static bool value_same(const struct bough_kv__way *w, const struct bough_write *write, bool later)
 {
     char target[PATH_MAX];
     struct stat st;
@@ -277,29 +289,31 @@ static bool value_same(const struct bough_kv__way *w, const struct bough_write *
         same = got > 0 && bough_view_eq(bough_view(target, (size_t)got), write->bytes);
     } else {
         fd = openat(w->fd, w->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        same = fd >= 0 && file_same(fd, write->bytes) && fsync(fd) == 0;
+        same = fd >= 0 && file_same(fd, write->bytes) && (later || fsync(fd) == 0);
         if (fd >= 0)
             close(fd);
     }
-    return same && fsync(w->fd) == 0;
+    return same && (later || fsync(w->fd) == 0);
 }
 
 /* `same` may be NULL: the write that `v` is of, done already if its value is there. */
 static enum bough_err value_set(
-    struct bough_kv__dir *d, const struct value *v, const struct bough_write *same)
+    struct bough_kv__dir *d, struct value *v, const struct bough_write *same)
 {
     struct bough_kv__stage s;
     struct bough_kv__way w;
+    struct stat st;
     int no;
     enum bough_err err = bough_kv__dir_way(d, v->path, &w);
 
     if (!err && !w.named)
         err = unnamed(d, v->path);
-    if (!err && same != NULL && value_same(&w, same)) {
+    if (!err && same != NULL && value_same(&w, same, d->later)) {
         bough_kv__dir_way_close(&w);
         return BOUGH_OK;
     }
     if (!err) {
+        v->later = d->later && fstatat(w.fd, w.name, &st, AT_SYMLINK_NOFOLLOW) != 0;
         no = bough_kv__stage_open(d, &s);
         err = no != 0 ? bough_kv__dir_fail(d, no, v->path) : BOUGH_OK;
     }
@@ -314,7 +328,7 @@ static enum bough_err value_set(
 enum bough_err bough_kv__dir_set_stream(struct bough_kv *kv, struct bough_view path,
     uint32_t git_mode, uint64_t size, struct bough_source *src)
 {
-    struct value v = {path, git_mode, size, src};
+    struct value v = {path, git_mode, size, src, false};
 
     return value_set(bough_kv__dir_of(kv), &v, NULL);
 }
@@ -334,6 +348,7 @@ static enum bough_err value_remove(struct bough_kv__dir *d, struct bough_view pa
     if (!err && unlinkat(w.fd, w.name, 0) != 0) {
         no = errno == EISDIR || errno == EPERM ? bough_kv__stage_open(d, &s) : errno;
         if (no == 0) {
+            s.left = true;
             bough_kv__stage_name(&s, gone);
             no = renameat(w.fd, w.name, s.fd, gone) == 0 ? 0 : errno;
         }
@@ -379,6 +394,7 @@ static enum bough_err clear(struct bough_kv__dir *d)
 
     if (no != 0)
         return bough_kv__dir_fail(d, no, bough_view("", 0));
+    s.left = true;
     bough_kv__stage_name(&s, gone);
     if (mkdirat(s.fd, gone, 0700) == 0)
         fd = bough_kv__dir_open_at(s.fd, gone);
@@ -407,7 +423,7 @@ enum bough_err bough_kv__dir_write(
     if (w->remove)
         return w->path.len == 0 ? clear(d) : value_remove(d, w->path);
     bough_source_view_init(&src, w->bytes);
-    v = (struct value){w->path, w->mode, w->bytes.len, &src.src};
+    v = (struct value){w->path, w->mode, w->bytes.len, &src.src, false};
     return value_set(d, &v, w);
 }
 
@@ -447,7 +463,7 @@ static int move_run(struct bough_kv__dir *d, const struct bough_kv__way *a,
     const struct bough_kv__way *b, struct bough_view to)
 {
     char last[BOUGH_KV__NAME_ROOM];
-    int fd, no = chain_make(b->fd, b->name, b->rest, &fd, last);
+    int fd, no = chain_make((struct spot){b->fd, b->name}, b->rest, false, &fd, last);
 
     if (no == 0) {
         struct spot old = {a->fd, a->name}, spot = {fd, last};

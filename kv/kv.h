@@ -237,6 +237,13 @@ enum bough_err bough_kv_memory_open(
 enum bough_err bough_kv_dir_open(
     const struct bough_env *env, const char *path, bool create, struct bough_kv **out);
 
+/*
+ * For many writes in a row: with `later` true, values written to new keys of this folder are durable
+ * only when the call with `later` false has answered BOUGH_OK; a power cut before may leave any of
+ * them short.  What is replaced is never at risk.
+ */
+enum bough_err bough_kv_dir_sync(struct bough_kv *dir, bool later);
+
 /* ---- Paths ---- */
 
 /* Append the printed form of `key` ("/a/b", root "/") to `out`. */

@@ -104,6 +104,16 @@ static bool host_has(const struct fix *x, const char *name)
     return fstatat(x->root, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Is there nothing in the folders of the stage? */
+static void assert_stage_empty(const struct fix *x)
+{
+    char command[256];
+
+    snprintf(command, sizeof command, "test -z \"$(find %s/.bough-tmp -mindepth 2 2>/dev/null)\"",
+        path_of(x, "place"));
+    assert_int_equal(system(command), 0);
+}
+
 static enum bough_err set(struct bough_kv *kv, const char *key, const char *value)
 {
     return bough_kv_set(kv, str(key), str(value), NULL);
@@ -340,8 +350,39 @@ static void test_dir__a_crashs_leftovers_go_with_the_next_write(void **state)
     }
     close(fd);
     assert_int_equal(set(x->kv, "/a", "a"), BOUGH_OK);
-    assert_false(host_has(x, ".bough-tmp"));
+    assert_stage_empty(x);
+    assert_false(host_has(x, ".bough-tmp/half"));
     assert_list(x->kv, "/", "a ");
+    bough_kv_close(x->kv);
+    assert_false(host_has(x, ".bough-tmp"));
+    assert_int_equal(bough_kv_dir_open(&x->t.env, path_of(x, "place"), false, &x->kv), BOUGH_OK);
+}
+
+static void test_dir__the_stage_of_one_handle_is_safe_from_another(void **state)
+{
+    struct fix *x = *state;
+    struct bough_kv *other;
+
+    assert_int_equal(set(x->kv, "/a", "a"), BOUGH_OK);
+    assert_int_equal(bough_kv_again(x->kv, &other), BOUGH_OK);
+    assert_int_equal(set(other, "/b", "b"), BOUGH_OK);
+    bough_kv_close(other);
+    assert_int_equal(set(x->kv, "/c", "c"), BOUGH_OK);
+    assert_int_equal(
+        nftw(path_of(x, "place/.bough-tmp"), node_remove, 16, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(set(x->kv, "/d", "d"), BOUGH_OK);
+    assert_list(x->kv, "/", "a b c d ");
+}
+
+static void test_dir__what_syncs_later_is_there_now(void **state)
+{
+    struct fix *x = *state;
+
+    assert_int_equal(bough_kv_dir_sync(x->kv, true), BOUGH_OK);
+    assert_int_equal(set(x->kv, "/a/b", "1"), BOUGH_OK);
+    assert_int_equal(set(x->kv, "/a/b", "2"), BOUGH_OK);
+    assert_value(x->kv, "/a/b", "2");
+    assert_int_equal(bough_kv_dir_sync(x->kv, false), BOUGH_OK);
 }
 
 static void test_dir__a_failed_write_leaves_what_was(void **state)
@@ -368,7 +409,7 @@ static void test_dir__a_failed_write_leaves_what_was(void **state)
     assert_value(x->kv, "/d/w", "w");
     assert_list(x->kv, "/", "d v ");
     assert_false(host_has(x, "new"));
-    assert_false(host_has(x, ".bough-tmp"));
+    assert_stage_empty(x);
 }
 
 static void test_dir__force_replaces_dictionaries_and_values_on_the_way(void **state)
@@ -381,7 +422,7 @@ static void test_dir__force_replaces_dictionaries_and_values_on_the_way(void **s
     assert_value(x->kv, "/d/e/v/x/y", "2");
     assert_int_equal(bough_kv_set(x->kv, str("/d"), str("3"), &force), BOUGH_OK);
     assert_value(x->kv, "/d", "3");
-    assert_false(host_has(x, ".bough-tmp"));
+    assert_stage_empty(x);
 }
 
 static void test_dir__clear_leaves_all_when_there_is_what_no_key_names(void **state)
@@ -400,6 +441,7 @@ static void test_dir__clear_leaves_all_when_there_is_what_no_key_names(void **st
     assert_int_equal(bough_kv_clear(x->kv), BOUGH_OK);
     assert_list(x->kv, "/", "");
     assert_false(host_has(x, "a"));
+    assert_stage_empty(x);
 }
 
 static void test_dir__two_names_of_one_file_rename_like_two_files(void **state)
@@ -523,6 +565,78 @@ static void test_dir__copies_stream_big_values_and_keep_modes(void **state)
     free(m);
 }
 
+/* A target that writes into the source's file when it has its first piece. */
+struct meddler {
+    struct bough_kv kv;
+    const struct fix *x;
+};
+
+static enum bough_err meddler_find(
+    struct bough_kv *kv, struct bough_view path, struct bough_node *out, size_t *through)
+{
+    (void)kv;
+    (void)path;
+    *out = (struct bough_node){.kind = BOUGH_NODE_NONE};
+    *through = 0;
+    return BOUGH_OK;
+}
+
+static enum bough_err meddler_write(
+    struct bough_kv *kv, const struct bough_write *w, size_t n, uint32_t flags)
+{
+    (void)kv;
+    (void)w;
+    (void)n;
+    (void)flags;
+    return BOUGH_OK;
+}
+
+static enum bough_err meddler_stream(struct bough_kv *kv, struct bough_view path, uint32_t mode,
+    uint64_t size, struct bough_source *src)
+{
+    struct bough_view piece;
+    int fd;
+
+    (void)path;
+    (void)mode;
+    assert_int_equal(bough_source_peek(src, &piece), BOUGH_OK);
+    fd = openat(((struct meddler *)kv)->x->root, "big", O_WRONLY);
+    assert_int_equal(pwrite(fd, "other", 5, 100000), 5);
+    close(fd);
+    for (; size > 0; size -= piece.len) {
+        enum bough_err err = bough_source_peek(src, &piece);
+
+        if (err)
+            return err;
+        bough_source_skip(src, piece.len);
+    }
+    return BOUGH_OK;
+}
+
+static void meddler_close(struct bough_kv *kv)
+{
+    (void)kv;
+}
+
+static void test_dir__a_file_that_changes_while_it_is_copied_is_refused(void **state)
+{
+    static const struct bough_kv_class cls = {.name = "meddler",
+        .close = meddler_close,
+        .find = meddler_find,
+        .write = meddler_write,
+        .set_stream = meddler_stream};
+    struct fix *x = *state;
+    struct meddler to = {.x = x};
+    char *big = calloc(2 << 20, 1);
+
+    assert_non_null(big);
+    bough_kv_init(&to.kv, &cls, &x->t.env, BOUGH_SHA1, BOUGH_KV_WRITE);
+    assert_int_equal(bough_kv_set(x->kv, str("/big"), bough_view(big, 2 << 20), NULL), BOUGH_OK);
+    assert_int_equal(bough_kv_copy(x->kv, str("/"), &to.kv, str("/"), NULL, NULL), BOUGH_ETEST);
+    bough_kv_close(&to.kv);
+    free(big);
+}
+
 static void test_dir__a_copy_to_a_branch_is_one_commit_or_none(void **state)
 {
     struct fix *x = *state;
@@ -599,9 +713,9 @@ static void test_dir__no_memory_is_an_ordinary_error(void **state)
         failed = t.mem.failed;
         bough_kv_close(kv);
         test_env_done(&t);
-        assert_false(host_has(x, ".bough-tmp"));
         assert_int_equal(bough_kv_clear(x->kv), BOUGH_OK);
     }
+    assert_stage_empty(x);
     assert_true(at > 20);
 }
 
@@ -618,6 +732,8 @@ int main(void)
         TEST(test_dir__what_it_cannot_is_not_supported),
         TEST(test_dir__the_stage_is_not_there),
         TEST(test_dir__a_crashs_leftovers_go_with_the_next_write),
+        TEST(test_dir__the_stage_of_one_handle_is_safe_from_another),
+        TEST(test_dir__what_syncs_later_is_there_now),
         TEST(test_dir__a_failed_write_leaves_what_was),
         TEST(test_dir__force_replaces_dictionaries_and_values_on_the_way),
         TEST(test_dir__clear_leaves_all_when_there_is_what_no_key_names),
@@ -625,6 +741,7 @@ int main(void)
         TEST(test_dir__a_folder_larger_than_the_window_lists_in_order),
         TEST(test_dir__handles_see_each_other),
         TEST(test_dir__copies_stream_big_values_and_keep_modes),
+        TEST(test_dir__a_file_that_changes_while_it_is_copied_is_refused),
         TEST(test_dir__a_copy_to_a_branch_is_one_commit_or_none),
         TEST(test_dir__no_memory_is_an_ordinary_error),
 #undef TEST

@@ -505,6 +505,24 @@ static void test_dir__handles_see_each_other(void **state)
     bough_kv_close(other);
 }
 
+static void test_dir__a_listing_never_lacks_what_came_within_a_tick(void **state)
+{
+    struct fix *x = *state;
+    struct bough_kv_entry e;
+
+    assert_int_equal(mkdirat(x->root, "d", 0777), 0);
+    host_write(x, "d/0", "");
+    for (unsigned i = 1; i < 500; i++) {
+        char name[16], before[16];
+
+        snprintf(before, sizeof before, "%u", 999 + i);
+        snprintf(name, sizeof name, "d/%u", 1000 + i);
+        assert_int_equal(bough_kv_next(x->kv, str("/d"), str(before), &e), BOUGH_ENOENT);
+        host_write(x, name, "");
+        assert_int_equal(bough_kv_next(x->kv, str("/d"), str(before), &e), BOUGH_OK);
+    }
+}
+
 /* Bytes without end, made on the way. */
 struct many {
     struct bough_source src;
@@ -740,6 +758,7 @@ int main(void)
         TEST(test_dir__two_names_of_one_file_rename_like_two_files),
         TEST(test_dir__a_folder_larger_than_the_window_lists_in_order),
         TEST(test_dir__handles_see_each_other),
+        TEST(test_dir__a_listing_never_lacks_what_came_within_a_tick),
         TEST(test_dir__copies_stream_big_values_and_keep_modes),
         TEST(test_dir__a_file_that_changes_while_it_is_copied_is_refused),
         TEST(test_dir__a_copy_to_a_branch_is_one_commit_or_none),

@@ -7,7 +7,7 @@ commands that were sent since the last restart, and the last that was acknowledg
   - a key holds what an acknowledged command left there, or a later one that was sent
   - the keys of an MSET or EXEC hold all of it or nothing of it, where no later command touched them
   - what was read then is the ledger's new beginning: it must be there after the next kill too
-  - `git push` that ended with 0 is in ls-remote; a clone passes git fsck --strict and holds what GET said
+  - a branch holds the last push that ended with 0, or a later one; a clone passes git fsck --strict and holds what GET said
   - `bough fsck` finds nothing
 """
 import os
@@ -143,8 +143,8 @@ class Writer(threading.Thread):
         self.acked, self.groups = {}, []
 
 
-def push(daemon, name, dice, done):
-    """Two pushes of a branch; what git said was done goes into `done`."""
+def push(daemon, name, dice, sent, acked):
+    """Two pushes of a branch: the commits in `sent`, and how many of them git said were done in `acked`."""
     work = f'{W}/{name}'
     git('init', '-q', work)
     for i in range(2):
@@ -152,11 +152,12 @@ def push(daemon, name, dice, done):
             f.write(dice.randbytes(dice.choice((100, 200000, 2 << 20))))
         git('-C', work, 'add', '-A')
         git('-C', work, 'commit', '-qm', 'x')
+        sent.append(git('-C', work, 'rev-parse', 'HEAD').decode().strip())
         run = subprocess.run(['git', '-C', work, 'push', '-q', daemon.url, f'HEAD:refs/heads/{name}'],
                              capture_output=True, stdin=subprocess.DEVNULL)
         if run.returncode != 0:
             break
-        done[f'refs/heads/{name}'] = git('-C', work, 'rev-parse', 'HEAD').decode().strip()
+        acked.append(sent[-1])
     subprocess.run(['rm', '-rf', work])
 
 
@@ -173,9 +174,17 @@ def read_all(port, keys):
     return found
 
 
-def verify_clone(daemon, found, branches):
+def verify_branches(daemon, branches, name, sent, acked):
+    """The new branch holds the last acknowledged push or a later one; the older ones what they held."""
     refs = dict(reversed(line.split('\t')) for line in git('ls-remote', daemon.url).decode().splitlines())
-    check(all(refs.get(b) == c for b, c in branches.items()), f'pushed branches are there: {branches} in {refs}')
+    got = refs.get(f'refs/heads/{name}')
+    check(got in sent[len(acked) - 1:] if acked else got in [None, *sent], f'{name}: pushed {sent}, acknowledged {acked}, is {got}')
+    check(all(refs.get(b) == c for b, c in branches.items()), f'branches that were there: {branches} in {refs}')
+    if got:
+        branches[f'refs/heads/{name}'] = got
+
+
+def verify_clone(daemon, found):
     clone = f'{W}/clone.git'
     git('clone', '-q', '--mirror', daemon.url, clone)
     fsck = subprocess.run(['git', '-C', clone, 'fsck', '--strict', '--no-dangling'], capture_output=True)
@@ -200,8 +209,8 @@ def main():
     for n in range(rounds):
         for w in writers:
             w.start_on(daemon.redis)
-        done = {}
-        pusher = threading.Thread(target=push, args=(daemon, f'push{n}', random.Random(dice.random()), done))
+        sent, acked = [], []
+        pusher = threading.Thread(target=push, args=(daemon, f'push{n}', random.Random(dice.random()), sent, acked))
         pusher.start()
         time.sleep(dice.uniform(0.1, 1.0))
         check(daemon.process.poll() is None, 'the daemon lives until it is killed')
@@ -209,8 +218,7 @@ def main():
         for t in [*writers, pusher]:
             t.join(60)
             check(not t.is_alive(), 'the clients notice')
-        branches.update(done)
-        pushes += len(done)
+        pushes += len(acked)
         for w in writers:
             check(not w.errors, f'no command fails: {w.errors[:2]}')
         daemon = Daemon(store)
@@ -219,7 +227,8 @@ def main():
         for w in writers:
             w.verify(found)
         check(failed == before, f'round {n}: writes were lost, torn or came back')
-        verify_clone(daemon, found, branches)
+        verify_branches(daemon, branches, f'push{n}', sent, acked)
+        verify_clone(daemon, found)
         if n % 3 == 2:  # sometimes a clean end between the kills
             check(daemon.end(signal.SIGTERM) == 0, 'SIGTERM ends it with 0')
             fsck = subprocess.run([BOUGH, '-s', store, 'fsck'], capture_output=True)

@@ -50,15 +50,13 @@ done
 
 # Memory and devices that fail: at every call, or at a few of each script.
 if [ $# -eq 0 ]; then
-    some==5
+    some==3
     [ "${LONG:-}" != 1 ] || some=
     for script in "$here"/*.kvt; do
         run --fail-alloc$some mem: "$script"
         run --fail-alloc$some mem-store: "$script"
-    done
-    for script in keys write rename batch strategies history window branch; do
-        run --fail-alloc$some log:size=16M "$here/$script.kvt"
-        run --fail-io$some log:size=16M "$here/$script.kvt"
+        run --fail-alloc$some log:size=64M "$script"
+        run --fail-io$some log:size=64M "$script"
     done
 fi
 

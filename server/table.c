@@ -96,7 +96,9 @@ static int name_cmp(struct bough_view v, const char *name)
 {
     for (size_t i = 0; i < v.len; i++) {
         uint8_t c = v.ptr[i] >= 'A' && v.ptr[i] <= 'Z' ? (uint8_t)(v.ptr[i] + 32) : v.ptr[i];
-        if (c != (uint8_t)name[i]) /* the NUL of a shorter name differs, too */
+        if (name[i] == 0) /* also when `v` has a NUL there, which must not lead past the end */
+            return 1;
+        if (c != (uint8_t)name[i])
             return c < (uint8_t)name[i] ? -1 : 1;
     }
     return name[v.len] == 0 ? 0 : -1;

@@ -23,6 +23,8 @@ void resp_parser_fini(struct resp_parser *p)
 
 void resp_parser_next(struct resp_parser *p)
 {
+    if (p->args_cap > RESP_ARGS_KEEP)
+        resp_parser_fini(p);
     p->argc = 0;
     p->want = -1;
     p->bulk = -1;
@@ -208,6 +210,8 @@ enum resp_event resp_parse(struct resp_parser *p, struct bough_view in)
         }
         if (p->bulk > RESP_BULK_MAX)
             return broken(p, "invalid bulk length");
+        if (p->pos + (size_t)p->bulk > RESP_COMMAND_MAX)
+            return broken(p, "too big command");
         if (in.len - p->pos < (size_t)p->bulk + 2)
             return RESP_MORE;
         if (!arg_add(p, p->pos, (size_t)p->bulk))
@@ -220,21 +224,50 @@ enum resp_event resp_parse(struct resp_parser *p, struct bough_view in)
 
 /* ---- Replies ---- */
 
+enum { LINE_MAX = 1 + 20 + 2 }; /* kind, digits of 2^63 with a sign, line end */
+
+/* The line of a number into `dst`, which holds LINE_MAX; its length. */
+static size_t line_make(uint8_t *dst, char kind, int64_t x)
+{
+    uint8_t digits[20];
+    uint64_t left = x < 0 ? 0 - (uint64_t)x : (uint64_t)x;
+    size_t n = 0, at = sizeof digits;
+
+    do {
+        digits[--at] = (uint8_t)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    dst[n++] = (uint8_t)kind;
+    if (x < 0)
+        dst[n++] = '-';
+    memcpy(dst + n, digits + at, sizeof digits - at);
+    n += sizeof digits - at;
+    dst[n++] = '\r';
+    dst[n++] = '\n';
+    return n;
+}
+
 static void line(struct resp_writer *w, char kind, int64_t x)
 {
-    bough_buf_put_u8(w->out, (uint8_t)kind);
-    bough_buf_put_dec(w->out, x);
-    bough_buf_put(w->out, "\r\n", 2);
+    uint8_t *p = bough_buf_room(w->out, LINE_MAX);
+
+    if (p != NULL)
+        w->out->len += line_make(p, kind, x);
 }
 
 static void text_line(struct resp_writer *w, char kind, const char *text)
 {
     struct bough_view v = bough_view_str(text);
+    uint8_t *p = bough_buf_room(w->out, v.len + 3);
 
-    bough_buf_put_u8(w->out, (uint8_t)kind);
+    if (p == NULL)
+        return;
+    *p++ = (uint8_t)kind;
     for (size_t i = 0; i < v.len; i++)
-        bough_buf_put_u8(w->out, v.ptr[i] == '\r' || v.ptr[i] == '\n' ? ' ' : v.ptr[i]);
-    bough_buf_put(w->out, "\r\n", 2);
+        *p++ = v.ptr[i] == '\r' || v.ptr[i] == '\n' ? ' ' : v.ptr[i];
+    *p++ = '\r';
+    *p++ = '\n';
+    w->out->len += v.len + 3;
 }
 
 void resp_simple(struct resp_writer *w, const char *text)
@@ -259,9 +292,18 @@ void resp_bulk_head(struct resp_writer *w, uint64_t len)
 
 void resp_bulk(struct resp_writer *w, struct bough_view v)
 {
-    resp_bulk_head(w, v.len);
-    bough_buf_put_view(w->out, v);
-    bough_buf_put(w->out, "\r\n", 2);
+    uint8_t *p = bough_buf_room(w->out, LINE_MAX + v.len + 2);
+    size_t n;
+
+    if (p == NULL)
+        return;
+    n = line_make(p, '$', (int64_t)v.len);
+    if (v.len > 0)
+        memcpy(p + n, v.ptr, v.len);
+    n += v.len;
+    p[n++] = '\r';
+    p[n++] = '\n';
+    w->out->len += n;
 }
 
 void resp_bulk_str(struct resp_writer *w, const char *text)

@@ -12,10 +12,12 @@
 #include "base/buf.h"
 
 enum {
-    RESP_ARGS_MAX = 1024 * 1024,      /* arguments of a command */
-    RESP_INLINE_MAX = 64 * 1024,      /* bytes of an inline command */
-    RESP_BULK_MAX = 32 * 1024 * 1024, /* bytes of an argument that is not streamed */
-    RESP_BIG = 1024 * 1024,           /* arguments from this size on are offered as a stream */
+    RESP_ARGS_MAX = 1024 * 1024,         /* arguments of a command */
+    RESP_INLINE_MAX = 64 * 1024,         /* bytes of an inline command */
+    RESP_BULK_MAX = 32 * 1024 * 1024,    /* bytes of an argument that is not streamed */
+    RESP_BIG = 1024 * 1024,              /* arguments from this size on are offered as a stream */
+    RESP_COMMAND_MAX = 64 * 1024 * 1024, /* bytes of a command, without what is streamed */
+    RESP_ARGS_KEEP = 1024,               /* arguments that an idle parser keeps room for */
 };
 
 enum resp_event {

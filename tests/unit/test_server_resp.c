@@ -146,11 +146,43 @@ static void test_server_resp__offers_large_arguments_as_streams(void **state)
     test_mem_done(&m);
 }
 
+/* However many arguments it is cut into, a command is bounded as a whole. */
+static void test_server_resp__bounds_a_command(void **state)
+{
+    struct test_mem m;
+    struct resp_parser p;
+    struct bough_buf in;
+
+    (void)state;
+    test_mem_init(&m);
+    bough_buf_init(&in, &m.mem);
+    bough_buf_put_str(&in, "*3\r\n");
+    resp_parser_init(&p, &m.mem);
+    for (int i = 0; i < 2; i++) {
+        bough_buf_put_str(&in, "$33000000\r\n");
+        bough_buf_put_fill(&in, 'x', 33000000);
+        bough_buf_put_str(&in, "\r\n");
+        assert_int_equal(resp_parse(&p, bough_buf_view(&in)), RESP_LARGE);
+        resp_parser_keep(&p);
+        assert_int_equal(resp_parse(&p, bough_buf_view(&in)), RESP_MORE);
+    }
+    bough_buf_put_str(&in, "$2000000\r\n");
+    assert_int_equal(resp_parse(&p, bough_buf_view(&in)), RESP_LARGE);
+    resp_parser_keep(&p);
+    assert_int_equal(resp_parse(&p, bough_buf_view(&in)), RESP_BROKEN);
+    assert_string_equal(p.error, "too big command");
+    resp_parser_fini(&p);
+    bough_buf_fini(&in);
+    test_mem_done(&m);
+}
+
 static void replies(struct resp_writer *w)
 {
     resp_simple(w, "OK");
     resp_error(w, "ERR a\r\nb");
     resp_int(w, -7);
+    resp_int(w, INT64_MIN);
+    resp_int(w, INT64_MAX);
     resp_bulk_str(w, "x");
     resp_null(w);
     resp_null_array(w);
@@ -162,10 +194,12 @@ static void replies(struct resp_writer *w)
 
 static void test_server_resp__writes_both_protocols(void **state)
 {
-    static const char two[] =
-        "+OK\r\n-ERR a  b\r\n:-7\r\n$1\r\nx\r\n$-1\r\n*-1\r\n*2\r\n*2\r\n*3\r\n:1\r\n";
-    static const char three[] =
-        "+OK\r\n-ERR a  b\r\n:-7\r\n$1\r\nx\r\n_\r\n_\r\n%1\r\n~2\r\n>3\r\n#t\r\n";
+    static const char two[] = "+OK\r\n-ERR a  "
+                              "b\r\n:-7\r\n:-9223372036854775808\r\n:9223372036854775807\r\n$"
+                              "1\r\nx\r\n$-1\r\n*-1\r\n*2\r\n*2\r\n*3\r\n:1\r\n";
+    static const char three[] = "+OK\r\n-ERR a  "
+                                "b\r\n:-7\r\n:-9223372036854775808\r\n:9223372036854775807\r\n$"
+                                "1\r\nx\r\n_\r\n_\r\n%1\r\n~2\r\n>3\r\n#t\r\n";
     struct test_mem m;
     struct bough_buf out;
     struct resp_writer w = {&out, 2};
@@ -192,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_server_resp__refuses_what_is_broken),
         cmocka_unit_test(test_server_resp__bounds_lines_without_end),
         cmocka_unit_test(test_server_resp__offers_large_arguments_as_streams),
+        cmocka_unit_test(test_server_resp__bounds_a_command),
         cmocka_unit_test(test_server_resp__writes_both_protocols),
     };
 

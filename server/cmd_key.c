@@ -105,14 +105,17 @@ void cmd_keys(struct redis *r, struct args a)
     struct bough_buf items, path;
     struct resp_writer w = r->w;
     enum bough_err err;
+    size_t base;
 
     if (kv == NULL)
         return;
     bough_buf_init(&l.key, r->conn.server->mem);
     bough_buf_init(&items, r->conn.server->mem);
     bough_buf_init(&path, r->conn.server->mem);
+    glob_base(a.v[1], &path);
+    base = path.len;
     r->w.out = &items;
-    while ((err = walk_next(kv, &path)) == BOUGH_OK)
+    while ((err = walk_next(kv, &path, base)) == BOUGH_OK)
         listing_add(&l, bough_buf_view(&path));
     r->w = w;
     if (err == BOUGH_ENOENT)
@@ -184,7 +187,7 @@ void cmd_scan(struct redis *r, struct args a)
         return;
     scan = scan_find(s, (uint64_t)opts.cursor);
     if (scan == NULL)
-        scan = scan_begin(s, kv);
+        scan = scan_begin(s, kv, opts.pattern);
     if (scan == NULL) {
         answer_kv(r, kv, kv->why.err);
         return;
@@ -194,7 +197,7 @@ void cmd_scan(struct redis *r, struct args a)
     bough_buf_init(&items, s->mem);
     r->w.out = &items;
     for (left = opts.count; left > 0 && err == BOUGH_OK; left--) {
-        err = walk_next(scan->kv, &scan->last);
+        err = walk_next(scan->kv, &scan->last, scan->base);
         if (!err && (opts.type.ptr == NULL || word_is(opts.type, "string")))
             listing_add(&l, bough_buf_view(&scan->last));
     }
@@ -219,7 +222,7 @@ static enum bough_err count_values(struct redis *r, struct bough_kv *kv, uint64_
 
     *out = 0;
     bough_buf_init(&path, r->conn.server->mem);
-    while ((err = walk_next(kv, &path)) == BOUGH_OK)
+    while ((err = walk_next(kv, &path, 0)) == BOUGH_OK)
         ++*out;
     bough_buf_fini(&path);
     return err == BOUGH_ENOENT ? BOUGH_OK : err;
@@ -257,7 +260,7 @@ void cmd_randomkey(struct redis *r, struct args a)
     err = count_values(r, kv, &n);
     bough_env_random(bough_repo_env(r->conn.server->repo), &pick, sizeof pick);
     for (pick = n > 0 ? pick % n : 0; !err && n > 0; pick--) {
-        err = walk_next(kv, &path);
+        err = walk_next(kv, &path, 0);
         if (pick == 0)
             break;
     }

@@ -46,6 +46,10 @@ static void confirm(struct redis *r, const char *what, struct bough_view name, b
 
 static void subscribe(struct redis *r, struct args a, bool pattern, const char *what)
 {
+    if (a.n - 1 > TOPICS_MAX - r->topics_n) {
+        resp_error(&r->w, "ERR a client subscribes to at most 1024 channels and patterns");
+        return;
+    }
     for (size_t i = 1; i < a.n; i++) {
         struct topic **at = topic_find(r, a.v[i], pattern);
         if (*at == NULL) {

@@ -34,6 +34,22 @@ static void buf_assign(struct bough_buf *b, struct bough_view v)
     bough_buf_put_view(b, v);
 }
 
+/* May a client call itself so?  Else it has been answered. */
+static bool name_fits(struct redis *r, struct bough_view v)
+{
+    if (v.len > NAME_LEN_MAX) {
+        resp_error(&r->w, "ERR names have at most 256 bytes");
+        return false;
+    }
+    for (size_t i = 0; i < v.len; i++) {
+        if (v.ptr[i] < '!' || v.ptr[i] > '~') {
+            resp_error(&r->w, "ERR names cannot contain spaces, newlines or special characters");
+            return false;
+        }
+    }
+    return true;
+}
+
 static void no_password(struct redis *r)
 {
     resp_error(&r->w, "ERR Client sent AUTH, but no password is set. Did you mean AUTH <username> "
@@ -64,6 +80,8 @@ void cmd_hello(struct redis *r, struct args a)
             return;
         }
     }
+    if (!name_fits(r, name))
+        return;
     r->w.proto = (int)proto;
     if (name.ptr != NULL)
         buf_assign(&r->name, name);
@@ -131,7 +149,7 @@ void cmd_reset(struct redis *r, struct args a)
     topics_reset(r);
     bough_buf_clear(&r->name);
     r->w.proto = 2;
-    r->replies_off = false;
+    r->replies_off = r->skip_next = false;
     set_branch(r, bough_view(NULL, 0));
     r->conn.out.len = mark;
     resp_simple(&r->w, "RESET");
@@ -169,7 +187,7 @@ void cmd_git_use(struct redis *r, struct args a)
 
 static void client_line(struct bough_buf *out, const struct redis *r)
 {
-    char text[256];
+    char text[512];
     uint64_t now = uv_now(&r->conn.server->loop);
     int n = snprintf(text, sizeof text,
         "id=%llu addr=%s name=%.*s age=%llu idle=%llu db=0 sub=%zu "
@@ -205,14 +223,15 @@ static void client_lines(struct redis *r, bool all)
 
 static void client_reply(struct redis *r, struct bough_view how)
 {
-    if (word_is(how, "on")) {
+    if (r->batch != NULL) {
+        resp_error(&r->w, "ERR CLIENT REPLY inside MULTI is not allowed");
+    } else if (word_is(how, "on")) {
         r->replies_off = false;
         answer_ok(r);
     } else if (word_is(how, "off")) {
         r->replies_off = true;
     } else if (word_is(how, "skip")) {
-        r->skip_next = true;
-        r->turn_replies--; /* this one has no reply either */
+        r->skip_next = !r->replies_off;
     } else {
         resp_error(&r->w, "ERR syntax error");
     }
@@ -220,12 +239,8 @@ static void client_reply(struct redis *r, struct bough_view how)
 
 static void client_set(struct redis *r, struct bough_buf *field, struct bough_view v)
 {
-    for (size_t i = 0; i < v.len; i++) {
-        if (v.ptr[i] < '!' || v.ptr[i] > '~') {
-            resp_error(&r->w, "ERR names cannot contain spaces, newlines or special characters");
-            return;
-        }
-    }
+    if (!name_fits(r, v))
+        return;
     buf_assign(field, v);
     answer_ok(r);
 }

@@ -9,7 +9,10 @@
 
 /* ---- Reading ---- */
 
-enum { VALUE_MAX = 32 * 1024 * 1024 }; /* bytes of a value that a command holds in memory */
+enum {
+    VALUE_MAX = 32 * 1024 * 1024,     /* bytes of a value that a command holds in memory */
+    HOLE_END_MAX = 512 * 1024 * 1024, /* up to where SETRANGE fills with zeroes */
+};
 
 /*
  * The value at `at` into r->scratch: OK, ENOENT, or an error not yet answered.  Values over
@@ -122,10 +125,12 @@ void cmd_getrange(struct redis *r, struct args a)
     r->scratch.len_max = VALUE_MAX;
     err = bough_kv_size(at.kv, at.path, &size);
     range_clip(from, to, size, &offset, &len);
-    if (!err && len > 0)
+    if (!err && len > 0 && len <= VALUE_MAX)
         err = bough_kv_get_part(at.kv, at.path, offset, len, &r->scratch);
     if (err && err != BOUGH_ENOENT)
         answer_kv(r, at.kv, err);
+    else if (len > VALUE_MAX)
+        resp_error(&r->w, "ERR the range is over 32 MiB; ask for it in parts");
     else
         resp_bulk(&r->w, bough_buf_view(&r->scratch));
     place_close(&at);
@@ -347,8 +352,13 @@ static void set_part(
     struct redis *r, struct place_at *at, uint64_t offset, struct bough_view bytes, uint64_t size)
 {
     struct bough_set_opts opts = {.flags = BOUGH_SET_HOLE};
-    enum bough_err err = bough_kv_set_part(at->kv, at->path, offset, bytes, &opts);
+    enum bough_err err;
 
+    if (offset > size && offset + bytes.len > HOLE_END_MAX) {
+        resp_error(&r->w, "ERR string exceeds maximum allowed size (512 MiB) for a hole");
+        return;
+    }
+    err = bough_kv_set_part(at->kv, at->path, offset, bytes, &opts);
     if (err)
         answer_kv(r, at->kv, err);
     else

@@ -15,7 +15,7 @@ void multi_reset(struct redis *r)
         bough_mem_free(r->conn.server->mem, q, q->size);
     }
     r->queue_end = &r->queue;
-    r->queue_n = 0;
+    r->queue_n = r->queue_bytes = 0;
     r->multi = r->multi_bad = false;
 }
 
@@ -26,7 +26,7 @@ void watch_reset(struct redis *r)
         r->watched = w->next;
         bough_mem_free(r->conn.server->mem, w, sizeof *w + w->len);
     }
-    r->watch_failed = false;
+    r->watched_n = 0;
 }
 
 void cmd_multi(struct redis *r, struct args a)
@@ -47,6 +47,11 @@ void multi_queue(struct redis *r, const struct command *cmd, struct args a)
 
     for (size_t i = 0; i < a.n; i++)
         size += a.v[i].len;
+    if (size > QUEUE_BYTES_MAX - r->queue_bytes) {
+        r->multi_bad = true;
+        resp_error(&r->w, "ERR the transaction is over 64 MiB");
+        return;
+    }
     q = bough_mem_alloc(r->conn.server->mem, size);
     if (q == NULL) {
         r->multi_bad = true;
@@ -65,6 +70,7 @@ void multi_queue(struct redis *r, const struct command *cmd, struct args a)
     *r->queue_end = q;
     r->queue_end = &q->next;
     r->queue_n++;
+    r->queue_bytes += size;
     resp_simple(&r->w, "QUEUED");
 }
 
@@ -102,6 +108,10 @@ void cmd_watch(struct redis *r, struct args a)
         resp_error(&r->w, "ERR WATCH inside MULTI is not allowed");
         return;
     }
+    if (a.n - 1 > WATCHED_MAX - r->watched_n) {
+        resp_error(&r->w, "ERR a client watches at most 16384 keys");
+        return;
+    }
     for (size_t i = 1; i < a.n; i++) {
         struct watched *w = bough_mem_alloc(r->conn.server->mem, sizeof *w + a.v[i].len);
         if (w == NULL) {
@@ -117,6 +127,7 @@ void cmd_watch(struct redis *r, struct args a)
             return;
         }
         r->watched = w;
+        r->watched_n++;
     }
     answer_ok(r);
 }

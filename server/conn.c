@@ -16,13 +16,44 @@ static struct conn *conn_of(void *handle)
     return ((uv_handle_t *)handle)->data;
 }
 
+static void buf_swap(struct bough_buf *a, struct bough_buf *b)
+{
+    struct bough_buf c = *a;
+    *a = *b;
+    *b = c;
+}
+
+void conn_rest(struct bough_buf *b)
+{
+    size_t len_max = b->len_max;
+
+    if (b->len > 0 || b->cap <= CONN_KEEP)
+        return;
+    bough_buf_fini(b);
+    b->len_max = len_max;
+}
+
+/* Connections without a part of a command share one buffer to read into. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct conn *c = conn_of(handle);
-    uint8_t *room = bough_buf_room(&c->in, CONN_READ);
+    uint8_t *room;
 
     (void)suggested;
+    if (c->in.ptr == NULL)
+        buf_swap(&c->in, &c->server->spare);
+    room = bough_buf_room(&c->in, CONN_READ);
     *buf = room == NULL ? uv_buf_init(NULL, 0) : uv_buf_init((char *)room, CONN_READ);
+}
+
+static void input_rest(struct conn *c)
+{
+    if (c->in.len > 0 || c->in.err)
+        return;
+    if (c->server->spare.ptr == NULL && c->in.cap <= 2 * CONN_READ)
+        buf_swap(&c->in, &c->server->spare);
+    else
+        conn_rest(&c->in);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -30,17 +61,17 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct conn *c = conn_of(stream);
 
     (void)buf;
-    if (n == UV_EOF && c->cls->end != NULL) {
+    if (n > 0) {
+        c->in.len += (size_t)n;
+        c->input_ms = uv_now(c->uv.handle.loop);
+        c->cls->input(c);
+    } else if (n == UV_EOF) {
+        c->ended = true;
         c->cls->end(c);
-        return;
-    }
-    if (n < 0) {
+    } else if (n < 0) {
         conn_close(c);
-        return;
     }
-    c->in.len += (size_t)n;
-    c->input_ms = uv_now(c->uv.handle.loop);
-    c->cls->input(c);
+    input_rest(c);
 }
 
 bool conn_full(const struct conn *c)
@@ -73,6 +104,7 @@ static void on_written(uv_write_t *req, int status)
 
     c->busy = false;
     bough_buf_clear(&c->sending);
+    conn_rest(&c->sending);
     if (c->closing)
         return;
     if (status < 0) {
@@ -107,6 +139,7 @@ void conn_flush(struct conn *c)
         bough_buf_shift(&c->out, n > 0 ? (size_t)n : 0);
     }
     if (c->out.len == 0) {
+        conn_rest(&c->out);
         sent_all(c);
         return;
     }
@@ -131,7 +164,7 @@ void conn_pause(struct conn *c)
 
 void conn_resume(struct conn *c)
 {
-    if (c->paused && !c->closing)
+    if (c->paused && !c->closing && !c->ended)
         uv_read_start(&c->uv.stream, on_alloc, on_read);
     c->paused = false;
 }
@@ -212,6 +245,7 @@ struct conn *conn_accept(
     bough_buf_init(&c->in, s->mem);
     bough_buf_init(&c->out, s->mem);
     bough_buf_init(&c->sending, s->mem);
+    c->out.len_max = c->sending.len_max = CONN_OUT_MAX;
     uv_tcp_init(&s->loop, &c->uv.tcp);
     c->uv.handle.data = c;
     c->next = s->conns;

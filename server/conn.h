@@ -15,14 +15,16 @@ struct server;
 struct conn;
 
 enum {
-    CONN_READ = 64 * 1024,       /* bytes asked of a read */
-    CONN_OUT_HIGH = 1024 * 1024, /* unsent bytes from which on no more input is processed */
+    CONN_READ = 64 * 1024,            /* bytes asked of a read */
+    CONN_KEEP = 16 * 1024,            /* room that an idle connection may keep in a buffer */
+    CONN_OUT_HIGH = 1024 * 1024,      /* unsent bytes from which on no more input is processed */
+    CONN_OUT_MAX = 128 * 1024 * 1024, /* unsent bytes at which a connection is cut */
 };
 
 struct conn_class {
     const char *name;
     void (*input)(struct conn *c); /* more bytes are in c->in */
-    void (*end)(struct conn *c);   /* the peer closed its side; NULL: close */
+    void (*end)(struct conn *c);   /* the peer closed its side, and may still read */
     void (*drained)(
         struct conn *c); /* all output left, or output fell below the mark; NULL: nothing */
     void (*gone)(struct conn *c); /* closed: release what is yours, but not c itself */
@@ -45,7 +47,7 @@ struct conn {
     uint64_t input_ms;
     struct conn *prev, *next; /* all connections */
     struct conn *dirty_next;  /* those with output this turn */
-    bool dirty, busy, paused, closing, close_after;
+    bool dirty, busy, paused, ended, closing, close_after;
     char peer[64];
 };
 
@@ -60,5 +62,6 @@ void conn_resume(struct conn *c);
 void conn_close(struct conn *c);      /* at once */
 void conn_finish(struct conn *c);     /* when all output has left */
 bool conn_full(const struct conn *c); /* unsent output is over the mark */
+void conn_rest(struct bough_buf *b);  /* give back the room of an empty buffer, if it is much */
 
 #endif

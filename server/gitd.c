@@ -21,7 +21,7 @@ struct git_conn {
     struct conn conn;
     struct bough_sync *session; /* NULL: no request yet */
     struct git_conn *next_work; /* in server->workers */
-    bool working, ended;
+    bool working;
     uint64_t pulled_ms;
 };
 
@@ -67,7 +67,7 @@ static void pump(struct git_conn *g)
         err = bough_sync_feed(s, bough_buf_view(&c->in), &used);
         bough_buf_shift(&c->in, used);
     }
-    if (s->state == BOUGH_SYNC_INPUT && c->in.len == 0 && g->ended)
+    if (s->state == BOUGH_SYNC_INPUT && c->in.len == 0 && c->ended)
         err = bough_sync_eof(s);
     (void)err;
     if (!conn_full(c) && bough_sync_pending(s) > 0) {
@@ -198,7 +198,6 @@ static void git_end(struct conn *c)
 {
     struct git_conn *g = git_of(c);
 
-    g->ended = true;
     if (g->session == NULL)
         conn_close(c);
     else
@@ -230,19 +229,23 @@ static const struct conn_class git_class = {
 };
 
 /* Long walks say nothing for a while: keep clients and proxies from giving up. */
-void git_keep_alive(struct server *s)
+bool git_keep_alive(struct server *s)
 {
     uint64_t now = uv_now(&s->loop);
+    bool any = false;
 
     for (struct conn *c = s->conns; c != NULL; c = c->next) {
         struct git_conn *g = git_of(c);
-        if (c->cls != &git_class || g->session == NULL || now - g->pulled_ms < KEEP_ALIVE_MS ||
-            conn_full(c))
+        if (c->cls != &git_class)
+            continue;
+        any = true;
+        if (g->session == NULL || now - g->pulled_ms < KEEP_ALIVE_MS || conn_full(c))
             continue;
         bough_sync_idle(g->session);
         g->pulled_ms = now;
         pump(g);
     }
+    return any;
 }
 
 void git_accept(uv_stream_t *listener, int status)
@@ -252,4 +255,5 @@ void git_accept(uv_stream_t *listener, int status)
     if (status < 0 || conn_accept(s, listener, &git_class, sizeof(struct git_conn)) == NULL)
         return;
     s->accepted++;
+    server_keep_alive(s);
 }

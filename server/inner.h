@@ -8,7 +8,7 @@
 #include "server/conn.h"
 #include "server/server.h"
 
-enum { SCANS_MAX = 256, PLACES_MAX = 64 };
+enum { SCANS_MAX = 256, PLACES_MAX = 64 }; /* remembered at a time */
 
 /* An opened branch, shared by all clients that use it. */
 struct place {
@@ -24,6 +24,7 @@ struct scan {
     uint64_t used;   /* when last; the least is thrown out */
     struct bough_kv *kv;
     struct bough_buf last; /* inner path of the last key given */
+    size_t base;           /* its first bytes: the directory that is scanned */
 };
 
 struct server {
@@ -35,9 +36,10 @@ struct server {
     uv_check_t check;
     uv_prepare_t prepare;
     uv_idle_t idle;
-    uv_timer_t tick;
+    uv_timer_t tick;  /* runs while a window is open */
+    uv_timer_t alive; /* runs while Git clients are there */
     uv_signal_t signals[2];
-    bool stopping;
+    bool stopping, pid_written;
     struct conn *conns; /* all of them, newest first */
     struct conn *dirty; /* with output to send when this turn ends */
     uint64_t conns_n, conn_ids;
@@ -47,8 +49,9 @@ struct server {
     uint64_t scan_ids;
     struct bough_time started;
     struct http *http;
-    struct worker *workers; /* sessions with work to do, a bite a turn (gitd.c) */
-    uint64_t ticks;
+    struct worker *workers;  /* sessions with work to do, a bite a turn (gitd.c) */
+    struct bough_buf spare;  /* what the next connection reads into; see conn.c */
+    enum bough_err tick_err; /* told to the log once */
     /* What INFO tells. */
     uint64_t bytes_out, commands, accepted, gathers, gather_failures, pushes, fetches;
 };
@@ -56,7 +59,7 @@ struct server {
 /* Open the gather of this turn: every write of a client goes into it. */
 enum bough_err server_gather(struct server *s);
 
-/* The shared place of a branch ("" : HEAD's); NULL with repo's why. */
+/* The shared place of a branch ("" : HEAD's), good until the next call; NULL with repo's why. */
 struct bough_kv *server_place(struct server *s, struct bough_view branch);
 
 /* redis.c, gitd.c, http.c: their listeners' accept and their ends. */
@@ -66,7 +69,8 @@ void redis_turn_failed(struct conn *c, const char *why); /* replace this turn's 
 extern const struct conn_class redis_class;
 void git_work(struct server *s); /* a bite for each session that has work */
 bool git_has_work(const struct server *s);
-void git_keep_alive(struct server *s); /* call it about once a second */
+bool git_keep_alive(struct server *s);    /* call it about once a second while it is true */
+void server_keep_alive(struct server *s); /* a Git client came: see to that */
 
 /* Is `/NAME.git` (or without .git) what this server serves? */
 bool server_serves(const struct server *s, struct bough_view path);

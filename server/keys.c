@@ -122,13 +122,15 @@ static size_t last_segment(struct bough_view path)
     return i;
 }
 
-enum bough_err walk_next(struct bough_kv *kv, struct bough_buf *path)
+enum bough_err walk_next(struct bough_kv *kv, struct bough_buf *path, size_t base)
 {
     enum bough_err err;
 
-    if (path->len == 0)
-        return descend(kv, path);
-    while (path->len > 0) {
+    if (path->len == base) {
+        err = descend(kv, path);
+        return err == BOUGH_EDICT ? BOUGH_ENOENT : err; /* the base may be a value, or nothing */
+    }
+    while (path->len > base) {
         size_t at = last_segment(bough_buf_view(path));
         struct bough_view dir = bough_view(path->ptr, at > 0 ? at - 1 : 0);
         struct bough_view after = bough_view(path->ptr + at, path->len - at);
@@ -219,6 +221,23 @@ bool glob_match(struct bough_view pattern, struct bough_view text)
     return p == pattern.len;
 }
 
+void glob_base(struct bough_view pattern, struct bough_buf *out)
+{
+    size_t slash = 0;
+    struct bough_view rev, rest;
+
+    for (size_t i = 0; i < pattern.len; i++) {
+        uint8_t c = pattern.ptr[i];
+        if (c == '*' || c == '?' || c == '[' || c == '\\')
+            break;
+        if (c == '/')
+            slash = i;
+    }
+    if (slash == 0 || key_revision(bough_view(pattern.ptr, slash), &rev, &rest))
+        return;
+    key_to_path(rest, out);
+}
+
 /* ---- Scans ---- */
 
 void scan_end(struct server *s, struct scan *scan)
@@ -229,7 +248,7 @@ void scan_end(struct server *s, struct scan *scan)
     (void)s;
 }
 
-struct scan *scan_begin(struct server *s, struct bough_kv *kv)
+struct scan *scan_begin(struct server *s, struct bough_kv *kv, struct bough_view pattern)
 {
     struct scan *oldest = &s->scans[0];
 
@@ -242,6 +261,8 @@ struct scan *scan_begin(struct server *s, struct bough_kv *kv)
     bough_buf_init(&oldest->last, s->mem);
     if (bough_kv_snapshot(kv, &oldest->kv))
         return NULL;
+    glob_base(pattern, &oldest->last);
+    oldest->base = oldest->last.len;
     oldest->cursor = oldest->used = ++s->scan_ids;
     return oldest;
 }

@@ -10,7 +10,7 @@
  *   key_revision()     `@rev:key`, and `@@` for a literal `@`
  *   walk_next()        values of a place in path order, from anywhere
  *   scan_*             SCAN cursors: snapshots in a bounded table
- *   glob_match()       Redis patterns
+ *   glob_*             Redis patterns
  */
 #ifndef BOUGH_SERVER_KEYS_H
 #define BOUGH_SERVER_KEYS_H
@@ -28,16 +28,20 @@ void path_to_key(struct bough_view path, struct bough_buf *out);
 bool key_revision(struct bough_view key, struct bough_view *rev, struct bough_view *rest);
 
 /*
- * Replace `path` (inner form; "" to begin) by the next value's path in path order.
+ * Replace `path` (inner form) by the next value's path in path order, below the directory that is
+ * its first `base` bytes (0: the root); begin with exactly that directory.
  * BOUGH_ENOENT: no more.
  */
-enum bough_err walk_next(struct bough_kv *kv, struct bough_buf *path);
+enum bough_err walk_next(struct bough_kv *kv, struct bough_buf *path, size_t base);
 
-/* The same, but begin with the values that could match a key prefix; false past them. */
+/* Does a Redis pattern match all of `text`? */
 bool glob_match(struct bough_view pattern, struct bough_view text);
 
-/* A new scan on a snapshot of `kv`, or the one that `cursor` names; NULL: expired (start again). */
-struct scan *scan_begin(struct server *s, struct bough_kv *kv);
+/* Append the path of the directory that every key matching `pattern` lies below; "" for the root. */
+void glob_base(struct bough_view pattern, struct bough_buf *out);
+
+/* A new scan on a snapshot of `kv` of what may match `pattern`, or the one that `cursor` names; NULL: expired (start again). */
+struct scan *scan_begin(struct server *s, struct bough_kv *kv, struct bough_view pattern);
 struct scan *scan_find(struct server *s, uint64_t cursor);
 void scan_end(struct server *s, struct scan *scan);
 void server_scans_fini(struct server *s);

@@ -3,9 +3,8 @@
  *
  *   words and answers
  *   places
+ *   replies    counted, so that they can be replaced; withheld where CLIENT REPLY says so
  *   dispatch
- *   big values in       SET of a value that is streamed into the store
- *   big values out      GET of a value that is streamed out of it
  *   the connection
  */
 #include <stdio.h>
@@ -100,17 +99,13 @@ void answer_kv(struct redis *r, const struct bough_kv *kv, enum bough_err err)
     answer_why(r, err, &kv->why);
 }
 
-void reply_done(struct redis *r)
-{
-    r->turn_replies++;
-}
-
 /* ---- Places ---- */
 
 struct bough_kv *place_kv(struct redis *r)
 {
     struct bough_kv *kv = r->batch != NULL ? r->batch : server_place(r->conn.server, r->branch);
 
+    r->turn_data = true;
     if (kv == NULL)
         resp_error(&r->w, "ERR the branch cannot be opened");
     return kv;
@@ -131,6 +126,7 @@ bool place_read(struct redis *r, struct bough_view key, struct place_at *out)
     enum bough_err err;
 
     *out = (struct place_at){.opened = false};
+    r->turn_data = true;
     if (!key_revision(key, &rev, &rest)) {
         out->kv = place_kv(r);
         out->path = path_of(r, rest);
@@ -177,32 +173,72 @@ void place_close(struct place_at *p)
     p->opened = false;
 }
 
-/* ---- Dispatch ---- */
+/* ---- Replies ---- */
 
-/* Replies of this turn begin here. */
-static void turn_begin(struct redis *r)
+struct reply reply_begin(struct redis *r)
 {
-    if (r->turn == r->conn.server->turn && r->turn_replies > 0)
-        return;
-    r->turn = r->conn.server->turn;
-    r->turn_mark = r->conn.out.len;
-    r->turn_replies = 0;
+    struct reply rep = {.skip = r->skip_next};
+
+    r->skip_next = false;
+    r->commands++;
+    r->conn.server->commands++;
+    if (r->turn != r->conn.server->turn || r->turn_replies == 0) {
+        r->turn = r->conn.server->turn;
+        r->turn_mark = r->conn.out.len;
+        r->turn_replies = 0;
+        r->turn_data = false;
+    }
+    rep.mark = r->conn.out.len;
+    rep.replies = r->turn_replies;
+    return rep;
 }
 
+void reply_done(struct redis *r)
+{
+    r->turn_replies++;
+}
+
+/* Idle clients keep little memory. */
+static void scratch_rest(struct bough_buf *b)
+{
+    bough_buf_clear(b);
+    conn_rest(b);
+}
+
+void reply_end(struct redis *r, const struct reply *rep)
+{
+    struct conn *c = &r->conn;
+
+    if (rep->skip || r->replies_off) {
+        c->out.len = rep->mark;
+        r->turn_replies = rep->replies;
+        big_out_drop(r);
+    } else if (c->out.len > rep->mark) { /* CLIENT REPLY SKIP has none of its own */
+        reply_done(r);
+    }
+    scratch_rest(&r->scratch);
+    scratch_rest(&r->path);
+    conn_touch(c);
+}
+
+/* A client that only greeted keeps its replies: what they say is so. */
 void redis_turn_failed(struct conn *c, const char *why)
 {
     struct redis *r = redis_of(c);
     char text[96];
     size_t n = r->turn_replies;
 
-    if (r->turn != c->server->turn || n == 0)
+    if (r->turn != c->server->turn || n == 0 || !r->turn_data)
         return;
     c->out.len = r->turn_mark;
+    big_out_drop(r);
     snprintf(text, sizeof text, "ERR nothing of this was written: %s", why);
     while (n-- > 0)
         resp_error(&r->w, text);
     r->turn_replies = 0;
 }
+
+/* ---- Dispatch ---- */
 
 static void unknown_command(struct redis *r, struct bough_view name)
 {
@@ -234,6 +270,7 @@ static bool allowed(struct redis *r, const struct command *cmd, struct args a)
         return false;
     }
     if ((cmd->flags & CMD_WRITE) && r->conn.server->opts->read_only) {
+        r->multi_bad = r->multi;
         resp_error(&r->w, "READONLY this server only reads");
         return false;
     }
@@ -243,13 +280,8 @@ static bool allowed(struct redis *r, const struct command *cmd, struct args a)
 static void run(struct redis *r, struct args a)
 {
     const struct command *cmd = command_find(a.v[0]);
-    size_t mark = r->conn.out.len;
-    bool silent = r->replies_off || r->skip_next;
+    struct reply rep = reply_begin(r);
 
-    r->skip_next = false;
-    r->commands++;
-    r->conn.server->commands++;
-    turn_begin(r);
     if (cmd == NULL) {
         unknown_command(r, a.v[0]);
     } else if (allowed(r, cmd, a)) {
@@ -259,119 +291,7 @@ static void run(struct redis *r, struct args a)
         else
             cmd->run(r, a);
     }
-    if (silent || r->replies_off)
-        r->conn.out.len = mark < r->conn.out.len ? mark : r->conn.out.len;
-    else
-        reply_done(r);
-    conn_touch(&r->conn);
-}
-
-/* ---- Big values in ---- */
-
-/* SET KEY VALUE with a large value, outside MULTI: stream it. */
-static bool big_begin(struct redis *r, struct bough_view in)
-{
-    struct resp_parser *p = &r->parser;
-    struct bough_store *store = bough_repo_store(r->conn.server->repo);
-    struct bough_view name;
-
-    if (p->argc != 2 || p->want != 3 || r->multi || r->conn.server->opts->read_only)
-        return false;
-    name = bough_view(in.ptr + p->args[0].at, p->args[0].len);
-    if (!word_is(name, "set"))
-        return false;
-    bough_buf_clear(&r->big_key);
-    bough_buf_put(&r->big_key, in.ptr + p->args[1].at, p->args[1].len);
-    r->big_in_left = p->big + 2;
-    r->big_in_failed = bough_blob_begin(store, p->big, &r->big_in) != BOUGH_OK;
-    return true;
-}
-
-static void big_end(struct redis *r)
-{
-    struct bough_repo *repo = r->conn.server->repo;
-    struct place_at at;
-    struct bough_oid id;
-    enum bough_err err;
-
-    turn_begin(r);
-    if (r->big_in_failed) {
-        answer_why(r, bough_repo_store(repo)->why.err, &bough_repo_store(repo)->why);
-        bough_blob_close(r->big_in);
-    } else if (!place_write(r, bough_buf_view(&r->big_key), &at)) {
-        bough_blob_close(r->big_in);
-    } else {
-        err = bough_repo_blob(repo, r->big_in, &id);
-        if (err)
-            answer_why(r, err, bough_repo_why(repo));
-        else if ((err = bough_kv_set_blob(at.kv, at.path, &id, NULL)) != BOUGH_OK)
-            answer_kv(r, at.kv, err);
-        else
-            answer_ok(r);
-    }
-    r->big_in = NULL;
-    reply_done(r);
-    conn_touch(&r->conn);
-}
-
-/* Take what is there of the value; true when it is whole. */
-static bool big_feed(struct redis *r)
-{
-    struct bough_buf *in = &r->conn.in;
-    size_t n = in->len < r->big_in_left ? in->len : (size_t)r->big_in_left;
-    uint64_t value_left = r->big_in_left > 2 ? r->big_in_left - 2 : 0;
-    size_t value = n < value_left ? n : (size_t)value_left;
-
-    if (value > 0 && !r->big_in_failed)
-        r->big_in_failed = bough_blob_put(r->big_in, bough_view(in->ptr, value)) != BOUGH_OK;
-    bough_buf_shift(in, n);
-    r->big_in_left -= n;
-    if (r->big_in_left > 0)
-        return false;
-    big_end(r);
-    return true;
-}
-
-/* ---- Big values out ---- */
-
-void big_get(struct redis *r, const struct bough_oid *id)
-{
-    struct bough_store *store = bough_repo_store(r->conn.server->repo);
-    enum bough_err err;
-
-    if (r->batch != NULL) {
-        resp_error(&r->w, "ERR the value is too large for a transaction; use GETRANGE");
-        return;
-    }
-    err = bough_store_object_open(store, id, &r->big_out);
-    if (err) {
-        answer_why(r, err, &store->why);
-        return;
-    }
-    r->big_out_at = 0;
-    resp_bulk_head(&r->w, r->big_out->size);
-}
-
-/* Add the next piece; what cannot be read any more cannot be taken back either: cut the connection. */
-static void big_drain(struct redis *r)
-{
-    struct bough_buf *out = &r->conn.out;
-    uint8_t *room = bough_buf_room(out, CONN_OUT_HIGH / 4);
-    size_t got;
-
-    if (room == NULL ||
-        bough_object_read(r->big_out, r->big_out_at, room, CONN_OUT_HIGH / 4, &got)) {
-        conn_close(&r->conn);
-        return;
-    }
-    out->len += got;
-    r->big_out_at += got;
-    if (r->big_out_at == r->big_out->size) {
-        bough_buf_put(out, "\r\n", 2);
-        bough_object_close(r->big_out);
-        r->big_out = NULL;
-    }
-    conn_touch(&r->conn);
+    reply_end(r, &rep);
 }
 
 /* ---- The connection ---- */
@@ -425,6 +345,8 @@ static void process(struct redis *r)
         bough_buf_shift(&c->in, done);
     if (r->big_out != NULL || conn_full(c))
         conn_pause(c);
+    else if (c->ended)
+        conn_finish(c);
 }
 
 static void redis_drained(struct conn *c)
@@ -441,6 +363,12 @@ static void redis_drained(struct conn *c)
     process(r);
 }
 
+/* Who sends no more may still read: answer what came. */
+static void redis_end(struct conn *c)
+{
+    process(redis_of(c));
+}
+
 static void redis_input(struct conn *c)
 {
     process(redis_of(c));
@@ -454,7 +382,7 @@ static void redis_gone(struct conn *c)
     watch_reset(r);
     topics_reset(r);
     bough_blob_close(r->big_in);
-    bough_object_close(r->big_out);
+    big_out_drop(r);
     resp_parser_fini(&r->parser);
     bough_mem_free(c->server->mem, (uint8_t *)(uintptr_t)r->branch.ptr, r->branch.len);
     bough_buf_fini(&r->name);
@@ -468,6 +396,7 @@ static void redis_gone(struct conn *c)
 const struct conn_class redis_class = {
     .name = "redis",
     .input = redis_input,
+    .end = redis_end,
     .drained = redis_drained,
     .gone = redis_gone,
 };

@@ -51,6 +51,13 @@ struct watched {
     uint8_t key[]; /* as given */
 };
 
+enum {
+    QUEUE_BYTES_MAX = 64 * 1024 * 1024, /* of the commands queued by MULTI */
+    WATCHED_MAX = 16 * 1024,            /* keys */
+    TOPICS_MAX = 1024,                  /* channels and patterns of a client */
+    NAME_LEN_MAX = 256,                 /* bytes a client may call itself */
+};
+
 /* A command queued by MULTI. */
 struct queued {
     struct queued *next;
@@ -73,21 +80,23 @@ struct redis {
     struct resp_writer w;
     struct bough_view branch; /* owned; empty: HEAD's */
     struct bough_buf name, lib_name, lib_ver;
-    /* This turn's replies, to be replaced if its flush fails. */
+    /* This turn's replies, to be replaced if its flush fails and they told of data. */
     uint64_t turn;
     size_t turn_mark, turn_replies;
+    bool turn_data;
     /* MULTI */
-    bool multi, multi_bad, watch_failed;
+    bool multi, multi_bad;
     struct queued *queue, **queue_end;
-    size_t queue_n;
+    size_t queue_n, queue_bytes;
     struct bough_kv *batch; /* during EXEC: where commands read and write */
     struct watched *watched;
+    size_t watched_n;
     struct topic *topics;
     size_t topics_n;
     /* A value on its way in (SET) or out (GET), larger than is held. */
     struct bough_blob_writer *big_in;
     uint64_t big_in_left;
-    bool big_in_failed;
+    enum bough_err big_in_err;
     struct bough_buf big_key;
     struct bough_object *big_out;
     uint64_t big_out_at;
@@ -163,10 +172,26 @@ command_fn cmd_hello, cmd_auth, cmd_ping, cmd_echo, cmd_quit, cmd_reset, cmd_sel
 /* cmd_git.c */
 command_fn cmd_git_oid, cmd_git_modified, cmd_git_log, cmd_git_branch, cmd_git_ls;
 
-/* Begin to answer with a value that is sent in pieces. */
-void big_get(struct redis *r, const struct bough_oid *id);
+/* ---- Replies ---- */
 
-/* The reply of the command that runs is complete (commands with several replies say it for each). */
-void reply_done(struct redis *r);
+/* What was there before the reply of a command. */
+struct reply {
+    size_t mark, replies;
+    bool skip;
+};
+struct reply reply_begin(struct redis *r);
+void reply_end(struct redis *r, const struct reply *rep);
+void reply_done(struct redis *r); /* of commands with several replies: for each but the last */
+
+/* ---- Big values (big.c) ---- */
+
+/* After RESP_LARGE: will it be streamed?  Then big_feed() takes input until it is true: whole. */
+bool big_begin(struct redis *r, struct bough_view in);
+bool big_feed(struct redis *r);
+
+/* Begin to answer with a value that is sent in pieces; send the next one; send no more. */
+void big_get(struct redis *r, const struct bough_oid *id);
+void big_drain(struct redis *r);
+void big_out_drop(struct redis *r);
 
 #endif

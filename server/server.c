@@ -21,7 +21,13 @@
 #include "server/inner.h"
 #include "server/keys.h"
 
-enum { TICK_MS = 5, KEEP_ALIVE_TICKS = 200 };
+enum {
+    TICK_MS = 5,     /* after the first write of a window; then as the repository says */
+    RETRY_MS = 1000, /* after a fold that failed */
+    KEEP_ALIVE_MS = 1000,
+};
+
+static void on_tick(uv_timer_t *timer);
 
 enum bough_err server_gather(struct server *s)
 {
@@ -40,22 +46,26 @@ static void turn_failed(struct server *s, enum bough_err err)
     }
 }
 
-static void gather_finish(struct server *s)
+static enum bough_err gather_finish(struct server *s)
 {
     enum bough_err err;
 
     if (!bough_repo_gathering(s->repo))
-        return;
+        return BOUGH_OK;
     err = bough_repo_gather_end(s->repo);
     s->gathers++;
     if (err)
         turn_failed(s, err);
+    else if (!s->stopping && !uv_is_active((uv_handle_t *)&s->tick))
+        uv_timer_start(&s->tick, on_tick, TICK_MS, 0);
+    return err;
 }
 
 /* Sending may let a client go on, whose commands then belong to another turn: take turns until none is left. */
 static void turn_end(struct server *s)
 {
-    gather_finish(s);
+    enum bough_err err = gather_finish(s);
+
     while (s->dirty != NULL) {
         struct conn *list = s->dirty;
 
@@ -67,8 +77,9 @@ static void turn_end(struct server *s)
             c->dirty = false;
             conn_flush(c);
         }
-        gather_finish(s);
+        err = gather_finish(s);
     }
+    (void)err; /* those whom it concerns were told */
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -90,7 +101,7 @@ static void on_check(uv_check_t *check)
 {
     struct server *s = check->data;
 
-    gather_finish(s);
+    turn_end(s);
     git_work(s);
     http_work(s);
     turn_end(s);
@@ -104,30 +115,70 @@ static void on_prepare(uv_prepare_t *prepare)
     stay_awake(prepare->data);
 }
 
+/* Fold what is due, and sleep until the next is: without an open window the timer rests. */
 static void on_tick(uv_timer_t *timer)
 {
     struct server *s = timer->data;
-    uint32_t next_ms;
-    enum bough_err err = server_gather(s);
+    uint32_t next_ms = UINT32_MAX;
+    enum bough_err err = server_gather(s), end;
 
     if (!err)
         err = bough_repo_tick(s->repo, bough_env_now(bough_repo_env(s->repo)), &next_ms);
-    if (err)
+    end = gather_finish(s);
+    err = err ? err : end;
+    if (err && err != s->tick_err)
         bough_env_log(bough_repo_env(s->repo), BOUGH_LOG_ERROR, bough_err_name(err));
-    if (++s->ticks % KEEP_ALIVE_TICKS == 0)
-        git_keep_alive(s);
+    s->tick_err = err;
+    if (err)
+        uv_timer_start(timer, on_tick, RETRY_MS, 0);
+    else if (next_ms == UINT32_MAX)
+        uv_timer_stop(timer);
+    else
+        uv_timer_start(timer, on_tick, next_ms > 0 ? next_ms : 1, 0);
     turn_end(s);
+}
+
+static void on_alive(uv_timer_t *timer)
+{
+    if (!git_keep_alive(timer->data))
+        uv_timer_stop(timer);
+    turn_end(timer->data);
+}
+
+void server_keep_alive(struct server *s)
+{
+    if (!uv_is_active((uv_handle_t *)&s->alive))
+        uv_timer_start(&s->alive, on_alive, KEEP_ALIVE_MS, KEEP_ALIVE_MS);
+}
+
+static void place_drop(struct server *s, struct place **at)
+{
+    struct place *p = *at;
+
+    *at = p->next;
+    bough_kv_close(p->kv);
+    bough_mem_free(s->mem, p->name, p->len + 1);
+    bough_mem_free(s->mem, p, sizeof *p);
 }
 
 struct bough_kv *server_place(struct server *s, struct bough_view branch)
 {
-    struct place *p;
+    struct place **at = &s->places, *p;
+    size_t n = 0;
 
     if (branch.len == 0 && bough_repo_head_branch(s->repo, &branch))
         return NULL;
-    for (p = s->places; p != NULL; p = p->next) {
-        if (bough_view_eq(bough_view(p->name, p->len), branch))
+    for (; (p = *at) != NULL; at = &p->next, n++) {
+        if (bough_view_eq(bough_view(p->name, p->len), branch)) {
+            *at = p->next; /* to the front: the last one is used least */
+            p->next = s->places;
+            s->places = p;
             return p->kv;
+        }
+        if (n + 1 == PLACES_MAX) {
+            place_drop(s, at);
+            break;
+        }
     }
     p = bough_mem_zalloc(s->mem, 1, sizeof *p);
     if (p == NULL)
@@ -147,13 +198,8 @@ struct bough_kv *server_place(struct server *s, struct bough_view branch)
 
 static void places_fini(struct server *s)
 {
-    while (s->places != NULL) {
-        struct place *p = s->places;
-        s->places = p->next;
-        bough_kv_close(p->kv);
-        bough_mem_free(s->mem, p->name, p->len + 1);
-        bough_mem_free(s->mem, p, sizeof *p);
-    }
+    while (s->places != NULL)
+        place_drop(s, &s->places);
 }
 
 bool server_serves(const struct server *s, struct bough_view path)
@@ -232,14 +278,18 @@ static enum bough_err listen_on(
     return BOUGH_OK;
 }
 
-static enum bough_err write_pid_file(const char *path, struct bough_why *why)
+static enum bough_err write_pid_file(struct server *s, struct bough_why *why)
 {
+    const char *path = s->opts->pid_file;
+    bool written;
     FILE *f;
 
     if (path == NULL)
         return BOUGH_OK;
     f = fopen(path, "w");
-    if (f == NULL || fprintf(f, "%ld\n", (long)getpid()) < 0 || fclose(f) != 0)
+    s->pid_written = f != NULL;
+    written = f != NULL && fprintf(f, "%ld\n", (long)getpid()) > 0;
+    if (f == NULL || fclose(f) != 0 || !written)
         return BOUGH_WHY(why, BOUGH_EIO, strerror(errno), path, strlen(path));
     return BOUGH_OK;
 }
@@ -252,10 +302,11 @@ static void start_handles(struct server *s)
     uv_prepare_init(&s->loop, &s->prepare);
     uv_idle_init(&s->loop, &s->idle);
     uv_timer_init(&s->loop, &s->tick);
-    s->check.data = s->prepare.data = s->idle.data = s->tick.data = s;
+    uv_timer_init(&s->loop, &s->alive);
+    s->check.data = s->prepare.data = s->idle.data = s->tick.data = s->alive.data = s;
     uv_check_start(&s->check, on_check);
     uv_prepare_start(&s->prepare, on_prepare);
-    uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
+    uv_timer_start(&s->tick, on_tick, TICK_MS, 0); /* the journal may hold an open window */
     for (int i = 0; i < 2; i++) {
         uv_signal_init(&s->loop, &s->signals[i]);
         s->signals[i].data = s;
@@ -288,7 +339,7 @@ static enum bough_err serve(struct server *s, struct bough_why *why)
     if (err && why->err == BOUGH_OK)
         return BOUGH_WHY(why, err, "the HTTP server does not start", NULL, 0);
     if (!err)
-        err = write_pid_file(o->pid_file, why);
+        err = write_pid_file(s, why);
     if (err)
         return err;
     start_handles(s);
@@ -312,6 +363,7 @@ enum bough_err bough_server_run(
     s->repo = repo;
     s->mem = mem;
     s->started = bough_env_now(bough_repo_env(repo));
+    bough_buf_init(&s->spare, mem);
     uv_loop_init(&s->loop);
     err = serve(s, why);
     server_stop(s);
@@ -321,12 +373,13 @@ enum bough_err bough_server_run(
     http_free(s);
     server_scans_fini(s);
     places_fini(s);
+    bough_buf_fini(&s->spare);
     if (!err) {
         err = bough_repo_fold_all(repo);
         if (err)
             *why = *bough_repo_why(repo);
     }
-    if (opts->pid_file != NULL)
+    if (s->pid_written)
         unlink(opts->pid_file);
     bough_mem_free(mem, s, sizeof *s);
     return err;

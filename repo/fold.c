@@ -53,8 +53,10 @@ enum bough_err bough_repo__fold(struct bough_repo__head *h)
     bough_repo__touch(h);
     bough_buf_init(&message, h->r->mem);
     err = bough_repo__txn(h->r, &txn);
-    if (err == BOUGH_OK)
+    if (err == BOUGH_OK) {
+        txn->urgent = true; /* a full device must not keep it from being read by commit */
         err = fold_info(h, &info);
+    }
     if (err == BOUGH_OK && info.message.ptr == NULL) {
         err = bough_repo__message_edits(&h->tree, &message);
         info.message = bough_buf_view(&message);
@@ -65,6 +67,8 @@ enum bough_err bough_repo__fold(struct bough_repo__head *h)
         err = fold_commit(h, txn, &root, &info);
     if (err == BOUGH_OK && h->seq > 0)
         err = bough_txn_retire(txn, bough_repo__head_name(h), h->seq);
+    if (h->r->txn != NULL)
+        h->r->txn->urgent = false;
     bough_buf_fini(&message);
     if (err == BOUGH_OK)
         bough_repo__head_shut(h);

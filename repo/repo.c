@@ -17,7 +17,7 @@ static enum bough_err repo_recover(struct bough_repo *r)
 
     if (err == BOUGH_OK && r->window.time_ms == 0)
         err = bough_repo_fold_all(r);
-    return err;
+    return err == BOUGH_ENOSPC ? BOUGH_OK : err; /* what is there can be read */
 }
 
 enum bough_err bough_repo_open(

@@ -296,6 +296,8 @@ void bough_txn_abort(struct bough_txn *t);
 struct bough_txn {
     const struct bough_txn_class *cls;
     struct bough_store *store;
+    bool urgent; /* while set, what is put finishes work that was acknowledged before: it may use
+                    the space that is kept back for that on a full device; false at begin */
 };
 
 /* ---- Intake: a pack from outside ---- */

@@ -136,7 +136,7 @@ enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in)
     struct bough_log__intake *x = (struct bough_log__intake *)in; /* in is the first field */
     enum bough_err err = BOUGH_OK;
 
-    l->txn.heavy = true;
+    l->txn.heavy = l->txn.heavy || !t->urgent;
     if (x->seg.pack_end <= COPY_MAX && fits_frame(l, x->seg.pack_end))
         err = adopt_copy(l, x);
     else if (x->seg.oid.rows > 0)
@@ -186,6 +186,8 @@ enum bough_err bough_log__big_put(struct bough_log *l, struct bough_buf *entry)
 
     if (err)
         return err;
+    if (l->txn.txn.urgent)
+        ((struct bough_log__intake *)in)->out.reserve = 0; /* in is the first field */
     err = big_feed(l, in, bough_buf_view(entry));
     while (!err && (err = bough_log__intake_step(in, UINT64_MAX)) == BOUGH_EAGAIN)
         err = BOUGH_OK;

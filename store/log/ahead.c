@@ -35,7 +35,7 @@ static enum bough_err table_make(struct bough_log *l, uint32_t from,
         bough_log__merge_add(&merge, rows);
         err = bough_log__out_init(&out, l, &t->run, BOUGH_LOG__ZONE_TABLE);
     }
-    out.reserve = bough_log__reserve(l);
+    out.reserve = bough_log__kept_back(l);
     if (!err)
         err = bough_log__table_write(&out, &merge.src, sum, t);
     if (!err)

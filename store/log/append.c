@@ -23,6 +23,14 @@ uint32_t bough_log__reserve(const struct bough_log *l)
     return (uint32_t)(2 * bytes / l->geo.zone) + 4;
 }
 
+/* Refs and removals go on when objects do not; to finish what was acknowledged all may be used. */
+uint32_t bough_log__kept_back(const struct bough_log *l)
+{
+    if (l->txn.txn.urgent)
+        return 0;
+    return l->txn.heavy ? bough_log__reserve(l) : bough_log__reserve(l) / 2;
+}
+
 void bough_log__next_zone(struct bough_log *l)
 {
     uint32_t zone;
@@ -54,7 +62,7 @@ static enum bough_err zone_switch(struct bough_log *l)
     struct bough_log__segment seg = {.number = l->next_segment, .zone = l->head.next};
     enum bough_err err;
 
-    if (l->head.next == 0 || (l->txn.heavy && l->zones.free < bough_log__reserve(l)))
+    if (l->head.next == 0 || l->zones.free < bough_log__kept_back(l))
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "the device is full", NULL, 0);
     if (seg.number > BOUGH_LOG__SEGMENT_MAX)
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "segment numbers are used up", NULL, 0);
@@ -67,6 +75,7 @@ static enum bough_err zone_switch(struct bough_log *l)
     l->head.zone = seg.zone;
     l->head.at = 0;
     l->head.next = 0;
+    l->head.spare = l->zones.free < bough_log__reserve(l);
     l->prepared_to = l->prepared_next;
     l->prepared_next = 0;
     bough_log__next_zone(l);

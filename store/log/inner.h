@@ -581,6 +581,7 @@ struct bough_log__head {
     uint32_t prev_crc; /* of the frame before */
     uint32_t segment, zone, at;
     uint32_t next; /* zone; 0: none */
+    bool spare;    /* the zone is one of those kept back: new objects do not come here */
 };
 
 struct bough_log__txn {
@@ -588,7 +589,7 @@ struct bough_log__txn {
     struct bough_log__head start; /* where the log stood at begin */
     uint32_t start_segment;       /* next segment number then */
     bool began;                   /* its FIRST frame was written */
-    bool heavy;                   /* brings objects: keeps out of the reserve */
+    bool heavy;                   /* brings new objects: keeps out of the reserve */
     struct bough_buf data;        /* the frame being made: head and data */
     struct bough_buf index;
     uint32_t items;
@@ -739,8 +740,9 @@ enum bough_err bough_log__prepare(struct bough_log *l);
 /* Make sure that a next zone is chosen, if there is one. */
 void bough_log__next_zone(struct bough_log *l);
 
-/* Zones that ordinary transactions leave free. */
+/* Zones that new objects leave free; and those that the open transaction does. */
 uint32_t bough_log__reserve(const struct bough_log *l);
+uint32_t bough_log__kept_back(const struct bough_log *l);
 
 /* A store in memory only, for open and format; `*out` is set even on error, to be closed. */
 enum bough_err bough_log__new(struct bough_block *dev, const struct bough_env *env,

@@ -295,6 +295,7 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
         l->open_at = (uint32_t)(bough_log__up(l->root_run.start + l->root_run.len, l->geo.align) -
                                 (uint64_t)(l->root_run.n - 1) * l->geo.zone);
     }
+    l->head.spare = l->zones.free + 1 < bough_log__reserve(l);
     l->durable_to = l->dev->caps & BOUGH_BLOCK_SYNC ? l->head.seq - 1 : 0;
     err = bough_log__super_write(l, false);
     return err ? err : bough_log__super_write(l, true);

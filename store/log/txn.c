@@ -75,7 +75,11 @@ enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_o
     size_t index_len, data_len, item;
     enum bough_err err = BOUGH_OK;
 
-    t->heavy = true;
+    if (!t->txn.urgent) {
+        t->heavy = true;
+        if (l->head.spare)
+            err = BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "the device is full", NULL, 0);
+    }
     if (!err && t->rows.n >= l->opts.table_rows)
         err = bough_log__ahead_write(l);
     if (!err)
@@ -435,7 +439,7 @@ enum bough_err bough_log__txn_begin(struct bough_store *s, struct bough_txn **ou
     struct bough_log__txn *t = &l->txn;
 
     bough_log__next_zone(l);
-    t->txn = (struct bough_txn){&txn_class, s};
+    t->txn = (struct bough_txn){.cls = &txn_class, .store = s};
     t->start = l->head;
     t->start_segment = l->next_segment;
     t->next_record = l->next_record;

@@ -93,7 +93,7 @@ static enum bough_err fake_begin(struct bough_store *s, struct bough_txn **out)
     static const struct bough_txn_class cls = {.commit = fake_commit, .abort = fake_abort};
     struct fake *f = fake_of(s);
 
-    f->txn = (struct bough_txn){&cls, s};
+    f->txn = (struct bough_txn){.cls = &cls, .store = s};
     *out = &f->txn;
     return BOUGH_OK;
 }

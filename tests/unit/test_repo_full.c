@@ -1,0 +1,153 @@
+/*
+ * test_repo_full.c - a branch on a device that is full.
+ *
+ * Goal: a write that finds no room fails and changes nothing; what was acknowledged can still
+ * be folded, read by commit, removed, and opened again in every mode.  Method: a log on a small
+ * device in memory, written through a window until it is full.
+ */
+#include <stdlib.h>
+
+#include "store/log/log.h"
+#include "tests/unit/repo_bed.h"
+
+enum { UNIT = 4096, ZONE = 32 * 1024, BYTES = 2 * 1024 * 1024, VALUE = 3000 };
+
+struct fix {
+    struct bed bed;
+    struct bough_ramblk ram;
+    struct bough_why why;
+    uint8_t device[BYTES];
+    struct bough_branch *main;
+    int n; /* values that were acknowledged: v0, v1, ... */
+};
+
+static void fix_open(struct fix *f, uint32_t time_ms)
+{
+    assert_int_equal(
+        bough_log_open(&f->ram.blk, &f->bed.env.env, NULL, &f->bed.store, &f->why), BOUGH_OK);
+    bed_reopen(&f->bed, time_ms, 40);
+    assert_int_equal(bough_branch_open(f->bed.repo, V("main"), &f->main), BOUGH_OK);
+}
+
+static void fix_close(struct fix *f)
+{
+    bough_branch_close(f->main);
+    bough_repo_close(f->bed.repo);
+    bough_store_close(f->bed.store);
+    f->bed.repo = NULL;
+}
+
+static enum bough_err put_noise(struct fix *f, int i)
+{
+    char path[32], text[VALUE + 1];
+    uint64_t seed = (uint64_t)i + 1;
+
+    snprintf(path, sizeof path, "d%d/v%d", i % 3, i);
+    for (int k = 0; k < VALUE; k++)
+        text[k] = (char)(1 + test_random(&seed) % 255);
+    text[VALUE] = 0;
+    return bed_put(f->main, path, text, 100 + i);
+}
+
+static void fill(struct fix *f)
+{
+    while (put_noise(f, f->n) == BOUGH_OK)
+        assert_true(++f->n < BYTES / VALUE);
+    assert_int_equal(put_noise(f, f->n), BOUGH_ENOSPC);
+    assert_true((size_t)f->n * VALUE > BYTES / 2);
+}
+
+static void remove_one(struct fix *f)
+{
+    char path[32];
+
+    f->n--;
+    snprintf(path, sizeof path, "d%d/v%d", f->n % 3, f->n);
+    assert_int_equal(bed_put(f->main, path, NULL, 9000 - f->n), BOUGH_OK);
+}
+
+static void expect_all(struct fix *f)
+{
+    struct bough_tree *t;
+    struct bough_node node;
+    struct bough_buf got;
+
+    bough_buf_init(&got, f->bed.env.env.mem);
+    assert_int_equal(bough_branch_tree(f->main, &t), BOUGH_OK);
+    for (int i = 0; i <= f->n; i++) {
+        char path[32];
+
+        snprintf(path, sizeof path, "d%d/v%d", i % 3, i);
+        assert_int_equal(bough_tree_find(t, V(path), &node, NULL), BOUGH_OK);
+        assert_int_equal(node.kind, i < f->n ? BOUGH_NODE_VALUE : BOUGH_NODE_NONE);
+        bough_buf_clear(&got);
+        if (i < f->n)
+            assert_int_equal(bough_node_read(f->bed.repo, &node, &got), BOUGH_OK);
+    }
+    bough_buf_fini(&got);
+}
+
+static int setup(void **state)
+{
+    struct bough_log_format_opts opts = {.zone = ZONE};
+    struct fix *f = calloc(1, sizeof *f);
+
+    assert_non_null(f);
+    test_env_init(&f->bed.env);
+    bough_ramblk_init(&f->ram, f->device, BYTES / UNIT, UNIT);
+    assert_int_equal(bough_log_format(&f->ram.blk, &f->bed.env.env, &opts, &f->why), BOUGH_OK);
+    fix_open(f, 60000);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fix *f = *state;
+
+    fix_close(f);
+    test_env_done(&f->bed.env);
+    free(f);
+    return 0;
+}
+
+static void test_repo_full__what_was_acknowledged_becomes_commits(void **state)
+{
+    struct fix *f = *state;
+    struct bough_oid id;
+
+    fill(f);
+    expect_all(f);
+    assert_int_equal(bough_branch_head(f->main, &id), BOUGH_OK);
+    for (int i = 0; i < 5; i++) {
+        remove_one(f);
+        assert_int_equal(bough_branch_head(f->main, &id), BOUGH_OK);
+        assert_int_equal(put_noise(f, 5000), BOUGH_ENOSPC); /* the reserve is not for values */
+    }
+    expect_all(f);
+}
+
+static void test_repo_full__it_opens_in_every_mode(void **state)
+{
+    struct fix *f = *state;
+
+    fill(f);
+    for (int i = 0; i < 6; i++) {
+        fix_close(f);
+        fix_open(f, i % 2 == 0 ? 0 : 60000);
+        expect_all(f);
+        remove_one(f);
+        expect_all(f);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_repo_full__what_was_acknowledged_becomes_commits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repo_full__it_opens_in_every_mode, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("repo/full", tests, NULL, NULL);
+}

@@ -135,14 +135,6 @@ static const struct bough_log_open_opts ahead = {
     .cache = 64 * 1024, .table_rows = 8, .log_max = 1024 * 1024};
 static const struct bough_log_open_opts prepared = {.cache = 64 * 1024, .prepare = 4 * UNIT};
 
-static const struct bough_log_open_opts ahead = {.cache = 64 * 1024, .prepare = 2048};
-
-static void test_log__survives_every_cut_of_prepared_space(void **state)
-{
-    (void)state;
-    cut_everywhere("ce", ahead, 1);
-}
-
 static void test_log__survives_every_cut_of_commits(void **state)
 {
     (void)state;
@@ -183,6 +175,7 @@ static void test_log__survives_every_cut_of_prepared_space(void **state)
 {
     (void)state;
     cut_everywhere("cl", prepared, 1);
+    cut_everywhere("ce", prepared, 1);
 }
 
 static void test_log__survives_every_cut_of_big_objects(void **state)
@@ -263,7 +256,6 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log__survives_every_cut_of_commits),
         cmocka_unit_test(test_log__survives_every_tear_of_a_frame),
-        cmocka_unit_test(test_log__survives_every_cut_of_prepared_space),
         cmocka_unit_test(test_log__survives_every_cut_of_late_commits),
         cmocka_unit_test(test_log__survives_every_cut_of_aborts_and_reopens),
         cmocka_unit_test(test_log__survives_every_cut_of_long_transactions),

@@ -111,7 +111,7 @@ static int log_parse(int argc, char **argv, struct log_opts *o)
             o->oneline = true;
         } else if (strcmp(name, "-n") == 0 && flag_value(&f) != NULL) {
             o->limit = strtol(f.value, &end, 10);
-            if (*end != 0 || o->limit < 0)
+            if (f.value[0] == 0 || *end != 0 || o->limit < 0)
                 return say_usage("log", "-n wants a number");
         } else {
             return say_usage("log", "unknown flag, or one without its value");
@@ -141,10 +141,11 @@ int verb_log(struct cli *cli, int argc, char **argv)
     if (cli->branch != NULL)
         rev = bough_view_str(cli->branch);
     if (o.key != NULL) {
-        const char *colon = o.key[0] == '@' ? strchr(o.key, ':') : NULL;
+        const char *colon = o.key[0] == '@' && o.key[1] != '@' ? strchr(o.key, ':') : NULL;
         if (colon != NULL)
             rev = bough_view(o.key + 1, (size_t)(colon - o.key) - 1);
-        key = bough_view_str(colon != NULL ? colon + 1 : o.key);
+        key = bough_view_str(
+            colon != NULL ? colon + 1 : o.key + (o.key[0] == '@' && o.key[1] == '@'));
     }
     err = bough_repo_resolve(cli->repo, rev, &tip);
     if (err)

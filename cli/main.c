@@ -143,7 +143,9 @@ int main(int argc, char **argv)
         return unknown_verb(argv[at]);
     code = verb->run(&cli, argc - at, argv + at);
     cli_close(&cli);
-    if (fflush(stdout) != 0 && code == EXIT_YES)
+    if ((fflush(stdout) != 0 || ferror(stdout)) && (code == EXIT_YES || code == EXIT_REMOTE)) {
+        fprintf(stderr, "bough: the output cannot be written\n");
         code = EXIT_REMOTE;
+    }
     return code;
 }

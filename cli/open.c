@@ -26,6 +26,10 @@ static int open_file(struct cli *cli, unsigned flags)
             cli->store);
         return EXIT_NO_STORE;
     }
+    if (err == BOUGH_EINVAL) {
+        say_error(err, cli->store, &cli->why);
+        return EXIT_NO_STORE;
+    }
     if (err)
         return say_error(err, cli->store, &cli->why);
     cli->file_open = true;

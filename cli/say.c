@@ -16,6 +16,7 @@ int exit_of(enum bough_err err)
         return EXIT_YES;
     case BOUGH_EINVAL:
     case BOUGH_EKEY:
+    case BOUGH_ETOOBIG:
         return EXIT_USAGE;
     case BOUGH_EIO:
     case BOUGH_EGONE:
@@ -37,12 +38,21 @@ int exit_of(enum bough_err err)
     }
 }
 
+/* Does `where` name the key already, with or without its leading slash? */
+static bool says_key(const char *where, const struct bough_why *why)
+{
+    const char *key = (const char *)why->key;
+    size_t skip = key[0] == '/' && where[0] != '/', len = why->key_len - skip;
+
+    return strncmp(where, key + skip, len) == 0 && (where[len] == 0 || skip == 0);
+}
+
 int say_error(enum bough_err err, const char *where, const struct bough_why *why)
 {
     bool told = why != NULL && why->err == err;
 
     fprintf(stderr, "bough: %s", where);
-    if (told && why->key_len > 0 && strncmp(where, (const char *)why->key, why->key_len) != 0)
+    if (told && why->key_len > 0 && !says_key(where, why))
         fprintf(stderr, ": %.*s", (int)why->key_len, (const char *)why->key);
     fprintf(stderr, ": %s", bough_err_name(err));
     if (told && why->what != NULL && why->what[0] != 0)

@@ -52,6 +52,10 @@ static int serve_parse(int argc, char **argv, struct bough_server_opts *o)
     }
     if (f.at < argc)
         return say_usage("serve", "unknown word; the store is given with -s");
+    if (o->redis_port == 0 && o->git_port == 0 && o->http_port == 0)
+        return say_usage("serve", "all ports are off: there is nothing to serve");
+    if (o->bind != NULL && strcmp(o->bind, "localhost") == 0)
+        o->bind = "127.0.0.1";
     if (o->bind != NULL && strcmp(o->bind, "::1") != 0 && strncmp(o->bind, "127.", 4) != 0) {
         fprintf(stderr,
             "bough: serve: %s is not a loopback address, and without users anybody "

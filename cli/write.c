@@ -60,7 +60,7 @@ static FILE *spool(FILE *in)
             return NULL;
         }
     }
-    if (out != NULL && fseeko(out, 0, SEEK_SET) != 0) {
+    if (out != NULL && (ferror(in) || fseeko(out, 0, SEEK_SET) != 0)) {
         fclose(out);
         return NULL;
     }
@@ -287,6 +287,11 @@ static int run_script(struct cli *cli, struct bough_kv *batch, FILE *in, const c
         enum bough_err err;
 
         number++;
+        if (memchr(line, 0, (size_t)len) != NULL) {
+            fprintf(stderr, "bough: %.40s:%u: a NUL byte; write it as \"\\0\"\n", name, number);
+            code = EXIT_USAGE;
+            break;
+        }
         while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
             line[--len] = 0;
         n = split(line, words);
@@ -296,6 +301,10 @@ static int run_script(struct cli *cli, struct bough_kv *batch, FILE *in, const c
         snprintf(where, sizeof where, "%.40s:%u", name, number);
         if (err)
             code = say_error(err, where, &batch->why);
+    }
+    if (code == EXIT_YES && ferror(in)) {
+        fprintf(stderr, "bough: %s: cannot be read\n", name);
+        code = EXIT_USAGE;
     }
     free(line);
     return code;

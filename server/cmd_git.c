@@ -183,8 +183,10 @@ void cmd_git_log(struct redis *r, struct args a)
 
     if (!log_args_parse(r, a, &la))
         return;
-    if (la.key.ptr != NULL && key_revision(la.key, &la.rev, &rest))
-        la.key = rest;
+    if (la.key.ptr != NULL) {
+        bool at = key_revision(la.key, &la.rev, &rest);
+        la.key = at && rest.len == 0 ? bough_view(NULL, 0) : rest; /* "@rev:" is all of rev */
+    }
     if (la.rev.ptr == NULL)
         la.rev = r->branch.len > 0 ? r->branch : bough_view_str("HEAD");
     bough_buf_init(&items, r->conn.server->mem);

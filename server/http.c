@@ -211,6 +211,12 @@ static enum MHD_Result body(struct request *q, const char *data, size_t *size, c
         return MHD_YES;
     }
     *size = 0;
+    if (q->zipped && q->z.avail_out == 0) /* what inflate still holds */
+        feed_zipped(q, &v);
+    if (q->zipped && q->z.avail_out == 0 && !q->broken && q->session->state == BOUGH_SYNC_WORK) {
+        suspend(q);
+        return MHD_YES; /* called again */
+    }
     if (q->broken)
         return answer(q->conn, MHD_HTTP_BAD_REQUEST, "text/plain", "the body is not gzip\n");
     if (q->session->state == BOUGH_SYNC_INPUT) {
@@ -281,14 +287,28 @@ static bool zipped(struct MHD_Connection *conn)
     return coding != NULL && (strcmp(coding, "gzip") == 0 || strcmp(coding, "x-gzip") == 0);
 }
 
+/* Web pages can make a browser post here, but not with this type: it is how git tells itself. */
+static bool asked_by_git(struct MHD_Connection *conn, enum bough_service service)
+{
+    const char *type = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, "Content-Type");
+    char want[64];
+
+    snprintf(want, sizeof want, "application/x-%s-request", bough_service_name(service));
+    return type != NULL && strcmp(type, want) == 0;
+}
+
 static enum MHD_Result post(struct request *q, const char *name, const char *data, size_t *size)
 {
     enum bough_service service = bough_service_parse(bough_view_str(name));
     char type[64];
 
     if (!q->begun) {
-        enum MHD_Result ok = open_session(q, service, BOUGH_TRANSPORT_REQUEST);
+        enum MHD_Result ok;
         q->begun = true;
+        if (!asked_by_git(q->conn, service))
+            return answer(q->conn, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "text/plain",
+                "only Git clients may post here\n");
+        ok = open_session(q, service, BOUGH_TRANSPORT_REQUEST);
         q->zipped = zipped(q->conn);
         if (q->session != NULL && q->zipped && inflateInit2(&q->z, 15 + 16) != Z_OK)
             return MHD_NO;

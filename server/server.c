@@ -273,7 +273,8 @@ static enum bough_err listen_on(
     if (rc != 0) {
         char text[64];
         int n = snprintf(text, sizeof text, "%s:%d", bind, port);
-        return BOUGH_WHY(why, BOUGH_EINVAL, uv_strerror(rc), text, (size_t)n);
+        return BOUGH_WHY(why, rc == UV_EADDRINUSE ? BOUGH_ELOCKED : BOUGH_EINVAL, uv_strerror(rc),
+            text, (size_t)n);
     }
     return BOUGH_OK;
 }

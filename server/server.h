@@ -29,7 +29,8 @@ struct bough_server_opts {
  * Serve `repo` (borrowed) until SIGTERM or SIGINT, then finish what is under way, fold and
  * return.  Prints a line that begins with "ready" on stdout when clients can connect.
  *
- * BOUGH_EINVAL    an address that cannot be bound; `why` says which
+ * BOUGH_ELOCKED   a port that another process has; `why` says which
+ * BOUGH_EINVAL    an address that cannot be bound; the same
  */
 enum bough_err bough_server_run(
     struct bough_repo *repo, const struct bough_server_opts *opts, struct bough_why *why);

@@ -279,4 +279,25 @@ works_cli -m m set dir/a 1
 same "$("$BOUGH" digest dir/a)" "$(cd "$W" && git init -q --object-format=sha256 t256 && cd t256 && printf 1 | git hash-object --stdin)" 'a SHA-256 id'
 has "$("$BOUGH" stats)" $'object-format\tsha256' 'stats of a SHA-256 store'
 works_cli fsck
+
+# --- input that cannot be read is no empty input, and output that cannot be written is no success
+rc=0; "$BOUGH" set from-folder <"$W" 2>"$W/err" || rc=$?
+same "$rc" 3 'a value from a folder'
+fails 1 'from-folder: not found' get from-folder
+fails 2 'cannot be read' batch "$W"
+rc=0; printf 'set nul "a"\0junk\n' | in_cli batch - 2>"$W/err" || rc=$?
+same "$rc" 2 'a script with a NUL byte'
+has "$(cat "$W/err")" 'NUL byte' 'a script with a NUL byte'
+works_cli set full v
+for verb in 'get full' 'ls' 'log' 'stats'; do
+    rc=0; $BOUGH $verb >/dev/full 2>"$W/err" || rc=$?
+    same "$rc" 7 "$verb to a full device"
+    has "$(cat "$W/err")" 'cannot be written' "$verb to a full device"
+done
+works_cli set @@at 1
+same "$("$BOUGH" log --oneline @@at | wc -l)" 1 'log of a literal @'
+fails 1 'bough: no/such: not found' get no/such
+fails 3 'neither a file' -s /dev/null get k
+fails 2 'nothing to serve' serve --redis 0 --git 0 --http 0
+fails 2 'wants a number' log -n ''
 sum

@@ -141,6 +141,11 @@ works 'fetch by id' git -C "$W/notags" fetch -q "$URL" "$(git -C "$W/in" rev-par
 refuse 'fetch of an unknown id' '' git -C "$W/notags" fetch -q "$URL" 1234567890123456789012345678901234567890
 refuse 'another repository' '' git ls-remote "git://127.0.0.1:$GP/other.git"
 refuse 'another repository over http' 'not found' git ls-remote "http://127.0.0.1:$HP/other.git"
+same "$(python3 -c "
+import http.client
+c = http.client.HTTPConnection('127.0.0.1', $HP)
+c.request('POST', '/store.git/git-receive-pack', b'0000', {'Content-Type': 'text/plain'})
+print(c.getresponse().status)")" 415 'a web page cannot push'
 works 'by the base name of the store' git ls-remote "git://127.0.0.1:$GP/all.git"
 
 # --- pushes of every kind

@@ -133,6 +133,13 @@ same "$(rcli git.modified hist/k | tail -n 1)" "$(git -C "$W/c" log -1 --format=
 same "$(rcli git.log hist/k | grep -c '^id$')" "$(git -C "$W/c" log --format=%H -- hist/k | wc -l)" 'GIT.LOG of a key'
 same "$(rcli git.ls hist)" k 'GIT.LS'
 has "$(rcli git.ls)" 'hist/' 'GIT.LS of the root'
+t OK set @@at/x 1
+same "$(rcli git.log @@at/x | grep -c '^id$')" 1 'GIT.LOG of a literal @'
+has "$(rcli git.log @main: limit 1)" message 'GIT.LOG of all of a revision'
+same "$(rcli keys '@@at/*')" @@at/x 'KEYS below a literal @'
+same "$(rcli keys 'scan/k1?' | wc -l)" 10 'KEYS below a directory'
+same "$(rcli --scan --pattern 'scan/k19*' | wc -l)" 11 'SCAN below a directory'
+same "$(rcli keys 'nowhere/*')" '' 'KEYS below nothing'
 t OK git.branch create dev
 has "$(rcli git.branch create dev)" 'already exists' 'GIT.BRANCH CREATE again'
 has "$(rcli git.branch list)" dev 'GIT.BRANCH LIST'

@@ -151,8 +151,11 @@ static enum bough_err head_replay(
     struct bough_repo__record_change c;
     enum bough_err err = BOUGH_OK;
 
-    if (h->ops > 0 && rec->window != h->number)
+    if (h->ops > 0 && rec->window != h->number) {
+        h->handles++; /* folded it would be let go */
         err = bough_repo__fold_now(h);
+        h->handles--;
+    }
     if (err == BOUGH_OK && h->ops == 0) {
         bough_buf_clear(&h->who);
         bough_repo__who_put(&h->who, &rec->info);

@@ -224,6 +224,45 @@ static void test_repo_branch__reopened_with_each_it_is_folded(void **state)
     bed_close(&bed);
 }
 
+static enum bough_err take_record(
+    void *ctx, struct bough_view stream, uint64_t seq, struct bough_view bytes)
+{
+    (void)stream;
+    (void)seq;
+    bough_buf_put_view(ctx, bytes);
+    return BOUGH_OK;
+}
+
+/* We never write such a journal; a device that others wrote may hold one. */
+static void test_repo_branch__a_journal_of_two_windows_is_two_folds(void **state)
+{
+    struct bough_branch *b;
+    struct bough_txn *txn;
+    struct bough_buf rec;
+    uint64_t seq;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 60000, 100);
+    b = open_branch("main");
+    assert_int_equal(bed_put(b, "a", "1", 100), BOUGH_OK);
+    bough_branch_close(b);
+    bough_buf_init(&rec, &bed.env.mem.mem);
+    assert_int_equal(bough_store_records(bed.store, take_record, &rec), BOUGH_OK);
+    rec.ptr[1]++;
+    bough_put32le(rec.ptr + rec.len - 4, bough_crc32(0, rec.ptr, rec.len - 4));
+    assert_int_equal(bough_txn_begin(bed.store, &txn), BOUGH_OK);
+    assert_int_equal(
+        bough_txn_record(txn, V("refs/heads/main"), bough_buf_view(&rec), &seq), BOUGH_OK);
+    assert_int_equal(bough_txn_commit(txn, BOUGH_DURABLE_NOW), BOUGH_OK);
+    bough_buf_fini(&rec);
+    bed_reopen(&bed, 60000, 100);
+    b = open_branch("main");
+    expect(b, "a", "1");
+    assert_int_equal(count_commits(b), 1);
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
 static void test_repo_branch__a_read_only_store_shows_the_journal(void **state)
 {
     struct bough_branch *b;
@@ -571,6 +610,7 @@ int main(void)
         cmocka_unit_test(test_repo_branch__another_author_closes_the_window),
         cmocka_unit_test(test_repo_branch__folding_after_a_restart_gives_the_same_ids),
         cmocka_unit_test(test_repo_branch__reopened_with_each_it_is_folded),
+        cmocka_unit_test(test_repo_branch__a_journal_of_two_windows_is_two_folds),
         cmocka_unit_test(test_repo_branch__a_read_only_store_shows_the_journal),
         cmocka_unit_test(test_repo_branch__a_gather_happens_whole),
         cmocka_unit_test(test_repo_branch__without_memory_the_branch_is_as_it_was),

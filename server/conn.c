@@ -3,7 +3,8 @@
  *
  *   reading   into the connection's buffer
  *   writing   tried at once; what does not fit goes as one write
- *   closing   at once, or after the output
+ *   closing   at once, or after the output: then what the peer still sends is dropped for a
+ *             while, because closing on unread input would take our last words away
  *   accepting
  */
 #include <stdio.h>
@@ -61,7 +62,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct conn *c = conn_of(stream);
 
     (void)buf;
-    if (n > 0) {
+    if (c->close_after) { /* nothing is asked any more: drop it */
+        c->in.len = 0;
+        c->ended |= n < 0;
+        if (n < 0 && c->lingering)
+            conn_close(c);
+    } else if (n > 0) {
         c->in.len += (size_t)n;
         c->input_ms = uv_now(c->uv.handle.loop);
         c->cls->input(c);
@@ -88,10 +94,46 @@ void conn_touch(struct conn *c)
     c->server->dirty = c;
 }
 
+/* ---- Lingering ---- */
+
+static void linger_sweep(uv_timer_t *timer)
+{
+    struct server *s = timer->data;
+    uint64_t now = uv_now(&s->loop);
+    bool any = false;
+
+    for (struct conn *c = s->conns, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->lingering && now >= c->linger_ms)
+            conn_close(c);
+        else
+            any |= c->lingering;
+    }
+    if (!any)
+        uv_timer_stop(timer);
+}
+
+/* Say that no more comes, and wait for the peer to say the same. */
+static void linger(struct conn *c)
+{
+    struct server *s = c->server;
+
+    c->lingering = true;
+    c->linger_ms = uv_now(&s->loop) + LINGER_MS;
+    if (c->ended || uv_shutdown(&c->shut, &c->uv.stream, NULL) < 0) {
+        conn_close(c);
+        return;
+    }
+    conn_resume(c);
+    if (!uv_is_active((uv_handle_t *)&s->linger))
+        uv_timer_start(&s->linger, linger_sweep, LINGER_MS, LINGER_MS / 4);
+}
+
 static void sent_all(struct conn *c)
 {
     if (c->close_after && c->out.len == 0) {
-        conn_close(c);
+        if (!c->lingering)
+            linger(c);
         return;
     }
     if (c->cls->drained != NULL)
@@ -211,7 +253,6 @@ void conn_close(struct conn *c)
 
 void conn_finish(struct conn *c)
 {
-    conn_pause(c);
     c->close_after = true;
     conn_touch(c);
 }

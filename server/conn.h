@@ -15,9 +15,10 @@ struct server;
 struct conn;
 
 enum {
-    CONN_READ = 64 * 1024,            /* bytes asked of a read */
-    CONN_KEEP = 16 * 1024,            /* room that an idle connection may keep in a buffer */
-    CONN_OUT_HIGH = 1024 * 1024,      /* unsent bytes from which on no more input is processed */
+    LINGER_MS = 2000,            /* a finished connection waits so long for the peer to close */
+    CONN_READ = 64 * 1024,       /* bytes asked of a read */
+    CONN_KEEP = 16 * 1024,       /* room that an idle connection may keep in a buffer */
+    CONN_OUT_HIGH = 1024 * 1024, /* unsent bytes from which on no more input is processed */
     CONN_OUT_MAX = 128 * 1024 * 1024, /* unsent bytes at which a connection is cut */
 };
 
@@ -41,13 +42,15 @@ struct conn {
     struct bough_buf in, out;
     struct bough_buf sending; /* in the kernel's hands */
     uv_write_t write;
-    size_t size; /* of the struct that embeds this, for release */
+    uv_shutdown_t shut;
+    uint64_t linger_ms; /* loop time at which a lingering connection is cut */
+    size_t size;        /* of the struct that embeds this, for release */
     uint64_t id;
     uint64_t since_ms; /* loop time of its start and of its last input */
     uint64_t input_ms;
     struct conn *prev, *next; /* all connections */
     struct conn *dirty_next;  /* those with output this turn */
-    bool dirty, busy, paused, ended, closing, close_after;
+    bool dirty, busy, paused, ended, closing, close_after, lingering;
     char peer[64];
 };
 
@@ -59,8 +62,8 @@ void conn_touch(struct conn *c); /* there is output: send it at the end of the t
 void conn_flush(struct conn *c); /* send now */
 void conn_pause(struct conn *c); /* read no more until resumed */
 void conn_resume(struct conn *c);
-void conn_close(struct conn *c);      /* at once */
-void conn_finish(struct conn *c);     /* when all output has left */
+void conn_close(struct conn *c);  /* at once */
+void conn_finish(struct conn *c); /* when all output has left and the peer had time to read it */
 bool conn_full(const struct conn *c); /* unsent output is over the mark */
 void conn_rest(struct bough_buf *b);  /* give back the room of an empty buffer, if it is much */
 

@@ -36,8 +36,9 @@ struct server {
     uv_check_t check;
     uv_prepare_t prepare;
     uv_idle_t idle;
-    uv_timer_t tick;  /* runs while a window is open */
-    uv_timer_t alive; /* runs while Git clients are there */
+    uv_timer_t tick;   /* runs while a window is open */
+    uv_timer_t alive;  /* runs while Git clients are there */
+    uv_timer_t linger; /* runs while finished connections wait for their peers */
     uv_signal_t signals[2];
     bool stopping, pid_written;
     struct conn *conns; /* all of them, newest first */

@@ -304,6 +304,8 @@ static void start_handles(struct server *s)
     uv_idle_init(&s->loop, &s->idle);
     uv_timer_init(&s->loop, &s->tick);
     uv_timer_init(&s->loop, &s->alive);
+    uv_timer_init(&s->loop, &s->linger);
+    s->linger.data = s;
     s->check.data = s->prepare.data = s->idle.data = s->tick.data = s->alive.data = s;
     uv_check_start(&s->check, on_check);
     uv_prepare_start(&s->prepare, on_prepare);

@@ -312,7 +312,7 @@ static enum bough_err mem_begin(struct bough_store *s, struct bough_txn **out)
     struct bough_store__mem_store *m = mem_of(s);
 
     m->own = (struct bough_store__mem_txn){
-        .txn = {&txn_class, s},
+        .txn = {.cls = &txn_class, .store = s},
         .objects = {.key = m->objects.key},
         .seq = m->seq,
     };

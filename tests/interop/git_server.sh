@@ -415,7 +415,7 @@ same "$(cat "$W/w256/by/redis")" x 'sha256: pull'
 same "$(rcli git.oid by/redis)" "$(git -C "$W/w256" rev-parse HEAD:by/redis)" 'sha256: GIT.OID'
 echo y >"$W/w256/by/redis" && git -C "$W/w256" commit -q -a -m y && works 'sha256: push back' git -C "$W/w256" push -q
 same "$(rcli get by/redis)" y 'sha256: GET'
-works 'the last words of a refusal' python3 tests/interop/last_words.py "$GP"
+works 'the last words of a refusal' python3 "$ROOT/tests/interop/last_words.py" "$GP"
 stop
 works 'sha256: bough fsck' "$BOUGH" -s "$W/s256.img" fsck
 sum

@@ -63,6 +63,7 @@ const struct verb *verb_find(const char *name); /* NULL: none */
 enum {
     OPEN_READ = 1 << 0,   /* nothing will be written */
     OPEN_WINDOW = 1 << 1, /* with a journal window, as daemons have it */
+    OPEN_LATER = 1 << 2,  /* writes are durable after a sync, not on return */
 };
 
 /* Open store and repository; 0, or the exit code after an error was said. */

@@ -36,6 +36,7 @@ static int serve_parse(int argc, char **argv, struct bough_server_opts *o)
                                                   : NULL;
         const char **text = strcmp(name, "--bind") == 0       ? &o->bind
                             : strcmp(name, "--pid-file") == 0 ? &o->pid_file
+                            : strcmp(name, "--fsync") == 0    ? &o->fsync
                                                               : NULL;
         if (strcmp(name, "--read-only") == 0) {
             o->read_only = true;
@@ -52,6 +53,9 @@ static int serve_parse(int argc, char **argv, struct bough_server_opts *o)
     }
     if (f.at < argc)
         return say_usage("serve", "unknown word; the store is given with -s");
+    if (o->fsync != NULL && strcmp(o->fsync, "always") != 0 && strcmp(o->fsync, "everysec") != 0 &&
+        strcmp(o->fsync, "no") != 0)
+        return say_usage("serve", "--fsync is always, everysec or no");
     if (o->redis_port == 0 && o->git_port == 0 && o->http_port == 0)
         return say_usage("serve", "all ports are off: there is nothing to serve");
     if (o->bind != NULL && strcmp(o->bind, "localhost") == 0)
@@ -64,6 +68,13 @@ static int serve_parse(int argc, char **argv, struct bough_server_opts *o)
         return EXIT_DENIED;
     }
     return 0;
+}
+
+static unsigned open_flags(const struct bough_server_opts *o)
+{
+    bool later = o->fsync != NULL && strcmp(o->fsync, "always") != 0;
+
+    return OPEN_WINDOW | (o->read_only ? OPEN_READ : 0u) | (later ? OPEN_LATER : 0u);
 }
 
 /* The store's base name without its last suffix. */
@@ -87,7 +98,7 @@ int verb_serve(struct cli *cli, int argc, char **argv)
     int code = serve_parse(argc, argv, &o);
 
     if (code == 0)
-        code = cli_open(cli, OPEN_WINDOW | (o.read_only ? OPEN_READ : 0));
+        code = cli_open(cli, open_flags(&o));
     if (code != 0)
         return code;
     name_of(cli->store, name, sizeof name);

@@ -7,7 +7,8 @@ static const struct verb table[] = {
     {"init", verb_init, "[--size N[KMGT]] [--object-format sha1|sha256] [STORE]",
         "make an empty store"},
     {"serve", verb_serve,
-        "[--redis PORT] [--git PORT] [--http PORT] [--bind ADDR] [--pid-file F] [--read-only]",
+        "[--redis PORT] [--git PORT] [--http PORT] [--bind ADDR] [--pid-file F] [--read-only] "
+        "[--fsync always|everysec|no]",
         "serve Redis and Git clients until SIGTERM"},
     {"get", verb_get, "KEY", "print a value; KEY may be @REV:KEY"},
     {"set", verb_set, "[--if-digest ID|none] [--create] [-x] KEY [VALUE]",

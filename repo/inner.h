@@ -543,6 +543,7 @@ struct bough_repo {
     uint64_t key;      /* of hash tables and skip lists */
     struct bough_why why;
     struct bough_window window; /* of branches that have none of their own */
+    enum bough_durable durable;
     struct bough_repo__cache cache;
     struct bough_repo__chains chains;
     struct bough_repo__paths paths;

@@ -39,6 +39,7 @@ enum bough_err bough_repo_open(
     r->algo = store->algo;
     r->hash_len = bough_algo_len(store->algo);
     r->window = opts->window;
+    r->durable = opts->durable;
     r->cache.limit = cache / 8 * 3;
     r->chains.limit = cache / 8;
     r->paths.limit = cache / 2;

@@ -394,7 +394,7 @@ static const struct {
 } settings[] = {
     {"save", ""},
     {"appendonly", "yes"},
-    {"appendfsync", "always"},
+    {"appendfsync", NULL}, /* as the server was started */
     {"databases", "1"},
     {"maxmemory", "0"},
     {"maxmemory-policy", "noeviction"},
@@ -406,9 +406,12 @@ static const struct {
 void cmd_config(struct redis *r, struct args a)
 {
     enum { N = sizeof settings / sizeof *settings };
+    const char *fsync = r->conn.server->opts->fsync;
     bool hit[N] = {false};
     size_t n = 0;
 
+    if (fsync == NULL)
+        fsync = "always";
     if (!word_is(a.v[1], "get") || a.n < 3) {
         resp_error(
             &r->w, "ERR only CONFIG GET is there; settings are given when the server starts");
@@ -424,7 +427,7 @@ void cmd_config(struct redis *r, struct args a)
         if (!hit[i])
             continue;
         resp_bulk_str(&r->w, settings[i].name);
-        resp_bulk_str(&r->w, settings[i].value);
+        resp_bulk_str(&r->w, settings[i].value != NULL ? settings[i].value : fsync);
     }
 }
 

@@ -38,6 +38,7 @@ struct server {
     uv_idle_t idle;
     uv_timer_t tick;   /* runs while a window is open */
     uv_timer_t alive;  /* runs while Git clients are there */
+    uv_timer_t sync;   /* runs when writes are made durable each second */
     uv_timer_t linger; /* runs while finished connections wait for their peers */
     uv_signal_t signals[2];
     bool stopping, pid_written;

@@ -22,6 +22,7 @@
 #include "server/keys.h"
 
 enum {
+    SYNC_MS = 1000,
     TICK_MS = 5,     /* after the first write of a window; then as the repository says */
     RETRY_MS = 1000, /* after a fold that failed */
     KEEP_ALIVE_MS = 1000,
@@ -295,6 +296,15 @@ static enum bough_err write_pid_file(struct server *s, struct bough_why *why)
     return BOUGH_OK;
 }
 
+static void on_sync(uv_timer_t *timer)
+{
+    struct server *s = timer->data;
+    enum bough_err err = bough_store_sync(bough_repo_store(s->repo));
+
+    if (err)
+        bough_env_log(bough_repo_env(s->repo), BOUGH_LOG_ERROR, "the store cannot be synced");
+}
+
 static void start_handles(struct server *s)
 {
     static const int numbers[2] = {SIGTERM, SIGINT};
@@ -305,11 +315,14 @@ static void start_handles(struct server *s)
     uv_timer_init(&s->loop, &s->tick);
     uv_timer_init(&s->loop, &s->alive);
     uv_timer_init(&s->loop, &s->linger);
-    s->linger.data = s;
+    uv_timer_init(&s->loop, &s->sync);
+    s->linger.data = s->sync.data = s;
     s->check.data = s->prepare.data = s->idle.data = s->tick.data = s->alive.data = s;
     uv_check_start(&s->check, on_check);
     uv_prepare_start(&s->prepare, on_prepare);
     uv_timer_start(&s->tick, on_tick, TICK_MS, 0); /* the journal may hold an open window */
+    if (s->opts->fsync != NULL && strcmp(s->opts->fsync, "everysec") == 0)
+        uv_timer_start(&s->sync, on_sync, SYNC_MS, SYNC_MS);
     for (int i = 0; i < 2; i++) {
         uv_signal_init(&s->loop, &s->signals[i]);
         s->signals[i].data = s;
@@ -381,6 +394,8 @@ enum bough_err bough_server_run(
         err = bough_repo_fold_all(repo);
         if (err)
             *why = *bough_repo_why(repo);
+        else if (!opts->read_only && (err = bough_store_sync(bough_repo_store(repo))) != BOUGH_OK)
+            *why = bough_repo_store(repo)->why;
     }
     if (s->pid_written)
         unlink(opts->pid_file);

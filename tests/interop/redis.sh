@@ -191,4 +191,21 @@ t PONG ping
 works 'git fsck' bash -c "git clone -q --mirror $URL $W/m && git -C $W/m fsck --strict"
 stop
 works 'bough fsck' "$BOUGH" -s "$W/s.img" fsck
+
+# Durability by choice.
+FLAGS='--fsync everysec' serve "$W/s.img"
+t OK set late/0 1
+same "$(rcli config get appendfsync | tail -n 1)" everysec 'CONFIG GET appendfsync'
+flushes() { rcli info store | tr -d '\r' | sed -n 's/^flushes://p'; }
+before=$(flushes)
+for i in {1..50}; do echo "set late/$i $i"; done | rcli >/dev/null
+[ $(($(flushes) - before)) -le 3 ] && ok || bad "everysec: $(($(flushes) - before)) flushes for 50 writes"
+stop
+refuse 'a wrong --fsync' 'always, everysec or no' "$BOUGH" -s "$W/s.img" serve --fsync sometimes
+serve "$W/s.img"
+t '"50"' get late/50
+before=$(flushes)
+for i in {1..50}; do echo "set now/$i $i"; done | rcli >/dev/null
+[ $(($(flushes) - before)) -ge 50 ] && ok || bad "always: $(($(flushes) - before)) flushes for 50 writes"
+stop
 sum

@@ -51,7 +51,7 @@ int say_error(enum bough_err err, const char *where, const struct bough_why *why
 {
     bool told = why != NULL && why->err == err;
 
-    fprintf(stderr, "bough: %s", where);
+    fprintf(stderr, "bough: %s", where[0] != 0 ? where : "/");
     if (told && why->key_len > 0 && !says_key(where, why))
         fprintf(stderr, ": %.*s", (int)why->key_len, (const char *)why->key);
     fprintf(stderr, ": %s", bough_err_name(err));

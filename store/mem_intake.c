@@ -96,23 +96,6 @@ static enum bough_err host_known(struct bough_store__intake_host *host, const st
     return known_object(host_of(host), id) != NULL ? BOUGH_OK : BOUGH_ENOENT;
 }
 
-static enum bough_err compare_piece(struct bough_object *o, uint64_t at, struct bough_view piece)
-{
-    uint8_t bytes[1024];
-
-    while (piece.len > 0) {
-        size_t n = piece.len < sizeof bytes ? piece.len : sizeof bytes, got;
-        enum bough_err err = bough_object_read(o, at, bytes, n, &got);
-        if (err)
-            return err;
-        if (got != n || memcmp(bytes, piece.ptr, n) != 0)
-            return BOUGH_EFORMAT;
-        piece = bough_view(piece.ptr + n, piece.len - n);
-        at += n;
-    }
-    return BOUGH_OK;
-}
-
 static enum bough_err host_compare(struct bough_store__intake_host *host,
     const struct bough_oid *id, const struct bough_found *found, uint64_t at,
     struct bough_view piece)
@@ -132,7 +115,7 @@ static enum bough_err host_compare(struct bough_store__intake_host *host,
             return err;
     }
     BOUGH_ASSERT(x->compared != NULL);
-    err = compare_piece(x->compared, at, piece);
+    err = bough_store__object_compare(x->compared, at, piece);
     if (err || at + piece.len == found->size) {
         bough_object_close(x->compared);
         x->compared = NULL;

@@ -407,6 +407,25 @@ static void check_id(
     c->report(c->ctx, err, what, bough_view(hex, len));
 }
 
+enum bough_err bough_store__object_compare(
+    struct bough_object *o, uint64_t at, struct bough_view piece)
+{
+    uint8_t bytes[1024];
+
+    while (piece.len > 0) {
+        size_t n = piece.len < sizeof bytes ? piece.len : sizeof bytes, got;
+        enum bough_err err = bough_object_read(o, at, bytes, n, &got);
+
+        if (err)
+            return err;
+        if (got != n || memcmp(bytes, piece.ptr, n) != 0)
+            return BOUGH_EFORMAT;
+        piece = bough_view(piece.ptr + n, piece.len - n);
+        at += n;
+    }
+    return BOUGH_OK;
+}
+
 enum bough_err bough_store__object_digest(
     struct bough_store *s, const struct bough_oid *id, struct bough_oid *out)
 {

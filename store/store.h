@@ -8,7 +8,7 @@
  *   writing          one transaction: objects, refs, records, adoptions; commit is atomic
  *   intake           a pack received from outside, quarantined until adopted
  *   big values       a blob writer, over intake
- *   upkeep           sync, maintain, check, stats, reader
+ *   upkeep           sync, maintain, check, stats, reader; what lives and what goes: collect.h
  *   engines          struct bough_store_class and kin, for those who write one
  *
  * Objects are Git's: an id names type and bytes for ever.  Refs are names for
@@ -38,6 +38,10 @@ extern "C" {
 #endif
 
 struct bough_store;
+struct bough_store_keeper;
+struct bough_store_pin;
+struct bough_collect_opts;
+struct bough_collect_progress;
 struct bough_txn;
 struct bough_intake;
 struct bough_object;
@@ -79,6 +83,9 @@ struct bough_store {
         uint64_t used;               /* when, for taking the oldest */
     } parts[BOUGH_STORE_PARTS];
     uint64_t parts_clock;
+    const struct bough_store_keeper *keeper; /* who knows what lives, or NULL: collect.h */
+    struct bough_store_pin *newest_pin, *oldest_pin;
+    enum { BOUGH_BOUNDARY_UNKNOWN, BOUGH_BOUNDARY_NONE, BOUGH_BOUNDARY_SOME } boundary;
 };
 
 /* Release the store.  Drops an open transaction and what was not synced may be lost. NULL is fine. */
@@ -465,6 +472,8 @@ struct bough_store_class {
         struct bough_store *s, const struct bough_intake_opts *opts, struct bough_intake **out);
     enum bough_err (*sync)(struct bough_store *s); /* NULL: nothing to do */
     enum bough_err (*maintain)(struct bough_store *s, uint64_t budget, bool *more);
+    enum bough_err (*collect)(struct bough_store *s, const struct bough_collect_opts *opts);
+    void (*collection)(struct bough_store *s, struct bough_collect_progress *out);
     enum bough_err (*check)(struct bough_store *s, bough_store_report_fn *report,
         void *ctx); /* NULL: every object hashed, every ref looked up */
     enum bough_err (*stat)(struct bough_store *s, struct bough_store_stats *out);

@@ -170,6 +170,7 @@ enum bough_err bough_txn_commit(struct bough_txn *t, enum bough_durable how)
     bough_store__parts_drop(s); /* they may be of objects that move now */
     err = t->cls->commit(t, how);
     s->txn = NULL;
+    s->boundary = BOUGH_BOUNDARY_UNKNOWN;
     return bough_store__wrote(s, err);
 }
 

@@ -197,9 +197,9 @@ $(P)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(HELP_OBJ) $(SIM_OBJ) $(FRONT) $(LIB)
 	@mkdir -p $(@D)
 	$(link) -fsanitize=fuzzer -lcmocka $(LIBS)
 
-$(P)/bench/%: $(O)/bench/%.o $(SIM_OBJ) $(FRONT) $(LIB)
+$(P)/bench/bench: $(call objects,$(BENCH_SRC)) $(LIB)
 	@mkdir -p $(@D)
-	$(link) $(LIBS) -lsqlite3
+	$(link) $(LIBS) -lsqlite3 -lrocksdb
 
 RUN = $(if $(RUNNER),CONFORM=$(RUNNER)) tests/run -j $(JOBS)
 
@@ -292,8 +292,8 @@ fuzz: ## every fuzz target for FUZZ_SECONDS
 	tools/fuzz $(FUZZ_SECONDS) $(FUZZ_NOW)
 
 .PHONY: bench
-bench: all $(call binaries,$(BENCH_SRC)) ## against the peers, side by side
-	$(if $(wildcard bench/run),BENCH_BIN=$(P)/bench bench/run $(ARGS),$(foreach b,$(call binaries,$(BENCH_SRC)),$(b) &&) true)
+bench: all $(P)/bench/bench ## against the peers, side by side
+	BENCH=$(P)/bench/bench bench/run $(ARGS)
 
 .PHONY: install
 install: all ## PREFIX=/usr/local, DESTDIR

@@ -1,0 +1,129 @@
+/*
+ * bough.c - the peer that this is about: a commit for each write, or journalled.
+ *
+ * It may keep 8 MiB of blocks and 16 MiB of trees and paths in memory, its defaults.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/posix.h"
+#include "bench/bench.h"
+#include "block/file.h"
+#include "kv/kv.h"
+#include "store/log/log.h"
+
+struct bough_state {
+    struct bough_env env;
+    struct bough_fileblk file;
+    struct bough_store *store;
+    struct bough_repo *repo;
+    struct bough_kv *kv, *batch;
+    struct bough_buf buf;
+};
+
+static void check(const struct bough_state *s, enum bough_err err, const char *what)
+{
+    if (err)
+        fprintf(stderr, "bench: bough: %s: %s %s\n", what, bough_err_name(err),
+            s->kv != NULL && s->kv->why.what != NULL ? s->kv->why.what : "");
+    if (err)
+        exit(1);
+}
+
+static void bough_open(struct peer *p, const char *dir, bool make)
+{
+    struct bough_state *s = state_new(p->name, sizeof *s);
+    struct bough_repo_opts opts = {.window = {.time_ms = p->window_ms}};
+    uint32_t flags = BOUGH_FILEBLK_CREATE | BOUGH_FILEBLK_DIRECT;
+    char path[PATH_LEN];
+
+    p->state = s;
+    s->env = bough_posix_env(NULL);
+    snprintf(path, sizeof path, "%s/%s.img", dir, p->window_ms ? "bough-journal" : "bough");
+    check(s, bough_fileblk_open(&s->file, path, flags, 0, NULL), "open");
+    if (make) {
+        check(
+            s, bough_block_resize(&s->file.blk, ((uint64_t)4 << 30) / s->file.blk.unit), "resize");
+        check(s, bough_log_format(&s->file.blk, &s->env, NULL, NULL), "format");
+    }
+    check(s, bough_log_open(&s->file.blk, &s->env, NULL, &s->store, NULL), "store");
+    check(s, bough_repo_open(s->store, &opts, &s->repo), "repository");
+    check(s, bough_kv_branch_open(s->repo, bough_view_str("main"), &s->kv), "branch");
+    bough_buf_init(&s->buf, s->env.mem);
+}
+
+static void bough_close(struct peer *p)
+{
+    struct bough_state *s = p->state;
+
+    check(s, bough_repo_fold_all(s->repo), "fold");
+    bough_buf_fini(&s->buf);
+    bough_kv_close(s->kv);
+    bough_repo_close(s->repo);
+    bough_store_close(s->store);
+    bough_fileblk_close(&s->file);
+    free(s);
+}
+
+static size_t bough_get(struct peer *p, const char *key, size_t len, char *dst)
+{
+    struct bough_state *s = p->state;
+    size_t n;
+
+    bough_buf_clear(&s->buf);
+    check(s, bough_kv_get(s->kv, bough_view(key, len), &s->buf), "get");
+    n = s->buf.len < VALUE_LEN ? s->buf.len : VALUE_LEN;
+    memcpy(dst, s->buf.ptr, n);
+    return n;
+}
+
+static void bough_set(struct peer *p, const char *key, size_t len, const char *value)
+{
+    struct bough_state *s = p->state;
+
+    check(s, bough_kv_set(s->kv, bough_view(key, len), bough_view(value, VALUE_LEN), NULL), "set");
+}
+
+static void bough_begin(struct peer *p, bool fill)
+{
+    struct bough_state *s = p->state;
+
+    (void)fill;
+    check(s, bough_kv_begin(s->kv, BOUGH_TEST_AND_SET, &s->batch), "begin");
+}
+
+static void bough_put(struct peer *p, const char *key, size_t len, const char *value)
+{
+    struct bough_state *s = p->state;
+
+    check(
+        s, bough_kv_set(s->batch, bough_view(key, len), bough_view(value, VALUE_LEN), NULL), "put");
+}
+
+static void bough_commit(struct peer *p)
+{
+    struct bough_state *s = p->state;
+
+    check(s, bough_kv_commit(s->batch), "commit");
+}
+
+const struct peer bough_peer = {.name = "bough",
+    .open = bough_open,
+    .close = bough_close,
+    .get = bough_get,
+    .set = bough_set,
+    .begin = bough_begin,
+    .put = bough_put,
+    .commit = bough_commit,
+    .slow = 1};
+
+const struct peer bough_journal_peer = {.name = "bough, journalled",
+    .open = bough_open,
+    .close = bough_close,
+    .set = bough_set,
+    .begin = bough_begin,
+    .put = bough_put,
+    .commit = bough_commit,
+    .slow = 1,
+    .window_ms = 20};

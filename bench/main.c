@@ -1,0 +1,231 @@
+/*
+ * main.c - the library next to its peers: random reads, durable writes, filling, opening.
+ *
+ *   fill    all keys in one durable commit
+ *   get     random keys
+ *   set     one key, durable on return, each call timed
+ *   batch   durable commits of 100 random keys
+ *   big     make a big store; open it
+ *
+ * usage: bench peers DIR [ROUNDS [KEYS]]    every peer, in turn
+ *        bench only DIR PEER TABLE          one of them, for a profiler
+ *        bench make FILE OBJECTS LEN        a store of so many objects of so many bytes
+ *        bench open FILE ROUND              open it: time, memory
+ *
+ * Every peer holds the same keys, KEYS (100,000) values of 100 bytes in two levels of directories,
+ * "7f/1c/key-12345".  It is filled once and opened again, then a warm-up, then the rounds, in which the
+ * peers take turns.  A value that is read is copied out and compared in its first bytes.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/bench.h"
+
+enum { GETS = 200000, SETS = 500, BATCHES = 1000, BATCH_KEYS = 100 };
+
+static uint32_t keys_n = 100000;
+static struct peer peers[16];
+static size_t peers_n;
+
+static void peers_choose(const char *only)
+{
+    const struct peer *all[] = {&bough_peer, &bough_journal_peer, &lmdb_peer, &sqlite_peer,
+        &rocksdb_peer, &git2_peer, &fast_import_peer};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (only == NULL || strcmp(only, all[i]->name) == 0)
+            peers[peers_n++] = *all[i];
+    }
+    if (peers_n == 0)
+        die(only, "no such peer");
+}
+
+/* ---- Fill ---- */
+
+static void put(struct peer *p, uint32_t i, uint32_t version)
+{
+    char key[KEY_MAX], value[VALUE_LEN];
+    size_t len = key_of(i, key);
+
+    value_of(i, version, value);
+    p->put(p, key, len, value);
+}
+
+static void fill(struct peer *p, const char *dir)
+{
+    double start;
+
+    p->open(p, dir, true);
+    start = now_ns();
+    p->begin(p, true);
+    for (uint32_t i = 0; i < keys_n; i++)
+        put(p, i, 0);
+    p->commit(p);
+    if (p->end != NULL)
+        p->end(p);
+    sample("fill", p->name, 0, (now_ns() - start) / 1e6, "ms");
+    p->close(p);
+    p->open(p, dir, false);
+}
+
+/* ---- Get ---- */
+
+static void get_some(struct peer *p, uint64_t seed, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        char key[KEY_MAX], value[VALUE_LEN + 1];
+        uint32_t k = pick(&seed, keys_n);
+        size_t len = key_of(k, key), got = p->get(p, key, len, value);
+
+        value[got] = 0;
+        if (got != VALUE_LEN || strtoul(value, NULL, 10) != k)
+            die(p->name, "another key's value");
+    }
+}
+
+/* The same loop without a store: what keys and checks cost. */
+static double empty_loop(uint32_t n)
+{
+    char key[KEY_MAX], value[VALUE_LEN + 1] = "0 ";
+    volatile unsigned long sink = 0;
+    uint64_t seed = 1;
+    double start = cpu_ns();
+
+    for (uint32_t i = 0; i < n; i++) {
+        sink += key_of(pick(&seed, keys_n), key);
+        sink += strtoul(value, NULL, 10);
+    }
+    return cpu_ns() - start;
+}
+
+static void bench_get(struct peer *p, int round)
+{
+    double loop = empty_loop(GETS), start;
+
+    if (p->get == NULL)
+        return;
+    start = cpu_ns();
+    get_some(p, (uint64_t)round + 1, GETS);
+    if (round >= 0)
+        sample("get", p->name, round, (cpu_ns() - start - loop) / GETS, "ns");
+}
+
+/* ---- Set ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void bench_set(struct peer *p, int round)
+{
+    static double took[SETS];
+    uint64_t seed = (uint64_t)round + 1000;
+    uint32_t n = p->slow > 1 ? SETS / 5 : SETS;
+
+    if (p->set == NULL)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        char key[KEY_MAX], value[VALUE_LEN];
+        uint32_t k = pick(&seed, keys_n);
+        size_t len = key_of(k, key);
+        double start;
+
+        value_of(k, (uint32_t)round + 2, value);
+        start = now_ns();
+        p->set(p, key, len, value);
+        took[i] = now_ns() - start;
+    }
+    if (round < 0)
+        return;
+    qsort(took, n, sizeof *took, by_value);
+    sample("set p50", p->name, round, took[n / 2] / 1000, "us");
+    sample("set p99", p->name, round, took[n * 99 / 100] / 1000, "us");
+}
+
+/* ---- Batch ---- */
+
+/* So many different keys. */
+static void pick_some(uint64_t *seed, uint32_t some[BATCH_KEYS])
+{
+    for (uint32_t n = 0; n < BATCH_KEYS;) {
+        uint32_t i = 0;
+
+        some[n] = pick(seed, keys_n);
+        while (some[i] != some[n])
+            i++;
+        n += i == n;
+    }
+}
+
+static void bench_batch(struct peer *p, int round)
+{
+    uint64_t seed = (uint64_t)round + 2000;
+    uint32_t n = BATCHES / p->slow;
+    double start = now_ns();
+
+    if (round < 0)
+        n /= 10;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t some[BATCH_KEYS];
+
+        pick_some(&seed, some);
+        p->begin(p, false);
+        for (uint32_t k = 0; k < BATCH_KEYS; k++)
+            put(p, some[k], (uint32_t)round * BATCHES + i + 10);
+        p->commit(p);
+    }
+    if (p->end != NULL)
+        p->end(p);
+    if (round >= 0)
+        sample("batch", p->name, round, (now_ns() - start) / n / 1000, "us");
+}
+
+/* ---- All ---- */
+
+static void (*const tables[])(struct peer *p, int round) = {bench_get, bench_set, bench_batch};
+static const char *const names[] = {"get", "set", "batch"};
+enum { TABLES_N = sizeof tables / sizeof *tables };
+
+static void run(const char *dir, int rounds, const char *only)
+{
+    for (size_t i = 0; i < peers_n; i++)
+        fill(&peers[i], dir);
+    for (size_t t = 0; t < TABLES_N; t++) {
+        if (only != NULL && strcmp(only, names[t]) != 0)
+            continue;
+        for (int r = -1; r < rounds; r++) { /* the first round warms up */
+            for (size_t i = 0; i < peers_n; i++)
+                tables[t](&peers[i], r);
+        }
+    }
+    for (size_t i = 0; i < peers_n; i++)
+        peers[i].close(&peers[i]);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 2 ? argv[1] : "";
+
+    if (strcmp(what, "peers") == 0) {
+        if (argc > 4)
+            keys_n = (uint32_t)strtoul(argv[4], NULL, 10);
+        peers_choose(NULL);
+        run(argv[2], argc > 3 ? atoi(argv[3]) : 5, NULL);
+    } else if (strcmp(what, "only") == 0 && argc == 5) {
+        peers_choose(argv[3]);
+        run(argv[2], 3, argv[4]);
+    } else if (strcmp(what, "make") == 0 && argc == 5) {
+        big_make(argv[2], strtoull(argv[3], NULL, 10), (uint32_t)strtoul(argv[4], NULL, 10));
+    } else if (strcmp(what, "open") == 0 && argc == 4) {
+        big_open(argv[2], atoi(argv[3]));
+    } else {
+        fprintf(stderr, "usage: bench peers DIR [ROUNDS [KEYS]] | only DIR PEER TABLE |\n"
+                        "       make FILE OBJECTS LEN | open FILE ROUND\n");
+        return 2;
+    }
+    return 0;
+}

@@ -16,7 +16,8 @@
  * No write is promised to be atomic, so no code above may count on it.  What
  * is true of a write is true of a discard and of a change of size.
  *
- * Threads.  One call at a time on one device; the caller sees to that.
+ * Threads.  One call at a time on one device; the caller sees to that.  With BOUGH_BLOCK_THREADS
+ * any number of reads by other threads may go on beside it, of units that it does not write.
  */
 #ifndef BOUGH_BLOCK_H
 #define BOUGH_BLOCK_H
@@ -39,6 +40,7 @@ enum {
     BOUGH_BLOCK_RESIZE = 1 << 2,   /* the device can grow and shrink */
     BOUGH_BLOCK_MAP = 1 << 3,      /* its bytes can be read where they are */
     BOUGH_BLOCK_READONLY = 1 << 4, /* it takes no writes */
+    BOUGH_BLOCK_THREADS = 1 << 5,  /* other threads may read while one does anything else */
 };
 
 /*

@@ -309,7 +309,7 @@ static int open_file(const char *path, uint32_t flags, bool *made)
 
 static uint32_t caps_of(uint32_t flags, bool device)
 {
-    uint32_t caps = BOUGH_BLOCK_SYNC | BOUGH_BLOCK_DISCARD;
+    uint32_t caps = BOUGH_BLOCK_SYNC | BOUGH_BLOCK_DISCARD | BOUGH_BLOCK_THREADS;
 
     if (!device)
         caps |= BOUGH_BLOCK_RESIZE;

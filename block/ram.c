@@ -64,7 +64,7 @@ void bough_ramblk_init(struct bough_ramblk *dev, void *mem, uint64_t count, uint
     BOUGH_ASSERT(count <= SIZE_MAX / unit);
 
     *dev = (struct bough_ramblk){
-        .blk = {&ram_class, count, unit, BOUGH_BLOCK_SYNC | BOUGH_BLOCK_MAP},
+        .blk = {&ram_class, count, unit, BOUGH_BLOCK_SYNC | BOUGH_BLOCK_MAP | BOUGH_BLOCK_THREADS},
         .mem = (uint8_t *)mem,
         .room = count,
     };

@@ -517,10 +517,18 @@ enum bough_err bough_store_stat(struct bough_store *s, struct bough_store_stats 
     return s->cls->stat != NULL ? s->cls->stat(s, out) : BOUGH_OK;
 }
 
-enum bough_err bough_store_reader(struct bough_store *s, struct bough_store **out)
+enum bough_err bough_store_reader(
+    struct bough_store *s, const struct bough_env *env, struct bough_store **out)
 {
+    enum bough_err err;
+
     *out = NULL;
-    return s->cls->reader != NULL ? s->cls->reader(s, out) : BOUGH_ENOTSUP;
+    if (s->cls->reader == NULL)
+        return BOUGH_ENOTSUP;
+    if (s->txn != NULL)
+        return BOUGH_ENESTED;
+    err = s->cls->reader(s, env != NULL ? env : s->env, out);
+    return s->read_only ? err : bough_store__wrote(s, err);
 }
 
 void bough_store_close(struct bough_store *s)

@@ -432,11 +432,19 @@ struct bough_store_stats {
 enum bough_err bough_store_stat(struct bough_store *s, struct bough_store_stats *out);
 
 /*
- * An immutable view of the store as of the last commit, with a cache and device handle of its
- * own: another thread may use it while the store goes on.  Close it with bough_store_close().
- * BOUGH_ENOTSUP where the engine cannot.
+ * An immutable view of the store as of the last commit, with caches and an environment of its
+ * own (`env` borrowed until close; NULL: the store's, whose hooks must then be good for several
+ * threads): another thread may use it while the store goes on.  That thread closes it, with
+ * bough_store_close(), before the store is closed.  Costs a checkpoint when something was
+ * committed since the last one; the space of what is dropped meanwhile stays in use.  Should that
+ * be needed, the oldest reader is given up: it answers BOUGH_EEXPIRED.
+ *
+ * BOUGH_ENOTSUP    the engine or the device cannot (block.h: BOUGH_BLOCK_THREADS)
+ * BOUGH_ENESTED    in a transaction
+ * what a checkpoint answers
  */
-enum bough_err bough_store_reader(struct bough_store *s, struct bough_store **out);
+enum bough_err bough_store_reader(
+    struct bough_store *s, const struct bough_env *env, struct bough_store **out);
 
 /* ---- For those who write an engine ---- */
 
@@ -477,7 +485,8 @@ struct bough_store_class {
     enum bough_err (*check)(struct bough_store *s, bough_store_report_fn *report,
         void *ctx); /* NULL: every object hashed, every ref looked up */
     enum bough_err (*stat)(struct bough_store *s, struct bough_store_stats *out);
-    enum bough_err (*reader)(struct bough_store *s, struct bough_store **out);
+    enum bough_err (*reader)(struct bough_store *s, const struct bough_env *env,
+        struct bough_store **out); /* `env` is not NULL; outside of transactions */
 };
 
 struct bough_object_class {

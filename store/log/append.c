@@ -62,7 +62,7 @@ static enum bough_err zone_switch(struct bough_log *l)
     struct bough_log__segment seg = {.number = l->next_segment, .zone = l->head.next};
     enum bough_err err;
 
-    if (l->head.next == 0 || l->zones.free < bough_log__kept_back(l))
+    if (l->head.next == 0 || !bough_log__zones_have(l, bough_log__kept_back(l)))
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "the device is full", NULL, 0);
     if (seg.number > BOUGH_LOG__SEGMENT_MAX)
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "segment numbers are used up", NULL, 0);
@@ -75,7 +75,7 @@ static enum bough_err zone_switch(struct bough_log *l)
     l->head.zone = seg.zone;
     l->head.at = 0;
     l->head.next = 0;
-    l->head.spare = l->zones.free < bough_log__reserve(l);
+    l->head.spare = !bough_log__zones_have(l, bough_log__reserve(l));
     l->prepared_to = l->prepared_next;
     l->prepared_next = 0;
     bough_log__next_zone(l);

@@ -55,8 +55,13 @@ void bough_log__pages_fini(struct bough_log *l)
 
 static enum bough_err device_read(struct bough_log *l, uint64_t at, void *dst, size_t n)
 {
+    enum bough_err err;
+
     l->pages.read_bytes += n;
-    return bough_block_read(l->dev, at / l->dev->unit, (uint32_t)(n / l->dev->unit), dst);
+    err = bough_block_read(l->dev, at / l->dev->unit, (uint32_t)(n / l->dev->unit), dst);
+    if (!err && bough_log__reader_expired(l))
+        err = BOUGH_WHY(&l->store.why, BOUGH_EEXPIRED, "others needed the space", NULL, 0);
+    return err;
 }
 
 enum bough_err bough_log__page(

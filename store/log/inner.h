@@ -13,6 +13,7 @@
  *   the log        append.c, txn.c, replay.c
  *   checkpoints    root.c, checkpoint.c
  *   reading        read.c, object.c, walk.c, check.c
+ *   readers        reader.c
  *   intake         intake.c
  */
 #ifndef BOUGH_LOG_INNER_H
@@ -23,6 +24,8 @@
 #include "store/inner.h"
 #include "store/intake.h"
 #include "store/log/log.h"
+
+#include <stdatomic.h>
 
 struct bough_log;
 
@@ -151,6 +154,7 @@ enum bough_log__zone_use {
     BOUGH_LOG__ZONE_USE = 0x07,
     BOUGH_LOG__ZONE_NAMED = 0x10,     /* by the newest durable checkpoint */
     BOUGH_LOG__ZONE_NAMED_OLD = 0x20, /* by the one before */
+    BOUGH_LOG__ZONE_PINNED = 0x40,    /* by a reader */
 };
 
 struct bough_log__zones {
@@ -161,6 +165,9 @@ struct bough_log__zones {
 
 enum bough_err bough_log__zones_init(struct bough_log *l);
 void bough_log__zones_fini(struct bough_log *l);
+
+/* Are so many free?  Readers give way when they are in the way. */
+bool bough_log__zones_have(struct bough_log *l, uint32_t n);
 
 /* A free zone, leaving at least `reserve` free.  BOUGH_ENOSPC. */
 enum bough_err bough_log__zone_take(
@@ -644,6 +651,9 @@ struct bough_log {
     uint32_t open_zone, open_at;    /* where tables go on; zone 0: in a new one */
     struct bough_log__run root_run; /* of the newest durable root */
 
+    struct bough_log__pin *pins; /* of readers that were opened from here, newest first */
+    struct bough_log__pin *pin;  /* of a reader: its own, or NULL */
+
     struct bough_log__txn txn;
     uint8_t *bounce;          /* BOUGH_LOG__BOUNCE bytes for aligned writes, or NULL */
     struct bough_buf scratch; /* a packed entry, coming or going */
@@ -810,6 +820,26 @@ void bough_log__root_mark_old(struct bough_log *l, const struct bough_log__super
 enum bough_err bough_log__checkpoint(struct bough_log *l);
 bool bough_log__checkpoint_due(const struct bough_log *l, uint32_t part); /* 1: full, 2: half */
 void bough_log__table_zones_count(struct bough_log *l); /* which zones hold tables, again */
+
+/* ---- Readers (reader.c) ---- */
+
+/* What stands between a reader and the store it was opened from.  The writer's thread makes and
+   frees it; the two flags alone are for both. */
+struct bough_log__pin {
+    struct bough_log__pin *older;
+    uint32_t zones;
+    uint8_t *held; /* a bit a zone */
+    atomic_bool expired, closed;
+};
+
+enum bough_err bough_log__reader(
+    struct bough_store *s, const struct bough_env *env, struct bough_store **out);
+
+/* Get zones back: from readers that were closed, else from the oldest that holds one which would
+   be free without it.  False: there are none to get. */
+bool bough_log__pins_yield(struct bough_log *l);
+void bough_log__pins_fini(struct bough_log *l);
+bool bough_log__reader_expired(const struct bough_log *l);
 
 /* ---- Intake (intake.c, view.c, adopt.c) ---- */
 

@@ -131,6 +131,9 @@ static void log_close(struct bough_store *s)
     struct bough_log *l = bough_log__of(s);
 
     bough_log__txn_fini(l);
+    bough_log__pins_fini(l);
+    if (l->pin != NULL)
+        atomic_store(&l->pin->closed, true); /* the last that this thread does with it */
     bough_log__bodies_fini(l);
     bough_log__pages_fini(l);
     bough_log__zones_fini(l);
@@ -174,6 +177,7 @@ static const struct bough_store_class log_class = {
     .maintain = log_maintain,
     .check = bough_log__check,
     .stat = log_stat,
+    .reader = bough_log__reader,
 };
 
 /* ---- Open ---- */

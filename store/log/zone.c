@@ -25,12 +25,19 @@ void bough_log__zones_fini(struct bough_log *l)
     l->zones.state = NULL;
 }
 
+bool bough_log__zones_have(struct bough_log *l, uint32_t n)
+{
+    while (l->zones.free < n && bough_log__pins_yield(l))
+        continue;
+    return l->zones.free >= n;
+}
+
 enum bough_err bough_log__zone_take(
     struct bough_log *l, enum bough_log__zone_use use, uint32_t reserve, uint32_t *zone)
 {
     struct bough_log__zones *z = &l->zones;
 
-    if (z->free <= reserve)
+    if (!bough_log__zones_have(l, reserve + 1))
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "no free zone", NULL, 0);
     while (z->state[z->hint] != BOUGH_LOG__ZONE_FREE)
         z->hint = z->hint + 1 < l->geo.zones ? z->hint + 1 : 2;
@@ -74,7 +81,7 @@ enum bough_err bough_log__zone_claim(
 void bough_log__zones_age(struct bough_log *l)
 {
     for (uint32_t i = 0; i < l->geo.zones; i++) {
-        uint8_t s = l->zones.state[i] & BOUGH_LOG__ZONE_USE;
+        uint8_t s = l->zones.state[i] & (BOUGH_LOG__ZONE_USE | BOUGH_LOG__ZONE_PINNED);
         if (l->zones.state[i] & BOUGH_LOG__ZONE_NAMED)
             s |= BOUGH_LOG__ZONE_NAMED_OLD;
         l->zones.state[i] = s;

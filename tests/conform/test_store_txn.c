@@ -434,7 +434,7 @@ static void test_store__a_reader_stays_where_it_is(void **state)
 
     OK(script_commit(b->s, 1));
     before = picture_of(b->s);
-    err = bough_store_reader(b->s, &reader);
+    err = bough_store_reader(b->s, NULL, &reader);
     if (err) {
         ERR(BOUGH_ENOTSUP, err);
         return;

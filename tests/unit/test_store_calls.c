@@ -180,7 +180,7 @@ static void test_store_calls__absent_methods_have_defaults(void **state)
     assert_int_equal(n, 1);
     assert_int_equal(bough_store_entry(x->s, &x->f.id, &entry), BOUGH_ENOTSUP);
     assert_int_equal(bough_store_intake(x->s, NULL, &in), BOUGH_ENOTSUP);
-    assert_int_equal(bough_store_reader(x->s, &reader), BOUGH_ENOTSUP);
+    assert_int_equal(bough_store_reader(x->s, NULL, &reader), BOUGH_ENOTSUP);
     assert_int_equal(bough_store_maintain(x->s, 1, &more), BOUGH_OK);
     assert_false(more);
     assert_int_equal(bough_store_stat(x->s, &stats), BOUGH_OK);

@@ -37,9 +37,14 @@ enum bough_err bough_log__pages_init(struct bough_log *l, size_t room)
     p->bytes = bough_mem_alloc(l->mem, n * p->size);
     if (p->slot == NULL || p->bytes == NULL)
         return BOUGH_ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        p->slot[i] = (struct bough_log__page_slot){UINT64_MAX, 0, 0};
+    bough_log__pages_drop(l);
     return BOUGH_OK;
+}
+
+void bough_log__pages_drop(struct bough_log *l)
+{
+    for (size_t i = 0; i < (size_t)l->pages.sets * WAYS; i++)
+        l->pages.slot[i] = (struct bough_log__page_slot){UINT64_MAX, 0, 0};
 }
 
 void bough_log__pages_fini(struct bough_log *l)

@@ -1,8 +1,9 @@
 /*
  * check.c - is the store whole?  Every structure, every object.
  *
+ *   open      what was found damaged at open; superblocks
  *   tables    blocks whole, rows in order and in their place
- *   packs     reverse tables in order
+ *   packs     the stream whole as received, reverse tables in order
  *   objects   each row leads to an entry that is what the row says
  *   refs      each names an object
  *
@@ -130,9 +131,81 @@ static enum bough_err tables_check(struct check *c)
     return err;
 }
 
+/* ---- Open ---- */
+
+/* A slot is empty, or holds a superblock; the ring turns, so each damaged one goes in time. */
+static enum bough_err slot_check(struct check *c, uint64_t generation, uint8_t *page)
+{
+    struct bough_log *l = c->log;
+    uint64_t at = bough_log__slot_at(&l->geo, generation);
+    struct bough_log__super s;
+    struct bough_log__geo geo;
+    uint32_t any = 0;
+    enum bough_err err = bough_log__read(l, at, page, BOUGH_LOG__SUPER_LEN);
+
+    if (err) {
+        say_place(c, "a superblock cannot be read", "byte ", at);
+        return err == BOUGH_ENOMEM ? err : BOUGH_OK;
+    }
+    for (uint32_t i = 0; i < BOUGH_LOG__SUPER_LEN; i++)
+        any |= page[i];
+    err = bough_log__super_decode(page, &geo, &s);
+    if ((err && any != 0) || (!err && memcmp(geo.device, l->geo.device, sizeof geo.device) != 0))
+        say_place(c, "a superblock is damaged; the others are in use", "byte ", at);
+    return BOUGH_OK;
+}
+
+static enum bough_err open_check(struct check *c)
+{
+    struct bough_log *l = c->log;
+    uint8_t page[BOUGH_LOG__SUPER_LEN];
+    enum bough_err err = BOUGH_OK;
+
+    if (l->damage.err)
+        say_place(c, l->damage.what, "at ", l->damage.at);
+    for (uint64_t g = 0; g < BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS && !err; g++)
+        err = slot_check(c, g, page);
+    return err;
+}
+
 /* ---- Packs ---- */
 
-static void pack_check(struct check *c, const struct bough_log__segment *seg)
+/* The stream as received: its head, and its digest behind the last entry. */
+static enum bough_err stream_check(struct check *c, const struct bough_log__segment *seg)
+{
+    enum { HEAD = 12, PIECE = 4096 };
+    static const uint8_t head[8] = {'P', 'A', 'C', 'K', 0, 0, 0, 2};
+    struct bough_log *l = c->log;
+    uint8_t piece[PIECE], sum[BOUGH_DIGEST_MAX];
+    bool whole = seg->flags & BOUGH_LOG__PACK_WHOLE;
+    uint64_t end = whole ? seg->pack_end : HEAD;
+    struct bough_hash hash;
+    enum bough_err err = BOUGH_OK;
+
+    bough_hash_init(&hash, l->geo.algo);
+    for (uint64_t at = 0; at < end && !err;) {
+        size_t n = end - at < sizeof piece ? (size_t)(end - at) : sizeof piece;
+        err = bough_log__segment_read(l, seg, at, piece, n);
+        bough_hash_update(&hash, piece, n);
+        if (!err && at == 0 &&
+            (memcmp(piece, head, sizeof head) != 0 ||
+                (whole && bough_get32be(piece + sizeof head) != seg->objects)))
+            err = BOUGH_ECORRUPT;
+        at += n;
+    }
+    bough_hash_final(&hash, sum);
+    if (!err && whole)
+        err = bough_log__segment_read(l, seg, end, piece, l->geo.id_len);
+    if (!err && whole && memcmp(piece, sum, l->geo.id_len) != 0)
+        err = BOUGH_ECORRUPT;
+    if (err && err != BOUGH_ENOMEM) {
+        say_place(c, "a received pack is not as it was received", "segment ", seg->number);
+        err = BOUGH_OK;
+    }
+    return err;
+}
+
+static enum bough_err pack_check(struct check *c, const struct bough_log__segment *seg)
 {
     struct bough_log__reverse r;
     uint64_t end = 0;
@@ -141,22 +214,42 @@ static void pack_check(struct check *c, const struct bough_log__segment *seg)
         enum bough_err err = bough_log__reverse_get(c->log, seg, i, &r);
         if (err || (i > 0 && r.offset != end)) {
             say_place(c, "a reverse table is damaged", "segment ", seg->number);
-            return;
+            break;
         }
         end = r.end;
     }
+    return stream_check(c, seg);
 }
 
 /* ---- Refs ---- */
+
+/* Blocks that no name led to are looked at, too. */
+static enum bough_err reftable_check(struct check *c, const struct bough_log__table *t)
+{
+    const uint8_t *block;
+    uint32_t rows;
+
+    for (uint32_t no = 0; no < t->blocks; no++) {
+        enum bough_err err =
+            bough_log__table_block(c->log, t, BOUGH_LOG__BLOCK_REF, no, &block, &rows);
+        if (err == BOUGH_ENOMEM)
+            return err;
+        if (err)
+            say_place(c, "a block of a ref table cannot be read", "block ", no);
+    }
+    return BOUGH_OK;
+}
 
 static enum bough_err refs_check(struct check *c)
 {
     uint8_t name[BOUGH_REF_NAME_MAX];
     struct bough_view after = {name, 0};
     struct bough_log__ref_value v;
-    enum bough_err err;
+    enum bough_err err = BOUGH_OK;
 
-    while (!(err = bough_log__ref_seek(c->log, after, true, 0, &v))) {
+    for (uint32_t i = 0; i < c->log->reftables && !err; i++)
+        err = reftable_check(c, &c->log->reftable[i]);
+    while (!err && !(err = bough_log__ref_seek(c->log, after, true, 0, &v))) {
         memcpy(name, v.ref.name.ptr, v.ref.name.len);
         after.len = v.ref.name.len;
         if (v.ref.kind == BOUGH_REF_ID &&
@@ -165,7 +258,7 @@ static enum bough_err refs_check(struct check *c)
     }
     if (err == BOUGH_ENOENT || err == BOUGH_ENOMEM)
         return err == BOUGH_ENOENT ? BOUGH_OK : err;
-    say(c, "a ref table cannot be read", after);
+    say(c, "refs cannot be read behind this one", after.len > 0 ? after : bough_view("refs", 4));
     return BOUGH_OK;
 }
 
@@ -175,10 +268,13 @@ enum bough_err bough_log__check(struct bough_store *s, bough_store_report_fn *re
     enum bough_err err;
 
     bough_log__bodies_drop(c.log); /* what lies on the device is meant */
-    err = tables_check(&c);
+    bough_log__pages_drop(c.log);
+    err = open_check(&c);
+    if (!err)
+        err = tables_check(&c);
     for (size_t i = 0; i < c.log->segments && !err; i++) {
         if (c.log->segment[i].pack)
-            pack_check(&c, &c.log->segment[i]);
+            err = pack_check(&c, &c.log->segment[i]);
     }
     if (!err)
         err = refs_check(&c);

@@ -101,6 +101,7 @@ struct bough_log__pages {
 
 enum bough_err bough_log__pages_init(struct bough_log *l, size_t room);
 void bough_log__pages_fini(struct bough_log *l);
+void bough_log__pages_drop(struct bough_log *l); /* forget them all */
 
 /* Lend the bytes at device byte `at` up to the end of its page; borrowed until the next call.
    `checked` (may be NULL) is a word of the page's own, 0 when it was read just now. */
@@ -258,6 +259,9 @@ enum bough_err bough_log__super_decode(const uint8_t src[BOUGH_LOG__SUPER_LEN],
 /* Look for superblocks.  BOUGH_ENOENT when there is none. */
 enum bough_err bough_log__supers_find(
     struct bough_block *dev, struct bough_mem *mem, struct bough_log__supers *out);
+
+/* The device byte of the slot that this generation lies in. */
+uint64_t bough_log__slot_at(const struct bough_log__geo *geo, uint64_t generation);
 
 /* Write generation l->super.generation + 1 with what l->super says else; `sync`: and flush. */
 enum bough_err bough_log__super_write(struct bough_log *l, bool sync);
@@ -661,6 +665,8 @@ struct bough_log {
     bool inflater_ready;
     struct bough_log_open_opts opts;
     uint64_t commits, syncs;
+    struct bough_why damage; /* why it could be opened for reading only, or with an older
+                                checkpoint; else err is BOUGH_OK */
 };
 
 static inline struct bough_log *bough_log__of(struct bough_store *s)
@@ -712,6 +718,10 @@ enum bough_err bough_log__body_read(
 
 /* Does the object with these first bytes of its id lie at `where`, which may be anything? */
 bool bough_log__is_at(struct bough_log *l, uint64_t where, uint64_t id8);
+
+/* An entry of at most 64 KiB against its crc, before its head is believed; a longer one is checked
+   where it is read whole. */
+enum bough_err bough_log__entry_sure(struct bough_log *l, const struct bough_log__entry *e);
 
 /* Inflate the whole of an entry, appending head.size bytes; its crc is checked. */
 enum bough_err bough_log__entry_inflate(

@@ -250,6 +250,10 @@ static enum bough_err base_load(struct bough_block *dev, const struct bough_env 
             err = bough_log__root_load(*out, s);
         if (!err) {
             (*out)->super = *s;
+            if (s->checkpoint < all->s[0].checkpoint)
+                (*out)->damage = (struct bough_why){.err = BOUGH_ECORRUPT,
+                    .what = "the newest checkpoint is damaged; the one before it was taken",
+                    .at = all->s[0].checkpoint};
             return BOUGH_OK;
         }
         if (err != BOUGH_ECORRUPT)
@@ -320,8 +324,10 @@ static enum bough_err log_start(struct bough_log *l, const struct bough_log__sup
     err = bough_log__replay(l, all->s[0].mount_seq, all->s[0].epoch);
     if (!err)
         err = next_claim(l);
-    if (err == BOUGH_ECORRUPT && l->opts.read_only)
-        err = BOUGH_OK; /* what is whole can be read */
+    if (err == BOUGH_ECORRUPT && l->opts.read_only) {
+        l->damage = l->store.why; /* what is whole can be read */
+        err = BOUGH_OK;
+    }
     if (all->s[0].ro_compat != 0)
         l->store.read_only = true;
     if (!err && !l->store.read_only)

@@ -246,6 +246,8 @@ enum bough_err bough_log__entry_of(
 
     if (!err)
         err = bough_log__entry_open(l, row.where, &e);
+    if (!err)
+        err = bough_log__entry_sure(l, &e);
     if (err)
         return err;
     *out = (struct bough_entry){.type = e.head.type, .size = e.head.size};

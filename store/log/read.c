@@ -196,6 +196,27 @@ static enum bough_err inflater_ready(struct bough_log *l)
     return err;
 }
 
+enum { SURE_MAX = 64 * 1024, SURE_PIECE = 4096 }; /* packed bytes */
+
+enum bough_err bough_log__entry_sure(struct bough_log *l, const struct bough_log__entry *e)
+{
+    uint8_t piece[SURE_PIECE];
+    uint32_t crc = 0;
+
+    if (e->len > SURE_MAX)
+        return BOUGH_OK;
+    for (uint64_t at = 0; at < e->len;) {
+        size_t n = e->len - at < sizeof piece ? (size_t)(e->len - at) : sizeof piece;
+        enum bough_err err = bough_log__segment_read(l, e->seg, e->at + at, piece, n);
+
+        if (err)
+            return err;
+        crc = bough_crc32(crc, piece, n);
+        at += n;
+    }
+    return crc == e->crc ? BOUGH_OK : bough_log__corrupt(l, "an entry is damaged", e->at);
+}
+
 /* The first `cap` bytes of what the entry inflates to, or all; without its crc. */
 static enum bough_err inflate_first(
     struct bough_log *l, const struct bough_log__entry *e, uint8_t *dst, size_t cap, size_t *made)
@@ -322,6 +343,8 @@ enum bough_err bough_log__look(struct bough_log *l, uint64_t where, struct bough
             return BOUGH_OK;
         }
         err = bough_log__entry_open(l, where, &e);
+        if (!err)
+            err = bough_log__entry_sure(l, &e);
         if (err)
             return err;
         if (!bough_entry_is_delta(e.head.type)) {

@@ -129,7 +129,7 @@ enum bough_err bough_log__super_decode(
 
 /* ---- Finding ---- */
 
-static uint64_t slot_at(const struct bough_log__geo *geo, uint64_t generation)
+uint64_t bough_log__slot_at(const struct bough_log__geo *geo, uint64_t generation)
 {
     uint64_t ring = generation % BOUGH_LOG__RINGS;
     uint64_t slot = generation / BOUGH_LOG__RINGS % BOUGH_LOG__SLOTS;
@@ -181,7 +181,7 @@ static enum bough_err look_at(
     err = bough_log__super_decode(page + at % dev->unit, &geo, &s);
     if (err == BOUGH_ENOTSUP)
         return err;
-    if (!err && slot_at(&geo, s.generation) == at)
+    if (!err && bough_log__slot_at(&geo, s.generation) == at)
         supers_add(all, &geo, &s);
     return BOUGH_OK;
 }
@@ -256,7 +256,7 @@ static enum bough_err slot_is_ours(struct bough_log *l, uint64_t at, uint8_t *pa
 
 enum bough_err bough_log__super_write(struct bough_log *l, bool sync)
 {
-    uint64_t at = slot_at(&l->geo, l->super.generation + 1);
+    uint64_t at = bough_log__slot_at(&l->geo, l->super.generation + 1);
     uint8_t *page = bough_mem_alloc(l->mem, l->geo.granule);
     enum bough_err err;
 

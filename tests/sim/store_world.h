@@ -339,6 +339,7 @@ enum { TX_MAX = 1024 };
 
 struct model {
     struct test_env t;
+    enum bough_algo algo; /* 0: SHA-1 */
     struct bough_store *s;
     size_t n; /* transactions in it */
     struct tx tx[TX_MAX];
@@ -347,8 +348,9 @@ struct model {
 
 static inline void model_open(struct model *m)
 {
+    m->algo = m->algo ? m->algo : BOUGH_SHA1;
     test_env_init(&m->t);
-    OK(bough_mem_store_open(&m->t.env, BOUGH_SHA1, &m->s));
+    OK(bough_mem_store_open(&m->t.env, m->algo, &m->s));
     m->n = 0;
     m->after[0] = picture_of(m->s);
 }
@@ -375,7 +377,7 @@ static inline void model_cut(struct model *m, size_t n)
         return;
     model_close(m);
     test_env_init(&m->t);
-    OK(bough_mem_store_open(&m->t.env, BOUGH_SHA1, &m->s));
+    OK(bough_mem_store_open(&m->t.env, m->algo, &m->s));
     for (size_t i = 0; i < n; i++)
         OK(tx_apply(m->s, &m->tx[i], BOUGH_DURABLE_NOW, false));
     m->n = n;

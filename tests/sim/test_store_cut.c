@@ -30,9 +30,9 @@ static void ram_init(struct fix *f, uint8_t *bytes)
     bough_ramblk_init(&f->ram, bytes, f->bytes / UNIT, UNIT);
 }
 
-static struct fix *fix_new(size_t zones, struct bough_log_open_opts opts)
+static struct fix *fix_new(size_t zones, enum bough_algo algo, struct bough_log_open_opts opts)
 {
-    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts format = {.algo = algo, .granule = UNIT, .zone = ZONE};
     struct fix *f = calloc(1, sizeof *f);
 
     assert_non_null(f);
@@ -41,6 +41,7 @@ static struct fix *fix_new(size_t zones, struct bough_log_open_opts opts)
     f->fresh = calloc(1, f->bytes);
     assert_true(f->device != NULL && f->fresh != NULL);
     f->w.opts = opts;
+    f->w.m.algo = algo;
     test_env_init(&f->w.t);
     ram_init(f, f->fresh);
     OK(bough_log_format(&f->ram.blk, &f->w.t.env, &format, &f->w.why));
@@ -104,10 +105,11 @@ static void live(struct fix *f, const char *history, struct cutblk *cut)
 }
 
 /* All cuts of a history, and of the recovery after it. */
-static void cut_everywhere(const char *history, struct bough_log_open_opts opts, uint32_t each)
+static void cut_everywhere_in(
+    enum bough_algo algo, const char *history, struct bough_log_open_opts opts, uint32_t each)
 {
     enum { RECOVERY = 5 }; /* calls: an open and a commit */
-    struct fix *f = fix_new(SHORT_ZONES, opts);
+    struct fix *f = fix_new(SHORT_ZONES, algo, opts);
     uint32_t calls = calls_of(f, history);
 
     tape_all(&f->tape);
@@ -126,6 +128,14 @@ static void cut_everywhere(const char *history, struct bough_log_open_opts opts,
     print_message("%s: %u calls, %llu runs\n", history, calls, (unsigned long long)f->tape.runs);
     assert_true(f->tape.runs > calls);
     fix_free(f);
+}
+
+/* LONG=1: of SHA-256 stores, too. */
+static void cut_everywhere(const char *history, struct bough_log_open_opts opts, uint32_t each)
+{
+    cut_everywhere_in(BOUGH_SHA1, history, opts, each);
+    if (getenv("LONG") != NULL)
+        cut_everywhere_in(BOUGH_SHA256, history, opts, each);
 }
 
 static const struct bough_log_open_opts plain = {.cache = 64 * 1024};
@@ -230,12 +240,11 @@ static void random_life(struct fix *f)
     cutblk_fini(&cut);
 }
 
-static void test_log__survives_random_lives(void **state)
+static void random_lives(enum bough_algo algo, uint64_t seed, uint64_t runs)
 {
-    struct fix *f = fix_new(LONG_ZONES, plain);
+    struct fix *f = fix_new(LONG_ZONES, algo, plain);
 
-    (void)state;
-    tape_seeded(&f->tape, 1, 40);
+    tape_seeded(&f->tape, seed, runs);
     while (tape_next(&f->tape)) {
         uint32_t lives = 1 + draw(&f->tape, 6);
         f->w.opts = plain;
@@ -251,6 +260,18 @@ static void test_log__survives_random_lives(void **state)
     fix_free(f);
 }
 
+static void test_log__survives_random_lives(void **state)
+{
+    (void)state;
+    random_lives(BOUGH_SHA1, 1, 30);
+}
+
+static void test_log__survives_random_lives_with_sha256(void **state)
+{
+    (void)state;
+    random_lives(BOUGH_SHA256, 1001, 15);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -264,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_log__survives_every_cut_of_intake),
         cmocka_unit_test(test_log__survives_every_cut_of_checkpoints),
         cmocka_unit_test(test_log__survives_random_lives),
+        cmocka_unit_test(test_log__survives_random_lives_with_sha256),
     };
 
     return cmocka_run_group_tests_name("sim/store cut", tests, NULL, NULL);

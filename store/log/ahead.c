@@ -100,14 +100,11 @@ enum bough_err bough_log__ahead_name(struct bough_log *l)
     return err;
 }
 
-/* Named from now on: should the next checkpoint be lost, the log before it needs the table. */
 static void table_take(struct bough_log *l, const struct bough_log__table *t)
 {
     BOUGH_ASSERT(l->tables < l->table_cap);
     l->table[l->tables++] = *t;
     l->fresh++;
-    for (uint32_t i = 0; i < t->run.n; i++)
-        bough_log__zone_name(l, t->run.zones[i], BOUGH_LOG__ZONE_NAMED);
 }
 
 void bough_log__ahead_apply(struct bough_log *l)

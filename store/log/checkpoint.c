@@ -240,6 +240,25 @@ static enum bough_err reftables_make(struct making *m)
 
 /* ---- Root ---- */
 
+/* Zones of tables that are in these lists stay. */
+static void lists_unmark(struct bough_log *l, const struct bough_log__lists *lists)
+{
+    for (size_t i = 0; i < lists->tables; i++)
+        bough_log__zones_unmark(l, &lists->table[i].run);
+    for (size_t i = 0; i < lists->reftables; i++)
+        bough_log__zones_unmark(l, &lists->reftable[i].run);
+}
+
+/* The tables are made: what is not in the new lists leaves with this checkpoint. */
+static enum bough_err zones_part(struct making *m)
+{
+    struct bough_log__lists lists = {m->table, m->tables, m->reftable, m->reftables};
+
+    bough_log__zones_mark(m->log);
+    lists_unmark(m->log, &lists);
+    return bough_log__zones_reserve(m->log, m->log->zones.tables);
+}
+
 static enum bough_err root_make(struct making *m)
 {
     struct bough_log *l = m->log;
@@ -249,7 +268,7 @@ static enum bough_err root_make(struct making *m)
     enum bough_err err;
 
     bough_buf_init(&b, l->mem);
-    bough_log__root_encode(l, &lists, l->super.checkpoint + 1, &b);
+    bough_log__root_encode(l, &lists, l->made + 1, &b);
     err = b.err;
     if (!err)
         err = run_begin(m, &m->root);
@@ -275,7 +294,7 @@ static enum bough_err super_make(struct making *m)
     struct bough_log__super before = l->super;
     enum bough_err err;
 
-    l->super.checkpoint++;
+    l->super.checkpoint = l->made + 1;
     l->super.root_len = m->root_len;
     l->super.root_crc = m->root_crc;
     l->super.root_start = (uint32_t)m->root.start;
@@ -288,26 +307,6 @@ static enum bough_err super_make(struct making *m)
 }
 
 /* ---- After it ---- */
-
-static void use_run(struct bough_log *l, const struct bough_log__run *r)
-{
-    for (uint32_t i = 0; i < r->n; i++)
-        l->zones.state[r->zones[i]] |= BOUGH_LOG__ZONE_TABLE;
-}
-
-void bough_log__table_zones_count(struct bough_log *l)
-{
-    for (uint32_t i = 0; i < l->geo.zones; i++) {
-        if ((l->zones.state[i] & BOUGH_LOG__ZONE_USE) == BOUGH_LOG__ZONE_TABLE)
-            l->zones.state[i] &= (uint8_t)~BOUGH_LOG__ZONE_USE;
-    }
-    for (size_t i = 0; i < l->tables; i++)
-        use_run(l, &l->table[i].run);
-    for (uint32_t i = 0; i < l->reftables; i++)
-        use_run(l, &l->reftable[i].run);
-    use_run(l, &l->root_run);
-    bough_log__zones_count(l);
-}
 
 /* The new lists take the old ones' place. */
 static void making_take(struct making *m)
@@ -337,13 +336,11 @@ static void making_take(struct making *m)
     bough_log__rows_clear(&l->rows, l->mem, l->opts.table_rows);
     bough_log__refs_clear(&l->refs, l->mem);
     l->log_bytes = 0;
-    bough_log__zones_age(l);
-    bough_log__table_zones_count(l);
-    for (uint32_t i = 0; i < l->geo.zones; i++) {
-        if ((l->zones.state[i] & BOUGH_LOG__ZONE_USE) == BOUGH_LOG__ZONE_TABLE)
-            bough_log__zone_name(l, i, BOUGH_LOG__ZONE_NAMED);
-    }
-    bough_log__zones_count(l);
+    l->made++;
+    bough_log__zones_unmark(l, &l->root_run);
+    bough_log__zones_leave(l, true);
+    l->zones.durable = l->super.checkpoint;
+    bough_log__zones_release(l);
     bough_log__next_zone(l);
 }
 
@@ -359,7 +356,10 @@ static void making_drop(struct making *m)
     for (uint32_t i = m->refkeep; i < m->reftables; i++)
         bough_log__table_fini(l, &m->reftable[i]);
     bough_log__run_fini(l, &m->root);
-    bough_log__table_zones_count(l);
+    bough_log__zones_mark(l);
+    lists_unmark(l, &(struct bough_log__lists){l->table, l->tables, l->reftable, l->reftables});
+    bough_log__zones_unmark(l, &l->root_run);
+    bough_log__zones_leave(l, false);
 }
 
 enum bough_err bough_log__checkpoint(struct bough_log *l)
@@ -377,6 +377,8 @@ enum bough_err bough_log__checkpoint(struct bough_log *l)
     err = tables_make(m);
     if (!err)
         err = reftables_make(m);
+    if (!err)
+        err = zones_part(m);
     if (!err)
         err = root_make(m);
     if (!err)

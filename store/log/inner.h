@@ -3,7 +3,7 @@
  *
  *   the shape      struct bough_log__geo
  *   the device     pages, reads and writes (cache.c), inflated objects (bodies.c)
- *   zones          zone.c; runs of zones and writers onto them (run.c)
+ *   zones          zone_inner.h; runs of zones and writers onto them (run.c)
  *   superblocks    super.c
  *   frames         heads and items as bytes (frame.c, item.c)
  *   rows           of new objects, in memory (rows.c)
@@ -24,6 +24,7 @@
 #include "store/inner.h"
 #include "store/intake.h"
 #include "store/log/log.h"
+#include "store/log/zone_inner.h"
 
 #include <stdatomic.h>
 
@@ -144,45 +145,7 @@ const struct bough_log__body *bough_log__bodies_find(struct bough_log *l, uint64
 void bough_log__bodies_keep(struct bough_log *l, uint64_t where, uint64_t id8, enum bough_type type,
     struct bough_view body);
 
-/* ---- Zones and runs (zone.c, run.c) ---- */
-
-enum bough_log__zone_use {
-    BOUGH_LOG__ZONE_FREE = 0,
-    BOUGH_LOG__ZONE_RING = 1,
-    BOUGH_LOG__ZONE_LOG = 2,
-    BOUGH_LOG__ZONE_PACK = 3,
-    BOUGH_LOG__ZONE_TABLE = 4,
-    BOUGH_LOG__ZONE_USE = 0x07,
-    BOUGH_LOG__ZONE_NAMED = 0x10,     /* by the newest durable checkpoint */
-    BOUGH_LOG__ZONE_NAMED_OLD = 0x20, /* by the one before */
-    BOUGH_LOG__ZONE_PINNED = 0x40,    /* by a reader */
-};
-
-struct bough_log__zones {
-    uint8_t *state; /* a byte a zone: use | named bits */
-    uint32_t free;
-    uint32_t hint; /* where to look first */
-};
-
-enum bough_err bough_log__zones_init(struct bough_log *l);
-void bough_log__zones_fini(struct bough_log *l);
-
-/* Are so many free?  Readers give way when they are in the way. */
-bool bough_log__zones_have(struct bough_log *l, uint32_t n);
-
-/* A free zone, leaving at least `reserve` free.  BOUGH_ENOSPC. */
-enum bough_err bough_log__zone_take(
-    struct bough_log *l, enum bough_log__zone_use use, uint32_t reserve, uint32_t *zone);
-void bough_log__zone_drop(struct bough_log *l, uint32_t zone);
-
-/* Say what zone is used for, at open; BOUGH_ECORRUPT when it is outside or used otherwise. */
-enum bough_err bough_log__zone_claim(
-    struct bough_log *l, uint32_t zone, enum bough_log__zone_use use);
-
-/* Begin a new set of durable names: NAMED becomes NAMED_OLD. */
-void bough_log__zones_age(struct bough_log *l);
-void bough_log__zone_name(struct bough_log *l, uint32_t zone, uint8_t bits);
-void bough_log__zones_count(struct bough_log *l); /* count the free ones again */
+/* ---- Runs (run.c) ---- */
 
 /* Bytes over zones in any order. */
 struct bough_log__run {
@@ -310,6 +273,7 @@ enum bough_log__kind {
     BOUGH_LOG__REFTABLE = 19,
     BOUGH_LOG__COUNTERS = 20,
     BOUGH_LOG__KIND_OPTIONAL = 128, /* from here on unknown ones are skipped */
+    BOUGH_LOG__HELD = 128,
 };
 
 /* Walk over items.  BOUGH_ENOENT: no more; BOUGH_ECORRUPT. */
@@ -623,6 +587,7 @@ struct bough_log {
     struct bough_mem *mem;
     struct bough_log__geo geo;
     struct bough_log__super super; /* the newest durable one */
+    uint64_t made;                 /* number of the newest root */
     struct bough_log__pages pages;
     struct bough_log__bodies bodies;
     struct bough_log__zones zones;
@@ -824,12 +789,8 @@ void bough_log__root_encode(struct bough_log *l, const struct bough_log__lists *
 /* Read the root that `s` names into the (fresh) store. */
 enum bough_err bough_log__root_load(struct bough_log *l, const struct bough_log__super *s);
 
-/* Note which zones the root that `s` names needs, as names of the older durable checkpoint. */
-void bough_log__root_mark_old(struct bough_log *l, const struct bough_log__super *s);
-
 enum bough_err bough_log__checkpoint(struct bough_log *l);
 bool bough_log__checkpoint_due(const struct bough_log *l, uint32_t part); /* 1: full, 2: half */
-void bough_log__table_zones_count(struct bough_log *l); /* which zones hold tables, again */
 
 /* ---- Readers (reader.c) ---- */
 
@@ -837,17 +798,17 @@ void bough_log__table_zones_count(struct bough_log *l); /* which zones hold tabl
    frees it; the two flags alone are for both. */
 struct bough_log__pin {
     struct bough_log__pin *older;
-    uint32_t zones;
-    uint8_t *held; /* a bit a zone */
+    uint64_t checkpoint; /* what it names is not written again */
     atomic_bool expired, closed;
 };
 
 enum bough_err bough_log__reader(
     struct bough_store *s, const struct bough_env *env, struct bough_store **out);
 
-/* Get zones back: from readers that were closed, else from the oldest that holds one which would
-   be free without it.  False: there are none to get. */
+/* Get zones back: from readers that were closed, else from the oldest if it holds one which is
+   free for the checkpoints.  False: there are none to get. */
 bool bough_log__pins_yield(struct bough_log *l);
+uint64_t bough_log__pins_oldest(struct bough_log *l); /* its checkpoint; UINT64_MAX: none */
 void bough_log__pins_fini(struct bough_log *l);
 bool bough_log__reader_expired(const struct bough_log *l);
 

@@ -266,22 +266,6 @@ static enum bough_err base_load(struct bough_block *dev, const struct bough_env 
     return err;
 }
 
-/* The zones of the checkpoint before this one stay as they are, too. */
-static void older_mark(struct bough_log *l, const struct bough_log__supers *all)
-{
-    uint32_t i = 0;
-
-    for (uint32_t z = 0; z < l->geo.zones; z++) {
-        if ((l->zones.state[z] & BOUGH_LOG__ZONE_USE) == BOUGH_LOG__ZONE_TABLE)
-            bough_log__zone_name(l, z, BOUGH_LOG__ZONE_NAMED);
-    }
-    while (i < all->n && all->s[i].checkpoint >= l->super.checkpoint)
-        i++;
-    if (i < all->n)
-        bough_log__root_mark_old(l, &all->s[i]);
-    bough_log__zones_count(l);
-}
-
 /* Say that we are here: what was replayed is durable after this, and tails of before are void.
    Said in both rings: without the epoch this mount's frames could not be told from tails. */
 static enum bough_err mount(struct bough_log *l, const struct bough_log__supers *all)
@@ -297,6 +281,7 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
     l->super.generation = all->s[0].generation;
     l->super.epoch = all->s[0].epoch + 1;
     l->super.mount_seq = l->head.seq;
+    l->made = all->s[0].checkpoint;
     bough_env_random(l->store.env, &l->super.nonce, sizeof l->super.nonce);
     if (l->super.checkpoint == all->s[0].checkpoint && l->root_run.n > 0) {
         l->open_zone = l->root_run.zones[l->root_run.n - 1];
@@ -306,7 +291,13 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
     l->head.spare = l->zones.free + 1 < bough_log__reserve(l);
     l->durable_to = l->dev->caps & BOUGH_BLOCK_SYNC ? l->head.seq - 1 : 0;
     err = bough_log__super_write(l, false);
-    return err ? err : bough_log__super_write(l, true);
+    if (!err)
+        err = bough_log__super_write(l, true);
+    if (err)
+        return err;
+    l->zones.durable = l->super.checkpoint;
+    bough_log__zones_release(l);
+    return BOUGH_OK;
 }
 
 static enum bough_err next_claim(struct bough_log *l)
@@ -320,10 +311,10 @@ static enum bough_err log_start(struct bough_log *l, const struct bough_log__sup
 {
     enum bough_err err;
 
-    older_mark(l, all);
     err = bough_log__replay(l, all->s[0].mount_seq, all->s[0].epoch);
     if (!err)
         err = next_claim(l);
+    bough_log__zones_count(l);
     if (err == BOUGH_ECORRUPT && l->opts.read_only) {
         l->damage = l->store.why; /* what is whole can be read */
         err = BOUGH_OK;

@@ -3,8 +3,8 @@
  *
  * A reader is a store of its own that was loaded from the newest checkpoint and never looks at
  * the log after it; so opening one begins with a checkpoint, and nothing is shared but the
- * device.  A pin stands between the two: the writer's thread keeps the zones that the
- * checkpoint names from being written again; the reader's thread says when it is done.
+ * device.  A pin stands between the two: the writer's thread keeps what it gives up after
+ * that checkpoint from being written again; the reader's thread says when it is done.
  *
  *   pins      zones held, given back, taken away under pressure
  *   opening
@@ -16,37 +16,10 @@
 
 /* ---- Pins ---- */
 
-static void pin_apply(struct bough_log *l, const struct bough_log__pin *pin)
-{
-    for (uint32_t i = 0; i < pin->zones; i++) {
-        if (pin->held[i / 8] & 1u << i % 8)
-            bough_log__zone_name(l, i, BOUGH_LOG__ZONE_PINNED);
-    }
-}
-
-static void pin_free(struct bough_log *l, struct bough_log__pin *pin)
-{
-    bough_mem_free(l->mem, pin->held, (pin->zones + 7) / 8);
-    bough_mem_free(l->mem, pin, sizeof *pin);
-}
-
-/* Only what the pins that are left hold is held. */
-static void pins_again(struct bough_log *l)
-{
-    for (uint32_t i = 0; i < l->geo.zones; i++)
-        l->zones.state[i] &= (uint8_t)~BOUGH_LOG__ZONE_PINNED;
-    for (struct bough_log__pin *p = l->pins; p != NULL; p = p->older) {
-        if (!atomic_load(&p->expired))
-            pin_apply(l, p);
-    }
-    bough_log__zones_count(l);
-}
-
 /* Readers that were closed hold nothing any more. */
-static bool pins_reap(struct bough_log *l)
+static void pins_reap(struct bough_log *l)
 {
     struct bough_log__pin **at = &l->pins;
-    bool reaped = false;
 
     while (*at != NULL) {
         struct bough_log__pin *p = *at;
@@ -56,17 +29,37 @@ static bool pins_reap(struct bough_log *l)
             continue;
         }
         *at = p->older;
-        pin_free(l, p);
-        reaped = true;
+        bough_mem_free(l->mem, p, sizeof *p);
     }
-    return reaped;
 }
 
-/* Does it hold a zone that would be free without it? */
+/* The oldest that still sees all; NULL: there is none. */
+static struct bough_log__pin *pin_oldest(const struct bough_log *l)
+{
+    struct bough_log__pin *oldest = NULL;
+
+    for (struct bough_log__pin *p = l->pins; p != NULL; p = p->older) {
+        if (!atomic_load(&p->expired))
+            oldest = p;
+    }
+    return oldest;
+}
+
+uint64_t bough_log__pins_oldest(struct bough_log *l)
+{
+    const struct bough_log__pin *p;
+
+    pins_reap(l);
+    p = pin_oldest(l);
+    return p != NULL ? p->checkpoint : UINT64_MAX;
+}
+
+/* Does it hold a zone that the checkpoints let go? */
 static bool pin_matters(const struct bough_log *l, const struct bough_log__pin *pin)
 {
-    for (uint32_t i = 0; i < pin->zones; i++) {
-        if (pin->held[i / 8] & 1u << i % 8 && l->zones.state[i] == BOUGH_LOG__ZONE_PINNED)
+    for (size_t i = 0; i < l->zones.helds; i++) {
+        uint64_t since = l->zones.held[i].since;
+        if (since < l->zones.durable && since > pin->checkpoint)
             return true;
     }
     return false;
@@ -74,28 +67,25 @@ static bool pin_matters(const struct bough_log *l, const struct bough_log__pin *
 
 bool bough_log__pins_yield(struct bough_log *l)
 {
-    struct bough_log__pin *oldest = NULL;
+    struct bough_log__pin *oldest;
     uint32_t before = l->zones.free;
 
-    if (pins_reap(l)) {
-        pins_again(l);
-        if (l->zones.free > before)
-            return true;
-    }
-    for (struct bough_log__pin *p = l->pins; p != NULL; p = p->older) {
-        if (!atomic_load(&p->expired) && pin_matters(l, p))
-            oldest = p;
-    }
-    if (oldest == NULL)
+    if (l->pins == NULL)
+        return false;
+    bough_log__zones_release(l);
+    if (l->zones.free > before)
+        return true;
+    oldest = pin_oldest(l);
+    if (oldest == NULL || !pin_matters(l, oldest))
         return false;
     atomic_store(&oldest->expired, true);
-    pins_again(l);
+    bough_log__zones_release(l);
     return true;
 }
 
 void bough_log__pins_fini(struct bough_log *l)
 {
-    (void)pins_reap(l);
+    pins_reap(l);
     BOUGH_ASSERT(l->pins == NULL); /* readers are closed before their store */
 }
 
@@ -105,28 +95,6 @@ bool bough_log__reader_expired(const struct bough_log *l)
 }
 
 /* ---- Opening ---- */
-
-static enum bough_err pin_new(
-    struct bough_log *l, const struct bough_log *reader, struct bough_log__pin **out)
-{
-    struct bough_log__pin *p = bough_mem_zalloc(l->mem, 1, sizeof *p);
-    uint32_t n = reader->geo.zones;
-
-    if (p == NULL)
-        return BOUGH_ENOMEM;
-    p->zones = n;
-    p->held = bough_mem_zalloc(l->mem, (n + 7) / 8, 1);
-    if (p->held == NULL) {
-        bough_mem_free(l->mem, p, sizeof *p);
-        return BOUGH_ENOMEM;
-    }
-    for (uint32_t i = 2; i < n; i++) {
-        if (reader->zones.state[i] & BOUGH_LOG__ZONE_USE)
-            p->held[i / 8] |= (uint8_t)(1u << i % 8);
-    }
-    *out = p;
-    return BOUGH_OK;
-}
 
 /* All that was committed is in the newest checkpoint. */
 static enum bough_err all_in_checkpoint(struct bough_log *l)
@@ -155,15 +123,17 @@ enum bough_err bough_log__reader(
     if (!err)
         err = bough_log__root_load(r, &l->super);
     if (!err)
-        err = pin_new(l, r, &r->pin);
+        r->pin = bough_mem_zalloc(l->mem, 1, sizeof *r->pin);
+    if (!err && r->pin == NULL)
+        err = BOUGH_ENOMEM;
     if (err) {
         bough_store_close(r != NULL ? &r->store : NULL);
         return err;
     }
     r->super = l->super;
+    r->pin->checkpoint = l->made;
     r->pin->older = l->pins;
     l->pins = r->pin;
-    pin_apply(l, r->pin);
     *out = &r->store;
     return BOUGH_OK;
 }

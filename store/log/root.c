@@ -5,7 +5,6 @@
  *   tables     the items of oid and ref tables
  *   encode     all of it
  *   load       into a fresh store
- *   mark       only which zones it needs
  */
 #include "store/log/inner.h"
 
@@ -216,10 +215,14 @@ static void head_encode(const struct bough_log *l, struct bough_buf *b)
 void bough_log__root_encode(struct bough_log *l, const struct bough_log__lists *lists,
     uint64_t checkpoint, struct bough_buf *b)
 {
-    uint32_t items = 2;
+    uint32_t items = 3;
+    size_t at;
 
     bough_buf_put_fill(b, 0, ROOT_HEAD);
     head_encode(l, b);
+    at = bough_log__item_begin(b, BOUGH_LOG__HELD);
+    bough_log__zones_held_encode(l, checkpoint, b);
+    bough_log__item_end(b, at);
     items += segments_encode(l, b);
     for (size_t i = 0; i < lists->tables; i++, items++)
         table_item(b, BOUGH_LOG__OIDTABLE, &lists->table[i]);
@@ -371,6 +374,8 @@ static enum bough_err load_item(struct bough_log *l, uint32_t kind, struct bough
     uint32_t next;
 
     switch (kind) {
+    case BOUGH_LOG__HELD:
+        return bough_log__zones_held_decode(l, body, l->made);
     case BOUGH_LOG__HEAD:
         return load_head(l, body);
     case BOUGH_LOG__ADOPT:
@@ -403,6 +408,7 @@ enum bough_err bough_log__root_load(struct bough_log *l, const struct bough_log_
     l->next_segment = 1;
     l->next_table = 1;
     l->next_record = 1;
+    l->made = s->checkpoint;
     err = root_read(l, s, &l->root_run, &b);
     if (!err)
         err = claim_run(l, &l->root_run, BOUGH_LOG__ZONE_TABLE);
@@ -424,47 +430,4 @@ enum bough_err bough_log__root_load(struct bough_log *l, const struct bough_log_
     if (seg == NULL || l->head.segment == 0 || seg->pack || seg->zone != l->head.zone)
         return bough_log__corrupt(l, "a checkpoint does not say where the log goes on", 0);
     return BOUGH_OK;
-}
-
-/* ---- Mark ---- */
-
-static void mark_run(struct bough_log *l, const struct bough_log__run *r)
-{
-    for (uint32_t i = 0; i < r->n; i++)
-        bough_log__zone_name(l, r->zones[i], BOUGH_LOG__ZONE_NAMED_OLD);
-}
-
-static void mark_item(struct bough_log *l, uint32_t kind, struct bough_view body)
-{
-    struct bough_log__segment seg;
-    struct bough_log__table t;
-
-    if ((kind == BOUGH_LOG__OIDTABLE || kind == BOUGH_LOG__REFTABLE) &&
-        !bough_log__table_decode(l, body, &t)) {
-        mark_run(l, &t.run);
-        bough_log__table_fini(l, &t);
-    }
-    if (kind == BOUGH_LOG__ADOPT && !bough_log__segment_decode(l, body, &seg)) {
-        mark_run(l, &seg.run);
-        bough_log__segment_fini(l, &seg);
-    }
-}
-
-void bough_log__root_mark_old(struct bough_log *l, const struct bough_log__super *s)
-{
-    struct bough_log__run run = {0};
-    struct bough_log__items it;
-    struct bough_view body;
-    struct bough_buf b;
-    uint32_t kind;
-
-    bough_buf_init(&b, l->mem);
-    if (!root_read(l, s, &run, &b)) {
-        mark_run(l, &run);
-        it.left = bough_view(b.ptr + ROOT_HEAD, b.len - ROOT_HEAD);
-        while (!bough_log__item_next(&it, &kind, &body))
-            mark_item(l, kind, body);
-    }
-    bough_log__run_fini(l, &run);
-    bough_buf_fini(&b);
 }

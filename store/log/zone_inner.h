@@ -1,0 +1,92 @@
+/*
+ * zone_inner.h - which zones of a store are used, and for what (zone.c).
+ *
+ *   uses     a byte a zone
+ *   taking   take, drop; claims at open
+ *   tables   zones that several tables share
+ *   holding  zones that lost their last use, while an older checkpoint or a reader needs them
+ */
+#ifndef BOUGH_LOG_ZONE_INNER_H
+#define BOUGH_LOG_ZONE_INNER_H
+
+#include "base/buf.h"
+
+struct bough_log;
+struct bough_log__run;
+
+enum bough_log__zone_use {
+    BOUGH_LOG__ZONE_FREE = 0,
+    BOUGH_LOG__ZONE_RING = 1,
+    BOUGH_LOG__ZONE_LOG = 2,
+    BOUGH_LOG__ZONE_PACK = 3,
+    BOUGH_LOG__ZONE_TABLE = 4,
+    BOUGH_LOG__ZONE_USE = 0x07,
+    BOUGH_LOG__ZONE_HELD = 0x10, /* without a use, but an older checkpoint needs it */
+    BOUGH_LOG__ZONE_MARK = 0x20, /* of a table, and not found in a list so far */
+};
+
+struct bough_log__held {
+    uint32_t zone;
+    uint64_t since; /* the first checkpoint that does not need it */
+};
+
+struct bough_log__zones {
+    uint8_t *state;  /* a byte a zone */
+    uint32_t room;   /* bytes that `state` has */
+    uint32_t limit;  /* zones from here on are not taken */
+    uint32_t free;   /* below the limit, that can be taken */
+    uint32_t hint;   /* where to look first */
+    uint32_t *table; /* those of tables and roots; perhaps some that are not any more */
+    size_t tables, table_cap;
+    struct bough_log__held *held;
+    size_t helds, held_cap;
+    uint64_t durable; /* number of the newest durable checkpoint */
+};
+
+enum bough_err bough_log__zones_init(struct bough_log *l);
+void bough_log__zones_fini(struct bough_log *l);
+
+/* Are so many free?  Readers give way when they are in the way. */
+bool bough_log__zones_have(struct bough_log *l, uint32_t n);
+
+/* A free zone, leaving at least `reserve` free.  BOUGH_ENOSPC. */
+enum bough_err bough_log__zone_take(
+    struct bough_log *l, enum bough_log__zone_use use, uint32_t reserve, uint32_t *zone);
+
+/* It is free at once: nothing durable ever named it.  Else hold it. */
+void bough_log__zone_drop(struct bough_log *l, uint32_t zone);
+
+/*
+ * It lost its last use, but checkpoints before number `since` need it: l->made + 1 for what the next
+ * checkpoint does not name any more.  It is free when a checkpoint after that is durable, and
+ * discarded then.  After a reserve.
+ */
+enum bough_err bough_log__zones_reserve(struct bough_log *l, size_t more);
+void bough_log__zone_hold(struct bough_log *l, uint32_t zone, uint64_t since);
+
+/* Free what neither the newest durable checkpoint, nor the one before it, nor a reader needs. */
+void bough_log__zones_release(struct bough_log *l);
+
+/* Are so many free?  Readers give way when they are in the way. */
+bool bough_log__zones_have(struct bough_log *l, uint32_t n);
+
+/* Zones held, in a root: u32 zone, u32 checkpoints since.  After loading they are to be counted. */
+void bough_log__zones_held_encode(
+    const struct bough_log *l, uint64_t checkpoint, struct bough_buf *b);
+enum bough_err bough_log__zones_held_decode(
+    struct bough_log *l, struct bough_view body, uint64_t checkpoint);
+
+/* Say what zone is used for, at open; BOUGH_ECORRUPT when it is outside or used otherwise. */
+enum bough_err bough_log__zone_claim(
+    struct bough_log *l, uint32_t zone, enum bough_log__zone_use use);
+
+/* At open, after all claims: those held, and the free ones. */
+void bough_log__zones_count(struct bough_log *l);
+
+/* Which zones of tables are in none of some lists: mark all, unmark the lists' runs, and what is
+   still marked leaves: held from checkpoint l->made on (after a reserve), or free. */
+void bough_log__zones_mark(struct bough_log *l);
+void bough_log__zones_unmark(struct bough_log *l, const struct bough_log__run *r);
+void bough_log__zones_leave(struct bough_log *l, bool hold);
+
+#endif

@@ -115,6 +115,7 @@ verb_fn verb_serve, verb_git;                      /* serve.c */
 verb_fn verb_get, verb_ls, verb_stat, verb_digest; /* read.c */
 verb_fn verb_set, verb_rm, verb_mv, verb_batch;    /* write.c */
 verb_fn verb_log, verb_branch;                     /* history.c */
+verb_fn verb_reflog;                               /* reflog.c */
 verb_fn verb_import, verb_export;                  /* copy.c */
 verb_fn verb_help, verb_version;                   /* main.c */
 

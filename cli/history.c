@@ -197,7 +197,7 @@ static int list_branches(struct cli *cli)
 static int update_branch(
     struct cli *cli, const char *name, const struct bough_oid *now, bool create)
 {
-    struct bough_ref_update u = {.check = create, .now = *now};
+    struct bough_ref_update u = {.check = create, .now = *now, .reason = bough_view_str("branch")};
     char full[BOUGH_REF_NAME_MAX + 1];
     int n = snprintf(full, sizeof full, "%s%s", heads, name);
     enum bough_err err;

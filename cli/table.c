@@ -21,6 +21,8 @@ static const struct verb table[] = {
     {"batch", verb_batch, "FILE|-", "run set, rm, mv and expect lines as one commit"},
     {"log", verb_log, "[-n N] [--oneline] [KEY]", "commits, newest first; of a key"},
     {"branch", verb_branch, "[-d] [NAME [FROM]]", "list, create, delete branches"},
+    {"reflog", verb_reflog, "[-n N] [BRANCH] | --expire DAYS",
+        "what a branch was, newest first; forget moves older than so many days"},
     {"import", verb_import, "dir:PATH [KEY]", "copy a folder into a tree, in one commit"},
     {"export", verb_export, "KEY dir:PATH", "copy a tree into a folder; KEY may be @REV:KEY"},
     {"gc", verb_gc, "", "do the upkeep that is due"},

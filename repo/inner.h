@@ -20,6 +20,7 @@
 #include "git/object.h"
 #include "repo/graph.h"
 #include "repo/repo.h"
+#include "store/collect.h"
 
 /* ---- Modes, kept as three bits ---- */
 
@@ -457,6 +458,18 @@ void bough_repo__moved_drop(struct bough_repo *r);
 enum bough_err bough_repo__ref_move(struct bough_repo *r, struct bough_view name,
     const struct bough_oid *old, const struct bough_oid *now, const struct bough_oid *peeled);
 
+/* A row for the ref's log, into the transaction (reflog.c). */
+enum bough_err bough_repo__reflog_put(struct bough_repo *r, const struct bough_ref_update *u);
+
+/* Every id that a row mentions. */
+enum bough_err bough_repo__reflog_each(struct bough_repo *r, bough_store_emit_fn *emit, void *to);
+
+/* The value of a ref `n` moves ago, or at a time; the oldest there is when that is too long ago. */
+enum bough_err bough_repo__reflog_nth(
+    struct bough_repo *r, struct bough_view ref, uint64_t n, struct bough_oid *out);
+enum bough_err bough_repo__reflog_at(
+    struct bough_repo *r, struct bough_view ref, int64_t sec, struct bough_oid *out);
+
 /* As the store's calls, with the transaction's changes; windows are not folded. */
 enum bough_err bough_repo__ref_now(
     struct bough_repo *r, struct bough_view name, struct bough_ref *out);
@@ -552,6 +565,7 @@ struct bough_repo {
     struct bough_repo__head *open;    /* those with an open window */
     struct bough_repo__head *touched; /* those that the transaction changed */
     size_t stale_n;                   /* heads that are stale */
+    uint64_t reflog_next;             /* serials from here on are free */
 
     struct bough_txn *txn; /* under way; NULL: nothing written yet */
     bool wrote;            /* the operation under way asked for the transaction */

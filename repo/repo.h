@@ -267,9 +267,10 @@ enum bough_err bough_repo_ref_next(
 /* A change of a ref by full name; what bough_repo_update() answers for it is in `err` and `why`. */
 struct bough_ref_update {
     struct bough_view name;
-    bool check;           /* compare with old first */
-    struct bough_oid old; /* zero: must not exist */
-    struct bough_oid now; /* zero: delete */
+    bool check;               /* compare with old first */
+    struct bough_oid old;     /* zero: must not exist */
+    struct bough_oid now;     /* zero: delete */
+    struct bough_view reason; /* for the reflog, up to 200 bytes; ptr NULL: "update" */
     enum bough_err err;
     const char *
         why; /* in git's words: "fetch first", "refusing to delete the current branch" ...; static */
@@ -291,8 +292,31 @@ enum bough_err bough_repo_update(struct bough_repo *r, struct bough_ref_update *
     uint32_t flags, struct bough_intake *intake);
 
 /*
+ * What a ref was, newest first.  Commits on a branch are told as they stand in its history; all
+ * other moves were noted when they happened, also of refs that are gone, and are told until they
+ * expire.  Tags have no log.
+ */
+struct bough_reflog;
+struct bough_reflog_entry {
+    struct bough_oid old, now; /* zero: the ref was not there */
+    struct bough_time time;
+    struct bough_view reason; /* of a commit: its subject; borrowed until the next call */
+    bool commit;              /* `now` is a commit on top of `old` */
+};
+enum bough_err bough_reflog_open(
+    struct bough_repo *r, struct bough_view ref, struct bough_reflog **out);
+enum bough_err bough_reflog_next(
+    struct bough_reflog *log, struct bough_reflog_entry *out); /* BOUGH_ENOENT: end */
+void bough_reflog_close(struct bough_reflog *log);             /* NULL is fine */
+
+/* Forget moves from before `before` (seconds since 1970); `*removed` counts them.  What they led
+   to may then be collected. */
+enum bough_err bough_reflog_expire(struct bough_repo *r, int64_t before, uint64_t *removed);
+
+/*
  * A revision to an id: full ref name, branch, tag, full or abbreviated id, HEAD, `@`, and suffixes
- * ~n ^n ^{commit} ^{tree} ^{} @{time}; `rev:path` too.
+ * ~n ^n ^{commit} ^{tree} ^{} ref@{n} ref@{time}; `rev:path` too.  As in git a number from
+ * 100,000,000 on is a time in seconds since 1970.
  *
  * BOUGH_ENOENT    why says which part; BOUGH_EINVAL: ambiguous or malformed
  */

@@ -2,17 +2,21 @@
  * resolve.c - a revision to an id.
  *
  *   names       ids, abbreviated ids, refs in git's order
- *   dates       @{seconds}, @{2026-11-21}, @{2026-11-21T15:00:00+0100}
+ *   logs        ref@{n}, ref@{seconds}, @{2026-11-21}, @{2026-11-21T15:00:00+0100}
  *   suffixes    ~n ^n ^{type} ^{}
  *   paths       rev:path
  *
  * Ref names hold none of ~ ^ : and no "@{", so the name ends where the first of them stands.
- * There is no reflog: rev@{time} is the newest commit, down the first parents, that is not
- * younger than the time.
+ * What is in braces after @ is looked up in the log of the ref that the name before it is.
  */
 #include "repo/inner.h"
 
-enum { ABBREV_MIN = 4, ABBREV_CANDIDATES = 32, NUMBER_MAX = 1000000000 };
+enum {
+    ABBREV_MIN = 4,
+    ABBREV_CANDIDATES = 32,
+    NUMBER_MAX = 1000000000,
+    TIMES_FROM = 100000000 /* a number in braces from here on is a time */
+};
 
 static enum bough_err refuse(
     struct bough_repo *r, enum bough_err err, const char *what, struct bough_view part)
@@ -43,49 +47,45 @@ static bool is_hex(struct bough_view v)
     return v.len > 0;
 }
 
-/* Follow a ref to an id. */
-static enum bough_err ref_id(struct bough_repo *r, struct bough_view name, struct bough_oid *out)
+/* Follow the ref `full` to an id; then it is the name of the last one. */
+static enum bough_err ref_id(struct bough_repo *r, struct bough_buf *full, struct bough_oid *out)
 {
-    struct bough_buf target;
     struct bough_ref ref;
     enum bough_err err;
 
-    bough_buf_init(&target, r->mem);
-    bough_buf_put_view(&target, name);
     for (int i = 0; i < 5; i++) { /* git's limit of symbolic refs */
-        err = target.err ? target.err : bough_repo_ref(r, bough_buf_view(&target), &ref);
+        err = full->err ? full->err : bough_repo_ref(r, bough_buf_view(full), &ref);
         if (err || ref.kind != BOUGH_REF_SYM)
             break;
-        bough_buf_clear(&target);
-        bough_buf_put_view(&target, ref.target);
+        bough_buf_clear(full);
+        bough_buf_put_view(full, ref.target);
     }
-    bough_buf_fini(&target);
     if (err)
         return err;
     if (ref.kind != BOUGH_REF_ID)
-        return refuse(r, BOUGH_EINVAL, "symbolic refs in a circle", name);
+        return refuse(r, BOUGH_EINVAL, "symbolic refs in a circle", bough_buf_view(full));
     *out = ref.id;
     return BOUGH_OK;
 }
 
-/* A ref by its short name, in git's order. */
-static enum bough_err name_ref(struct bough_repo *r, struct bough_view name, struct bough_oid *out)
+/* A ref by its short name, in git's order; `full` is its name, or empty. */
+static enum bough_err name_ref(
+    struct bough_repo *r, struct bough_view name, struct bough_buf *full, struct bough_oid *out)
 {
     static const char *const rules[][2] = {{"", ""}, {"refs/", ""}, {"refs/tags/", ""},
         {"refs/heads/", ""}, {"refs/remotes/", ""}, {"refs/remotes/", "/HEAD"}};
-    struct bough_buf full;
     enum bough_err err = BOUGH_ENOENT;
 
-    bough_buf_init(&full, r->mem);
     for (size_t i = 0; i < sizeof rules / sizeof *rules && err == BOUGH_ENOENT; i++) {
-        bough_buf_clear(&full);
-        bough_buf_put_str(&full, rules[i][0]);
-        bough_buf_put_view(&full, name);
-        bough_buf_put_str(&full, rules[i][1]);
-        if (full.len <= BOUGH_REF_NAME_MAX)
-            err = full.err ? full.err : ref_id(r, bough_buf_view(&full), out);
+        bough_buf_clear(full);
+        bough_buf_put_str(full, rules[i][0]);
+        bough_buf_put_view(full, name);
+        bough_buf_put_str(full, rules[i][1]);
+        if (full->len <= BOUGH_REF_NAME_MAX)
+            err = full->err ? full->err : ref_id(r, full, out);
     }
-    bough_buf_fini(&full);
+    if (err)
+        bough_buf_clear(full);
     return err;
 }
 
@@ -124,8 +124,8 @@ static enum bough_err name_abbrev(
     return fit == 1 ? BOUGH_OK : refuse(r, BOUGH_EINVAL, "ambiguous id", name);
 }
 
-static enum bough_err name_resolve(
-    struct bough_repo *r, struct bough_view name, bool suffixed, struct bough_oid *out)
+static enum bough_err name_resolve(struct bough_repo *r, struct bough_view name, bool suffixed,
+    struct bough_buf *full, struct bough_oid *out)
 {
     size_t hex_len = (size_t)r->hash_len * 2;
     enum bough_err err;
@@ -134,7 +134,7 @@ static enum bough_err name_resolve(
         name = bough_view_str("HEAD");
     if (name.len == hex_len && is_hex(name))
         return bough_oid_parse(r->algo, name, out);
-    err = name_ref(r, name, out);
+    err = name_ref(r, name, full, out);
     if (err == BOUGH_ENOENT && name.len >= ABBREV_MIN && name.len < hex_len && is_hex(name))
         err = name_abbrev(r, name, suffixed, out);
     return err == BOUGH_ENOENT ? refuse(r, err, "unknown revision", name) : err;
@@ -274,23 +274,6 @@ static enum bough_err step_back(struct bough_repo *r, struct bough_oid *id, int6
     return err;
 }
 
-static enum bough_err step_time(struct bough_repo *r, struct bough_oid *id, int64_t sec)
-{
-    struct bough_graph g;
-    struct bough_graph_commit *c;
-    enum bough_err err;
-
-    bough_graph_init(&g, r, sizeof(struct bough_graph_commit));
-    err = parent_of(&g, id, 0, &c);
-    while (err == BOUGH_OK && c->time.sec > sec) {
-        err = parent_of(&g, id, 1, &c);
-        if (err == BOUGH_OK)
-            err = parent_of(&g, id, 0, &c);
-    }
-    bough_graph_fini(&g);
-    return err;
-}
-
 /* The text between braces at the front of `left`, taken off. */
 static bool braces(struct bough_view *left, struct bough_view *out)
 {
@@ -307,11 +290,8 @@ static bool braces(struct bough_view *left, struct bough_view *out)
 static enum bough_err suffix_braced(
     struct bough_repo *r, uint8_t op, struct bough_view in, struct bough_oid *id)
 {
-    int64_t sec;
-
     if (op == '@')
-        return time_parse(in, &sec) ? step_time(r, id, sec)
-                                    : refuse(r, BOUGH_EINVAL, "malformed time", in);
+        return refuse(r, BOUGH_EINVAL, "only a ref has a log", in);
     if (in.len == 0)
         return peel_to(r, id, BOUGH_NONE);
     if (view_is(in, "object"))
@@ -389,16 +369,38 @@ static enum bough_err path_take(struct bough_repo *r, struct bough_view path, st
     return BOUGH_OK;
 }
 
+/* ref@{...}: what the ref was; other suffixes are left alone. */
+static enum bough_err log_take(
+    struct bough_repo *r, struct bough_view ref, struct bough_view *left, struct bough_oid *id)
+{
+    struct bough_view from = view_from(*left, left->len > 0), in;
+    int64_t n;
+    size_t at = 0;
+
+    if (ref.len == 0 || left->len == 0 || left->ptr[0] != '@' || !braces(&from, &in))
+        return BOUGH_OK;
+    *left = from;
+    if (digits(in, &at, 0, &n) && at == in.len && n < TIMES_FROM)
+        return bough_repo__reflog_nth(r, ref, (uint64_t)n, id);
+    return time_parse(in, &n) ? bough_repo__reflog_at(r, ref, n, id)
+                              : refuse(r, BOUGH_EINVAL, "malformed time", in);
+}
+
 enum bough_err bough_repo_resolve(
     struct bough_repo *r, struct bough_view rev, struct bough_oid *out)
 {
     size_t end = name_end(rev);
     struct bough_view left = view_from(rev, end);
+    struct bough_buf full;
     enum bough_err err;
 
     if (rev.len == 0 || (end == 0 && left.ptr[0] != '@'))
         return refuse(r, BOUGH_EINVAL, "malformed revision", rev);
-    err = name_resolve(r, bough_view(rev.ptr, end), left.len > 0, out);
+    bough_buf_init(&full, r->mem);
+    err = name_resolve(r, bough_view(rev.ptr, end), left.len > 0, &full, out);
+    if (err == BOUGH_OK)
+        err = log_take(r, bough_buf_view(&full), &left, out);
+    bough_buf_fini(&full);
     while (err == BOUGH_OK && left.len > 0 && left.ptr[0] != ':') {
         if (left.ptr[0] != '~' && left.ptr[0] != '^' && left.ptr[0] != '@')
             return refuse(r, BOUGH_EINVAL, "malformed revision", rev);

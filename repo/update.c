@@ -12,6 +12,7 @@
 #include "repo/inner.h"
 
 #define HEADS "refs/heads/"
+#define TAGS  "refs/tags/"
 
 struct updating {
     struct bough_repo *r;
@@ -26,6 +27,11 @@ struct updating {
 static bool is_branch(struct bough_view name)
 {
     return name.len > sizeof HEADS - 1 && memcmp(name.ptr, HEADS, sizeof HEADS - 1) == 0;
+}
+
+static bool is_tag(struct bough_view name)
+{
+    return name.len > sizeof TAGS - 1 && memcmp(name.ptr, TAGS, sizeof TAGS - 1) == 0;
 }
 
 static enum bough_err refuse(struct bough_ref_update *u, enum bough_err err, const char *why)
@@ -209,6 +215,8 @@ static enum bough_err update_move(struct updating *g, const struct bough_ref_upd
         err = head_follow(g, u);
     if (err == BOUGH_OK)
         err = bough_repo__ref_move(g->r, u->name, &u->old, &u->now, &peeled);
+    if (err == BOUGH_OK && !is_tag(u->name))
+        err = bough_repo__reflog_put(g->r, u);
     event.old = u->old;
     event.now = u->now;
     return err ? err : bough_repo__event(g->r, &event);

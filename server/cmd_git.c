@@ -244,7 +244,8 @@ static void branch_update(
     struct redis *r, struct bough_view name, const struct bough_oid *now, bool must_be_new)
 {
     struct bough_repo *repo = r->conn.server->repo;
-    struct bough_ref_update u = {.check = must_be_new, .now = *now};
+    struct bough_ref_update u = {
+        .check = must_be_new, .now = *now, .reason = bough_view_str("branch")};
     struct bough_buf full;
     enum bough_err err = server_gather(r->conn.server);
 

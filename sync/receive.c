@@ -365,7 +365,8 @@ static size_t updates_fill(const struct receive *r, struct bough_ref_update *upd
                 (struct bough_ref_update){.name = bough_sync__command_name(&r->commands, c),
                     .check = true,
                     .old = c->old,
-                    .now = c->now};
+                    .now = c->now,
+                    .reason = bough_view_str("push")};
     }
     return n;
 }

@@ -55,17 +55,17 @@ static void test_repo_history__revisions_by_time(void **state)
         const char *rev;
         const struct bough_oid *want;
     } cases[] = {
-        {"main@{100}", &first},
-        {"main@{199}", &first},
-        {"main@{200}", &second},
-        {"main@{399}", &second},
-        {"main@{400}", &merge},
-        {"@{100}", &first},
+        {"main@{1970-01-01T00:01:40}", &first},
+        {"main@{1970-01-01T00:03:19}", &first},
+        {"main@{1970-01-01T00:03:20}", &second},
+        {"main@{1970-01-01T00:06:39}", &second},
+        {"main@{1970-01-01T00:06:40}", &merge},
+        {"@{1970-01-01T00:01:40}", &first},
         {"side@{1970-01-01T00:05:00Z}", &side},
         {"side@{1970-01-01 00:04}", &first},
         {"side@{1970-01-01T01:05:00+01:00}", &side},
         {"side@{2026-11-21}", &side},
-        {"main@{400}^2", &side},
+        {"main@{1970-01-01T00:06:40}^2", &side},
         {"@", &merge},
         {"HEAD~2", &first},
     };

@@ -172,6 +172,13 @@ static struct bough_store__mem_store *txn_mem(struct bough_txn *t)
     return mem_of(t->store);
 }
 
+static uint64_t seconds_now(struct bough_store *s)
+{
+    struct bough_time now = bough_env_now(s->env);
+
+    return now.sec < 0 ? 0 : (uint64_t)now.sec;
+}
+
 static enum bough_err txn_put(
     struct bough_txn *t, enum bough_type type, const struct bough_oid *id, struct bough_view body)
 {
@@ -180,7 +187,10 @@ static enum bough_err txn_put(
     struct bough_store__mem_object *o;
     enum bough_err err;
 
-    if (object_at(t->store, 0, id) != NULL)
+    o = bough_store__mem_objects_find(&m->objects, id);
+    if (o != NULL)
+        o->born = seconds_now(t->store); /* young again: who puts it means to use it */
+    if (o != NULL || object_at(t->store, 0, id) != NULL)
         return BOUGH_OK;
     err = bough_store__mem_objects_reserve(&m->own.objects, mem, 1);
     if (err)
@@ -265,7 +275,10 @@ static void own_move(struct bough_store__mem_store *m)
 {
     struct bough_mem *mem = m->store.env->mem;
     struct bough_store__mem_vec *add = &m->own.records.rows;
+    uint64_t now = seconds_now(&m->store);
 
+    for (size_t i = 0; i < m->own.objects.rows.n; i++)
+        ((struct bough_store__mem_object *)m->own.objects.rows.ptr[i])->born = now;
     bough_store__mem_objects_move(&m->objects, mem, &m->own.objects);
     bough_store__mem_refs_apply(&m->refs, mem, &m->own.refs);
     for (size_t i = 0; i < m->own.retired.rows.n; i++) {
@@ -345,6 +358,9 @@ static const struct bough_store_class mem_class = {
     .records = mem_records,
     .begin = mem_begin,
     .intake = bough_store__mem_intake,
+    .maintain = bough_store__mem_maintain,
+    .collect = bough_store__mem_collect,
+    .collection = bough_store__mem_collection,
     .stat = mem_stat,
 };
 
@@ -365,7 +381,8 @@ enum bough_err bough_mem_store_open(
         return BOUGH_ENOMEM;
     m->store.cls = &mem_class;
     m->store.env = env;
-    m->store.caps = BOUGH_STORE_ATOMIC_REFS | BOUGH_STORE_RECORDS | BOUGH_STORE_INTAKE;
+    m->store.caps =
+        BOUGH_STORE_ATOMIC_REFS | BOUGH_STORE_RECORDS | BOUGH_STORE_INTAKE | BOUGH_STORE_MAINTAIN;
     m->store.algo = algo;
     m->store.object_max = BOUGH_OBJECT_MAX_DEFAULT;
     bough_env_random(env, &m->objects.key, sizeof m->objects.key);

@@ -6,6 +6,7 @@
  *   refs      a sorted vector
  *   records   a vector in the order of their numbers
  *   the store itself, with its transaction; intakes
+ *   collecting   marks on rows
  *
  * Each part has the same two halves: `reserve` makes room and may fail, what comes after it
  * cannot.  So a commit reserves everything first and then just happens.
@@ -13,6 +14,7 @@
 #ifndef BOUGH_STORE_MEM_INNER_H
 #define BOUGH_STORE_MEM_INNER_H
 
+#include "store/collect.h"
 #include "store/inner.h"
 #include "store/intake.h"
 
@@ -49,6 +51,7 @@ struct bough_store__mem_object {
     enum bough_type type;
     uint32_t holders; /* the last one to let go releases it */
     size_t size;
+    uint64_t born;                      /* when it was written last, in seconds since 1970 */
     uint64_t row;                       /* its number in the table it is in, from 1 */
     struct bough_store__mem_pack *pack; /* NULL: the body is here */
     uint64_t at, packed_len;            /* of its entry in the pack */
@@ -196,6 +199,10 @@ struct bough_store__mem_store {
     uint64_t seq; /* of the last record */
     uint64_t commits;
     struct bough_store__mem_txn own; /* the one transaction there can be */
+    size_t intakes;                  /* open: what they know of rows must stay true */
+    bool wanted;                     /* a collection */
+    struct bough_collect_opts wish;
+    struct bough_collect_progress told; /* of the last one */
 };
 
 /* The reading methods of a store and of an intake's view, which differ in what they see. */
@@ -211,5 +218,47 @@ enum bough_err bough_store__mem_intake(
 /* What a finished intake received joins `to`; the intake is taken, even on error. */
 enum bough_err bough_store__mem_intake_adopt(
     struct bough_intake *in, struct bough_store__mem_objects *to);
+
+/* ---- Collecting ---- */
+
+enum { BOUGH_STORE__MEM_LIVE = 1, BOUGH_STORE__MEM_DEEP = 2 };
+
+/* One collection; see mem_mark.c for what its marks mean. */
+struct bough_store__mem_collecting {
+    struct bough_store__mem_store *m;
+    struct bough_mem *mem;
+    uint64_t now;     /* seconds */
+    uint8_t *marks;   /* of each row */
+    uint32_t *stack;  /* rows that became DEEP; each once, so there is room for all */
+    uint32_t *stamps; /* the walk that met the commit last */
+    uint32_t *now_rows, *next_rows;
+    size_t rows, stack_n, now_n, next_n;
+    uint32_t stamp;
+    struct bough_buf raw;
+    struct bough_store__mem_refs changes; /* of the boundary */
+    struct bough_collect_progress *told;
+};
+
+/* Mark all that lives, also what is younger than `grace` seconds. */
+enum bough_err bough_store__mem_mark(struct bough_store__mem_collecting *c, uint64_t grace);
+
+static inline struct bough_store__mem_object *bough_store__mem_row(
+    const struct bough_store__mem_collecting *c, size_t row)
+{
+    return c->m->objects.rows.ptr[row];
+}
+
+/* Its row, if there is such an object. */
+bool bough_store__mem_row_find(
+    const struct bough_store__mem_collecting *c, const struct bough_oid *id, uint32_t *row);
+
+/* Read its body into `raw`. */
+enum bough_err bough_store__mem_row_read(struct bough_store__mem_collecting *c, uint32_t row);
+
+/* Methods of the class. */
+enum bough_err bough_store__mem_collect(
+    struct bough_store *s, const struct bough_collect_opts *opts);
+enum bough_err bough_store__mem_maintain(struct bough_store *s, uint64_t budget, bool *more);
+void bough_store__mem_collection(struct bough_store *s, struct bough_collect_progress *out);
 
 #endif

@@ -355,6 +355,7 @@ static void intake_close(struct bough_intake *in)
     struct mem_intake *x = intake_of(in);
     struct bough_mem *mem = mem_of(x);
 
+    x->m->intakes--;
     bough_object_close(x->compared);
     bough_store__intake_close(x->core);
     bough_store__mem_objects_fini(&x->objects, mem);
@@ -380,6 +381,7 @@ enum bough_err bough_store__mem_intake(
         return BOUGH_ENOMEM;
     x->in = (struct bough_intake){.cls = &intake_class, .store = s};
     x->m = (struct bough_store__mem_store *)s;
+    x->m->intakes++;
     x->host.cls = &host_class;
     x->known_rows = x->m->objects.rows.n;
     x->objects.key = x->m->objects.key;

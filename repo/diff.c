@@ -25,6 +25,7 @@ struct bough_diff {
     struct bough_buf path;
     bool waiting; /* the prefix itself is a value: `next` is given first */
     struct bough_diff_entry next;
+    struct bough_store_pin pin[2]; /* both trees */
 };
 
 /* One side of a name. */
@@ -172,6 +173,8 @@ enum bough_err bough_diff_next(struct bough_diff *d, struct bough_diff_entry *ou
         out->path = bough_buf_view(&d->path);
         return BOUGH_OK;
     }
+    if (d->pin[0].expired || d->pin[1].expired)
+        return BOUGH_WHY(&d->r->why, BOUGH_EEXPIRED, "it was given up to make room", NULL, 0);
     while (d->n > 0 && !given && err == BOUGH_OK) {
         struct side s[2];
 
@@ -216,6 +219,8 @@ enum bough_err bough_diff_open(struct bough_repo *r, const struct bough_oid *a,
     if (d == NULL)
         return BOUGH_ENOMEM;
     d->r = r;
+    bough_store_pin(r->store, &d->pin[0], a != NULL ? a : bough_oid_empty_tree(r->algo));
+    bough_store_pin(r->store, &d->pin[1], b != NULL ? b : bough_oid_empty_tree(r->algo));
     bough_buf_init(&d->path, r->mem);
     bough_buf_put_view(&d->path, prefix);
     err = d->path.err;
@@ -239,6 +244,8 @@ void bough_diff_close(struct bough_diff *d)
         return;
     while (d->n > 0)
         diff_pop(d);
+    bough_store_unpin(d->r->store, &d->pin[0]);
+    bough_store_unpin(d->r->store, &d->pin[1]);
     bough_mem_free(d->r->mem, d->levels, d->cap * sizeof *d->levels);
     bough_buf_fini(&d->path);
     bough_mem_free(d->r->mem, d, sizeof *d);

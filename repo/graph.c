@@ -194,6 +194,11 @@ enum bough_err bough_graph_parse(struct bough_graph *g, struct bough_graph_commi
     if (bough_ident_parse(parsed.committer, &committer) == BOUGH_OK)
         c->time = committer.time;
     c->tree = parsed.tree;
+    err = parsed.parents_n > 0 ? bough_store_boundary(g->r->store, &c->id) : BOUGH_ENOENT;
+    if (err == BOUGH_OK)
+        parsed.parents_n = 0;
+    else if (err != BOUGH_ENOENT)
+        return err;
     if (parsed.parents_n > 0) {
         c->parents = bough_arena_alloc(&g->arena, parsed.parents_n * sizeof *c->parents);
         if (c->parents == NULL)

@@ -59,7 +59,8 @@ enum bough_err bough_graph_get(
     struct bough_graph *g, const struct bough_oid *id, struct bough_graph_commit **out);
 
 /*
- * Know the tree, time and parents of `c`.  A committer that cannot be read has time 0.
+ * Know the tree, time and parents of `c`.  A committer that cannot be read has time 0; a
+ * commit of the boundary (store/collect.h) has no parents.
  *
  * BOUGH_ENOENT     no such object
  * BOUGH_ECORRUPT   no commit, or a broken one

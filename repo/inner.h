@@ -12,6 +12,7 @@
  *   txns       operations, gathers, refs that moved, events            txn.c, refs.c, events.c
  *   commits    made, peeled, described                                 commit.c, message.c
  *   history    looks, graphs, queues                                   graph.c
+ *   keeping    policies, what lives besides refs, maintaining          keep.c
  */
 #ifndef BOUGH_REPO_INNER_H
 #define BOUGH_REPO_INNER_H
@@ -92,6 +93,7 @@ struct bough_repo__cache {
 };
 
 void bough_repo__cache_fini(struct bough_repo *r);
+void bough_repo__cache_drop(struct bough_repo *r); /* what nobody pins */
 
 /* The decoded tree `id`, pinned. BOUGH_EFORMAT and BOUGH_ECORRUPT as the store and the bytes say. */
 enum bough_err bough_repo__node_get(
@@ -212,17 +214,28 @@ enum bough_err bough_repo__dir_put(struct bough_repo *r, struct bough_repo__dir 
 
 /* ---- Trees ---- */
 
+/* A tree that somebody opened: what it reads lives meanwhile. */
+struct bough_repo__opened {
+    struct bough_store_pin pin; /* of its root */
+    struct bough_tree *tree;
+    struct bough_repo__opened *next, **at;
+};
+
 struct bough_tree {
     struct bough_repo *r;
-    uint64_t stamp;                  /* of this state, for the path cache; 0: it is not cached */
-    struct bough_oid root;           /* below the edits */
-    struct bough_repo__dir *top;     /* the edits; NULL: none */
-    struct bough_repo__node *listed; /* pinned: whose name next() lent */
+    struct bough_repo__opened *opened; /* by bough_tree_open(); NULL: a head's, or a passing one */
+    uint64_t stamp;                    /* of this state, for the path cache; 0: it is not cached */
+    struct bough_oid root;             /* below the edits */
+    struct bough_repo__dir *top;       /* the edits; NULL: none */
+    struct bough_repo__node *listed;   /* pinned: whose name next() lent */
 };
 
 void bough_repo__tree_init(
     struct bough_tree *t, struct bough_repo *r, const struct bough_oid *root);
 void bough_repo__tree_fini(struct bough_tree *t);
+
+/* BOUGH_EEXPIRED: what it reads was given up. */
+enum bough_err bough_repo__tree_check(struct bough_tree *t);
 
 /* Forget the edits, and take a new root; a stamped tree gets a new stamp. */
 void bough_repo__tree_reset(struct bough_tree *t, const struct bough_oid *root);
@@ -546,6 +559,20 @@ bool bough_repo__at_same(const struct bough_repo__at *a, const struct bough_repo
 enum bough_err bough_repo__peel(
     struct bough_repo *r, const struct bough_oid *id, struct bough_oid *out, enum bough_type *type);
 
+/* ---- Keeping ---- */
+
+/* A policy; `name` is a full pattern. */
+struct bough_repo__keep {
+    uint32_t commits, days;
+    size_t len;
+    uint8_t name[];
+};
+
+/* From now on the store asks this repository what lives. */
+void bough_repo__keeper_init(struct bough_repo *r);
+enum bough_err bough_repo__keeps_load(struct bough_repo *r);
+void bough_repo__keeps_fini(struct bough_repo *r);
+
 /* ---- The repository ---- */
 
 struct bough_repo {
@@ -577,6 +604,14 @@ struct bough_repo {
 
     struct bough_listener *listeners;
     struct bough_buf events; /* not told yet */
+
+    struct bough_repo__opened *opened; /* trees */
+    struct bough_store_keeper keeper;
+    struct bough_repo__keep **keeps; /* sorted by name */
+    size_t keeps_n, keeps_cap;
+    bool keeps_stale;     /* they must be read again */
+    bool keeps_touched;   /* by the transaction under way */
+    uint64_t collections; /* seen */
 };
 
 #endif

@@ -482,7 +482,7 @@ void bough_repo__node_offer(
         bough_repo__node_unpin(r, n);
 }
 
-void bough_repo__cache_fini(struct bough_repo *r)
+void bough_repo__cache_drop(struct bough_repo *r)
 {
     struct bough_repo__cache *c = &r->cache;
 
@@ -490,6 +490,13 @@ void bough_repo__cache_fini(struct bough_repo *r)
         cache_remove(r, c->large);
     while (c->oldest != NULL)
         cache_remove(r, c->oldest);
+}
+
+void bough_repo__cache_fini(struct bough_repo *r)
+{
+    struct bough_repo__cache *c = &r->cache;
+
+    bough_repo__cache_drop(r);
     BOUGH_ASSERT(c->count == 0); /* every tree was closed */
     bough_mem_free(r->mem, c->buckets, c->buckets_n * sizeof(void *));
 }

@@ -46,12 +46,15 @@ enum bough_err bough_repo_open(
     bough_env_random(store->env, &r->key, sizeof r->key);
     bough_buf_init(&r->lent, mem);
     bough_buf_init(&r->events, mem);
-    err = repo_recover(r);
+    err = bough_repo__keeps_load(r);
+    if (err == BOUGH_OK)
+        err = repo_recover(r);
     if (err) {
         store->why = r->why;
         bough_repo_close(r);
         return err;
     }
+    bough_repo__keeper_init(r);
     *out = r;
     return BOUGH_OK;
 }
@@ -60,8 +63,12 @@ void bough_repo_close(struct bough_repo *r)
 {
     if (r == NULL)
         return;
+    BOUGH_ASSERT(r->opened == NULL); /* every tree was closed */
+    if (r->store->keeper == &r->keeper)
+        bough_store_keep(r->store, NULL);
     bough_txn_abort(r->txn);
     bough_repo__moved_drop(r);
+    bough_repo__keeps_fini(r);
     bough_repo__heads_fini(r);
     bough_repo__chains_drop(r);
     bough_repo__cache_fini(r);

@@ -8,6 +8,7 @@
  *   revisions      bough_repo_resolve()
  *   diff           struct bough_diff
  *   history        struct bough_walk, last change of a path, ancestry
+ *   keeping        how much history is kept; upkeep
  *
  * A durable write to a branch is one record: the blob and {branch, path, mode,
  * id or removal, author, time, zone, message, window}.  It is visible at once in
@@ -136,7 +137,8 @@ struct bough_node {
 };
 
 /*
- * A tree: an immutable root and edits in memory on top.  Paths here are segments joined by
+ * A tree: an immutable root and edits in memory on top.  While it is open what it reads lives;
+ * if the store had to give that up to make room, calls on it answer BOUGH_EEXPIRED.  Paths here are segments joined by
  * single slashes without one at either end; "" is the root.  Segment rules are the caller's
  * (kv/); this takes any bytes.
  */
@@ -384,6 +386,47 @@ enum bough_err bough_walk_open(
     struct bough_repo *r, const struct bough_walk_opts *opts, struct bough_walk **out);
 enum bough_err bough_walk_next(struct bough_walk *w, struct bough_oid *out); /* BOUGH_ENOENT: end */
 void bough_walk_close(struct bough_walk *w);
+
+/* ---- How much history is kept ---- */
+
+/*
+ * A policy: for the branch `refs` ("main"), for those that a pattern with one `*` fits ("tmp/" and
+ * a star), or for full names of refs (refs/tags/...).  It counts when the store is collected
+ * (store/collect.h): of a ref's history what is beyond both limits goes, and the oldest commits that stay
+ * become Git's shallow boundary.  The ref's own name comes before patterns, a longer pattern
+ * before a shorter one; a ref without policy keeps all.
+ */
+struct bough_keep {
+    struct bough_view refs; /* as told by next() and of(): full, borrowed until the next change */
+    uint32_t commits;       /* so many, as git's --depth counts; 0: any number */
+    uint32_t days;          /* none with a commit date older than so many days; 0: any age */
+};
+enum { BOUGH_KEEP_MAX = 1000 }; /* policies; over it: BOUGH_ETOOBIG */
+
+/* Durable as a ref's change is; in a gather it joins that.  BOUGH_EKEY: a bad name or pattern. */
+enum bough_err bough_repo_keep_set(struct bough_repo *r, const struct bough_keep *k);
+
+/* The policy goes.  BOUGH_ENOENT: there is none of that name. */
+enum bough_err bough_repo_keep_unset(struct bough_repo *r, struct bough_view refs);
+
+/* The first policy after the full pattern `after` ("": the first).  BOUGH_ENOENT: no more. */
+enum bough_err bough_repo_keep_next(
+    struct bough_repo *r, struct bough_view after, struct bough_keep *out);
+
+/* The one that counts for a ref, by its full name.  BOUGH_ENOENT: none; all is kept. */
+enum bough_err bough_repo_keep_of(
+    struct bough_repo *r, struct bough_view ref, struct bough_keep *out);
+
+/* "all", "100" (commits), "30d" (days), "100,30d"; only the limits of `out` are set. BOUGH_EINVAL. */
+enum bough_err bough_keep_parse(struct bough_view text, struct bough_keep *out);
+void bough_keep_print(struct bough_buf *out, const struct bough_keep *k);
+
+/*
+ * A step of the store's upkeep, as bough_store_maintain(): who has a repository open asks it, not
+ * the store, because it remembers objects that a collection may drop.  Not within a gather that
+ * wrote already (BOUGH_ENESTED).
+ */
+enum bough_err bough_repo_maintain(struct bough_repo *r, uint64_t budget, bool *more);
 
 #ifdef __cplusplus
 }

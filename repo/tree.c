@@ -25,6 +25,7 @@ void bough_repo__tree_stamp(struct bough_tree *t)
 
 void bough_repo__tree_reset(struct bough_tree *t, const struct bough_oid *root)
 {
+    struct bough_repo__opened *opened = t->opened;
     bool stamped = t->stamp != 0;
 
     bough_repo__dir_free(t->r, t->top);
@@ -32,6 +33,11 @@ void bough_repo__tree_reset(struct bough_tree *t, const struct bough_oid *root)
     bough_repo__tree_init(t, t->r, root);
     if (stamped)
         bough_repo__tree_stamp(t);
+    t->opened = opened;
+    if (opened == NULL || bough_oid_eq(&opened->pin.id, &t->root))
+        return;
+    bough_store_unpin(t->r->store, &opened->pin);
+    bough_store_pin(t->r->store, &opened->pin, &t->root);
 }
 
 void bough_repo__tree_fini(struct bough_tree *t)
@@ -39,24 +45,55 @@ void bough_repo__tree_fini(struct bough_tree *t)
     bough_repo__tree_reset(t, NULL);
 }
 
+/* A tree and what is known of it as one that somebody holds. */
+struct held {
+    struct bough_tree tree;
+    struct bough_repo__opened opened;
+};
+
 enum bough_err bough_tree_open(
     struct bough_repo *r, const struct bough_oid *root, struct bough_tree **out)
 {
-    struct bough_tree *t = bough_mem_alloc(r->mem, sizeof *t);
+    struct held *h = bough_mem_zalloc(r->mem, 1, sizeof *h);
 
-    if (t == NULL)
+    if (h == NULL)
         return BOUGH_ENOMEM;
-    bough_repo__tree_init(t, r, root);
-    *out = t;
+    bough_repo__tree_init(&h->tree, r, root);
+    h->tree.opened = &h->opened;
+    h->opened.tree = &h->tree;
+    h->opened.at = &r->opened;
+    h->opened.next = r->opened;
+    if (r->opened != NULL)
+        r->opened->at = &h->opened.next;
+    r->opened = &h->opened;
+    bough_store_pin(r->store, &h->opened.pin, &h->tree.root);
+    *out = &h->tree;
     return BOUGH_OK;
 }
 
 void bough_tree_close(struct bough_tree *t)
 {
+    struct held *h = (struct held *)t; /* tree is the first field */
+    struct bough_repo *r;
+
     if (t == NULL)
         return;
+    BOUGH_ASSERT(t->opened == &h->opened);
+    r = t->r;
+    t->opened = NULL;
     bough_repo__tree_fini(t);
-    bough_mem_free(t->r->mem, t, sizeof *t);
+    bough_store_unpin(r->store, &h->opened.pin);
+    *h->opened.at = h->opened.next;
+    if (h->opened.next != NULL)
+        h->opened.next->at = h->opened.at;
+    bough_mem_free(r->mem, h, sizeof *h);
+}
+
+enum bough_err bough_repo__tree_check(struct bough_tree *t)
+{
+    if (t->opened == NULL || !t->opened->pin.expired)
+        return BOUGH_OK;
+    return BOUGH_WHY(&t->r->why, BOUGH_EEXPIRED, "it was given up to make room", NULL, 0);
 }
 
 const struct bough_oid *bough_tree_root(const struct bough_tree *t)
@@ -123,8 +160,10 @@ enum bough_err bough_repo__tree_look(
     struct bough_tree *t, struct bough_view path, struct bough_repo__change *out)
 {
     struct place p;
-    enum bough_err err = tree_walk(t->r, tree_top(t), path, &p);
+    enum bough_err err = bough_repo__tree_check(t);
 
+    if (err == BOUGH_OK)
+        err = tree_walk(t->r, tree_top(t), path, &p);
     if (err == BOUGH_OK)
         *out = p.is;
     return err;
@@ -151,7 +190,9 @@ enum bough_err bough_tree_find(
     enum bough_err err;
 
     if (!bough_repo__path_get(t, path, &p.is)) {
-        err = tree_walk(t->r, tree_top(t), path, &p);
+        err = bough_repo__tree_check(t);
+        if (err == BOUGH_OK)
+            err = tree_walk(t->r, tree_top(t), path, &p);
         if (err)
             return err;
         bough_repo__path_keep(t, path, &p.is);

@@ -84,6 +84,9 @@ static enum bough_err txn_finish(struct bough_repo *r, enum bough_err err)
     r->txn = NULL;
     heads_settle(r, err != BOUGH_OK);
     bough_repo__moved_drop(r);
+    if (err && r->keeps_touched && bough_repo__keeps_load(r) != BOUGH_OK)
+        BOUGH_ASSERT(r->keeps_stale); /* the next who asks tries again */
+    r->keeps_touched = false;
     if (err == BOUGH_OK)
         bough_repo__events_tell(r);
     else

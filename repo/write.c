@@ -246,8 +246,10 @@ enum bough_err bough_tree_digest(
 enum bough_err bough_tree_write(struct bough_tree *t, struct bough_txn *txn, struct bough_oid *root)
 {
     uint64_t stamp = t->stamp;
-    enum bough_err err;
+    enum bough_err err = bough_repo__tree_check(t);
 
+    if (err)
+        return err;
     if (bough_tree_edited(t)) {
         err = dirs_finish(t->r, t->top, txn);
         if (err)

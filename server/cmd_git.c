@@ -7,6 +7,7 @@
 
 #include "git/object.h"
 #include "server/redis.h"
+#include "store/collect.h"
 
 static void field(struct redis *r, const char *name, struct bough_view value)
 {
@@ -134,6 +135,8 @@ static enum bough_err log_one(
     err = bough_store_read(store, id, &type, raw);
     if (!err)
         err = bough_commit_parse(store->algo, bough_buf_view(raw), &c);
+    if (!err && bough_store_boundary(store, id) == BOUGH_OK)
+        c.parents_n = 0;
     if (!err)
         log_commit(r, id, &c);
     return err;

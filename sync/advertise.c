@@ -8,8 +8,10 @@
  *
  * Version 0: HEAD first (upload-pack only), then refs in byte order, what a
  * tag leads to after it with `^{}`; capabilities behind a NUL in the first line;
- * `0{40} capabilities^{}` when there is no ref.  (gitprotocol-pack, gitprotocol-v2)
+ * `0{40} capabilities^{}` when there is no ref; then a `shallow` line for each commit whose
+ * parents were given up.  (gitprotocol-pack, gitprotocol-v2)
  */
+#include "store/collect.h"
 #include "sync/inner.h"
 
 enum { REF_COST = 256, FOLLOW_MAX = 5 };
@@ -346,6 +348,27 @@ static enum bough_err next_tell(struct bough_sync__refs *r, struct bough_sync__s
     return r->name.err ? r->name.err : ref_tell(r, s, &ref);
 }
 
+/* Version 0: the next commit where history ends. */
+static enum bough_err shallow_tell(struct bough_sync__refs *r, struct bough_sync__session *s)
+{
+    struct bough_oid id;
+    enum bough_err err = bough_store_boundary_next(s->store, r->cut ? &r->shallow : NULL, &id);
+    if (err == BOUGH_ENOENT) {
+        r->over = true;
+        return BOUGH_OK;
+    }
+    if (err)
+        return err;
+    size_t at = bough_pkt_begin(&s->out);
+    bough_buf_put_str(&s->out, "shallow ");
+    put_id(s, &s->out, &id);
+    bough_buf_put_u8(&s->out, '\n');
+    bough_pkt_end(&s->out, at);
+    r->cut = true;
+    r->shallow = id;
+    return s->out.err;
+}
+
 enum bough_err bough_sync__refs_step(
     struct bough_sync__refs *r, struct bough_sync__session *s, size_t budget)
 {
@@ -357,13 +380,18 @@ enum bough_err bough_sync__refs_step(
         bough_buf_clear(&r->name);
     }
     for (size_t cost = 0; !err && cost < budget; cost += REF_COST) {
-        if (r->prefix_at == r->prefixes_n) {
-            r->over = true;
-            return r->any || r->v2 ? BOUGH_OK : none_tell(r, s);
-        }
         if (bough_sync__session_full(s))
             break;
-        err = next_tell(r, s);
+        if (r->prefix_at < r->prefixes_n)
+            err = next_tell(r, s);
+        else if (!r->any && !r->v2)
+            err = none_tell(r, s);
+        else if (!r->v2)
+            err = shallow_tell(r, s);
+        else
+            r->over = true;
+        if (r->over)
+            break;
     }
     return err;
 }

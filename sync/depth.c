@@ -4,11 +4,13 @@
  *   by generations   deepen N: commits fewer than N steps from a want (from what is shallow now,
  *                    when relative), a generation at a time
  *   by history       deepen-since and deepen-not: a selection of commits, see select.c
+ *   by the store     a client that asks for no depth hears where our own history ends
  *   telling          shallow: inside, its parents not; unshallow: was an edge, is none any more
  *
  * Afterwards the rows of `seen` with EDGE are where this fetch ends, and `extra` lists the
  * parents of what is no longer shallow, which are to be sent beside the wants.
  */
+#include "store/collect.h"
 #include "sync/upload_inner.h"
 
 enum { COMMIT_COST = 1024, TAG_CHAIN_MAX = 64 };
@@ -21,6 +23,8 @@ void bough_sync__depth_init(
     bough_buf_init(&d->body, s->mem);
     d->now.mem = d->next.mem = d->extra.mem = s->mem;
     d->relative = request->relative && request->depth > 0;
+    d->phase =
+        bough_sync__request_deepens(request) ? BOUGH_SYNC__DEPTH_START : BOUGH_SYNC__DEPTH_BOUNDARY;
 }
 
 void bough_sync__depth_fini(struct bough_sync__depth *d)
@@ -100,6 +104,16 @@ static enum bough_err start_step(struct bough_sync__depth *d)
     return err || d->seen.n == n ? err : bough_sync__list_add(&d->now, row);
 }
 
+/* Where our own history ends, so does the client's. */
+static enum bough_err boundary_flag(
+    struct bough_sync__depth *d, const struct bough_oid *id, uint32_t row)
+{
+    enum bough_err err = bough_store_boundary(d->session->store, id);
+    if (!err)
+        bough_sync__flag(&d->seen, row, BOUGH_SYNC__EDGE);
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
 /* ---- By generations ---- */
 
 static enum bough_err commit_visit(struct bough_sync__depth *d, uint32_t row)
@@ -111,11 +125,11 @@ static enum bough_err commit_visit(struct bough_sync__depth *d, uint32_t row)
     if (err)
         return err;
     bough_sync__flag(&d->seen, row, BOUGH_SYNC__INSIDE);
-    if (d->generation >= d->last) {
-        if (c.parents_n > 0)
-            bough_sync__flag(&d->seen, row, BOUGH_SYNC__EDGE);
+    if (d->generation >= d->last && c.parents_n > 0) {
+        bough_sync__flag(&d->seen, row, BOUGH_SYNC__EDGE);
         return BOUGH_OK;
     }
+    err = c.parents_n == 0 ? boundary_flag(d, &id, row) : BOUGH_OK;
     for (uint32_t i = 0; !err && i < c.parents_n; i++) {
         uint32_t parent, n = d->seen.n;
         struct bough_oid parent_id = bough_commit_parent(&c, i);
@@ -213,7 +227,7 @@ static enum bough_err edges_step(struct bough_sync__depth *d)
             flags |= BOUGH_SYNC__EDGE;
     }
     bough_sync__flag(&d->seen, row, flags);
-    return BOUGH_OK;
+    return node->n == 0 ? boundary_flag(d, &id, row) : BOUGH_OK;
 }
 
 /* ---- Telling ---- */
@@ -228,6 +242,28 @@ static void tell(struct bough_sync__depth *d, const char *word, const struct bou
         bough_buf_put_u8(out, '\n');
     bough_pkt_end(out, at);
 }
+
+/* ---- By the store ---- */
+
+/* All of the boundary, without a look at what is wanted: clients keep what they got. */
+static enum bough_err boundary_step(struct bough_sync__depth *d)
+{
+    struct bough_oid id;
+    uint32_t row;
+    enum bough_err err =
+        bough_store_boundary_next(d->session->store, d->told ? &d->last_told : NULL, &id);
+    if (err == BOUGH_ENOENT)
+        d->phase = BOUGH_SYNC__DEPTH_DONE;
+    if (err)
+        return err == BOUGH_ENOENT ? BOUGH_OK : err;
+    if (!bough_sync__ids_find(&d->request->shallows, &id, &row))
+        tell(d, "shallow ", &id);
+    d->told = true;
+    d->last_told = id;
+    return BOUGH_OK;
+}
+
+/* ---- By depth and history ---- */
 
 static enum bough_err tell_step(struct bough_sync__depth *d)
 {
@@ -277,7 +313,9 @@ enum bough_err bough_sync__depth_step(struct bough_sync__depth *d, size_t budget
         if (budget == 0 || bough_sync__session_full(d->session))
             return BOUGH_EAGAIN;
         budget -= COMMIT_COST < budget ? COMMIT_COST : budget;
-        if (d->phase == BOUGH_SYNC__DEPTH_START)
+        if (d->phase == BOUGH_SYNC__DEPTH_BOUNDARY)
+            err = boundary_step(d);
+        else if (d->phase == BOUGH_SYNC__DEPTH_START)
             err = start_step(d);
         else if (d->phase == BOUGH_SYNC__DEPTH_WALK)
             err = walk_step(d);

@@ -5,6 +5,7 @@
  *   lists     row numbers
  *   queue     a heap
  */
+#include "store/collect.h"
 #include "sync/inner.h"
 
 /* ---- Reading ---- */
@@ -40,7 +41,10 @@ enum bough_err bough_sync__commit_read(struct bough_store *store, const struct b
     if (bough_commit_parse(store->algo, bough_buf_view(body), out))
         return damage(store, id, "bad commit");
     *date = bough_ident_parse(out->committer, &who) ? 0 : who.time.sec;
-    return BOUGH_OK;
+    err = out->parents_n > 0 ? bough_store_boundary(store, id) : BOUGH_ENOENT;
+    if (!err)
+        out->parents_n = 0;
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
 }
 
 enum bough_err bough_sync__tag_read(struct bough_store *store, const struct bough_oid *id,

@@ -138,6 +138,8 @@ struct bough_sync__refs {
     struct bough_view *prefixes; /* sorted, none the beginning of another */
     size_t prefixes_n, prefixes_cap, prefix_at;
     struct bough_buf name;       /* the ref told last */
+    bool cut;                    /* v0: `shallow` was told */
+    struct bough_oid shallow;    /* the commit of the boundary told last */
     struct bough_sync__ids *ids; /* every id told is added; NULL: not */
 };
 
@@ -152,7 +154,8 @@ void bough_sync__refs_prefix(
 
 /*
  * Append refs until the output is full or the budget is used; r->over says that all are told,
- * but for the flush.  The first line of version 0 bears the capabilities of the service.
+ * but for the flush.  The first line of version 0 bears the capabilities of the service; after
+ * its refs come the commits where history ends.
  */
 enum bough_err bough_sync__refs_step(
     struct bough_sync__refs *r, struct bough_sync__session *s, size_t budget);
@@ -183,7 +186,8 @@ enum bough_err bough_sync__queue_push(struct bough_sync__queue *q, int64_t date,
 uint32_t bough_sync__queue_pop(struct bough_sync__queue *q); /* n > 0 */
 
 /*
- * Read and parse a commit into `body` (cleared first), which `out` then borrows.
+ * Read and parse a commit into `body` (cleared first), which `out` then borrows; one of the
+ * boundary (store/collect.h) has no parents.
  * BOUGH_ECORRUPT: it is missing or no commit; why says so.
  */
 enum bough_err bough_sync__commit_read(struct bough_store *store, const struct bough_oid *id,

@@ -116,7 +116,10 @@ struct bough_sync__depth {
     uint64_t generation, last; /* of `now`; the deepest that is inside */
     uint32_t at;
     bool relative; /* looking for the client's shallow commits first */
+    bool told;     /* at BOUNDARY: `last_told` is the last one */
+    struct bough_oid last_told;
     enum {
+        BOUGH_SYNC__DEPTH_BOUNDARY,
         BOUGH_SYNC__DEPTH_START,
         BOUGH_SYNC__DEPTH_WALK,
         BOUGH_SYNC__DEPTH_SELECT,

@@ -5,6 +5,7 @@
  *   ls-refs    peel, symrefs, unborn, ref-prefix
  *   fetch      acknowledgments, shallow-info, wanted-refs, packfile
  */
+#include "store/collect.h"
 #include "sync/upload_inner.h"
 
 /* ---- Commands ---- */
@@ -106,7 +107,9 @@ enum bough_err bough_sync__upload_v2(
 /* No more acknowledgments: shallow-info, if there is any, then the rest. */
 static void sections_begin(struct bough_sync__upload *u)
 {
-    bool deepens = bough_sync__request_deepens(&u->request);
+    struct bough_oid first;
+    bool deepens = bough_sync__request_deepens(&u->request) ||
+                   bough_store_boundary_next(u->session.store, NULL, &first) == BOUGH_OK;
     if (deepens || u->request.shallows_n > 0)
         bough_pkt_put_str(&u->session.out, "shallow-info");
     if (deepens)

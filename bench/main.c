@@ -8,7 +8,7 @@
  *   big     make a big store; open it
  *
  * usage: bench peers DIR [ROUNDS [KEYS]]    every peer, in turn
- *        bench only DIR PEER TABLE          one of them, for a profiler
+ *        bench only DIR PEER TABLE [ROUNDS [KEYS]]    one of them, for a profiler
  *        bench make FILE OBJECTS LEN        a store of so many objects of so many bytes
  *        bench open FILE ROUND              open it: time, memory
  *
@@ -125,6 +125,7 @@ static void bench_set(struct peer *p, int round)
     static double took[SETS];
     uint64_t seed = (uint64_t)round + 1000;
     uint32_t n = p->slow > 1 ? SETS / 5 : SETS;
+    double cpu = cpu_ns();
 
     if (p->set == NULL)
         return;
@@ -139,11 +140,13 @@ static void bench_set(struct peer *p, int round)
         p->set(p, key, len, value);
         took[i] = now_ns() - start;
     }
+    cpu = cpu_ns() - cpu;
     if (round < 0)
         return;
     qsort(took, n, sizeof *took, by_value);
     sample("set p50", p->name, round, took[n / 2] / 1000, "us");
     sample("set p99", p->name, round, took[n * 99 / 100] / 1000, "us");
+    sample("set cpu", p->name, round, cpu / n / 1000, "us");
 }
 
 /* ---- Batch ---- */
@@ -165,7 +168,7 @@ static void bench_batch(struct peer *p, int round)
 {
     uint64_t seed = (uint64_t)round + 2000;
     uint32_t n = BATCHES / p->slow;
-    double start = now_ns();
+    double start = now_ns(), cpu = cpu_ns();
 
     if (round < 0)
         n /= 10;
@@ -180,8 +183,10 @@ static void bench_batch(struct peer *p, int round)
     }
     if (p->end != NULL)
         p->end(p);
-    if (round >= 0)
-        sample("batch", p->name, round, (now_ns() - start) / n / 1000, "us");
+    if (round < 0)
+        return;
+    sample("batch", p->name, round, (now_ns() - start) / n / 1000, "us");
+    sample("batch cpu", p->name, round, (cpu_ns() - cpu) / n / 1000, "us");
 }
 
 /* ---- All ---- */
@@ -215,16 +220,19 @@ int main(int argc, char **argv)
             keys_n = (uint32_t)strtoul(argv[4], NULL, 10);
         peers_choose(NULL);
         run(argv[2], argc > 3 ? atoi(argv[3]) : 5, NULL);
-    } else if (strcmp(what, "only") == 0 && argc == 5) {
+    } else if (strcmp(what, "only") == 0 && argc >= 5) {
+        if (argc > 6)
+            keys_n = (uint32_t)strtoul(argv[6], NULL, 10);
         peers_choose(argv[3]);
-        run(argv[2], 3, argv[4]);
+        run(argv[2], argc > 5 ? atoi(argv[5]) : 3, argv[4]);
     } else if (strcmp(what, "make") == 0 && argc == 5) {
         big_make(argv[2], strtoull(argv[3], NULL, 10), (uint32_t)strtoul(argv[4], NULL, 10));
     } else if (strcmp(what, "open") == 0 && argc == 4) {
         big_open(argv[2], atoi(argv[3]));
     } else {
-        fprintf(stderr, "usage: bench peers DIR [ROUNDS [KEYS]] | only DIR PEER TABLE |\n"
-                        "       make FILE OBJECTS LEN | open FILE ROUND\n");
+        fprintf(stderr,
+            "usage: bench peers DIR [ROUNDS [KEYS]] | only DIR PEER TABLE [ROUNDS [KEYS]] |\n"
+            "       make FILE OBJECTS LEN | open FILE ROUND\n");
         return 2;
     }
     return 0;

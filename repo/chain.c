@@ -32,6 +32,7 @@ enum bough_err bough_repo__map_add(
 {
     struct bough_repo__seg *last = m->n == 0 ? NULL : &m->segs[m->n - 1];
     void *segs = m->segs;
+    size_t cap = m->cap;
     enum bough_err err;
 
     if (len == 0)
@@ -40,13 +41,28 @@ enum bough_err bough_repo__map_add(
         last->len += (uint32_t)len;
         return BOUGH_OK;
     }
-    err = bough_mem_grow(r->mem, &segs, &m->cap, m->n + 1, sizeof *m->segs);
+    err = bough_mem_grow(r->mem, &segs, &cap, (size_t)m->n + 1, sizeof *m->segs);
     m->segs = (struct bough_repo__seg *)segs;
+    m->cap = (uint32_t)cap;
     if (err)
         return err;
     m->segs[m->n++] =
         (struct bough_repo__seg){.dst = (uint32_t)dst, .src = (uint32_t)src, .len = (uint32_t)len};
     return BOUGH_OK;
+}
+
+/* Give back what was too much; that this fails is no loss. */
+static void map_trim(struct bough_repo *r, struct bough_repo__map *m)
+{
+    void *segs =
+        m->n == 0 || m->n == m->cap
+            ? NULL
+            : r->mem->resize(r->mem, m->segs, m->cap * sizeof *m->segs, m->n * sizeof *m->segs);
+
+    if (segs == NULL)
+        return;
+    m->segs = (struct bough_repo__seg *)segs;
+    m->cap = m->n;
 }
 
 /* `out` := what of the newest version is in the oldest, through the one between. */
@@ -127,7 +143,7 @@ static void chain_free(struct bough_repo *r, struct bough_repo__chain *c)
 
 static struct bough_repo__chain **chain_set(struct bough_repo *r, const struct bough_oid *id)
 {
-    size_t set = (size_t)bough_get64le(id->bytes) & (BOUGH_REPO__CHAIN_SETS - 1);
+    size_t set = (size_t)bough_get64le(id->bytes) & (r->chains.sets - 1);
 
     return &r->chains.slots[set * BOUGH_REPO__CHAIN_WAYS];
 }
@@ -137,6 +153,10 @@ static struct bough_repo__chain *chain_take(struct bough_repo *r, const struct b
 {
     struct bough_repo__chain **set;
 
+    if (r->chains.losses != r->store->losses) {
+        bough_repo__chains_drop(r);
+        r->chains.losses = r->store->losses;
+    }
     if (r->chains.slots == NULL || id == NULL)
         return NULL;
     set = chain_set(r, id);
@@ -160,7 +180,7 @@ static void chains_trim(struct bough_repo *r)
     while (cs->used > cs->limit) {
         struct bough_repo__chain **at = &cs->slots[cs->hand];
 
-        cs->hand = (cs->hand + 1) % (BOUGH_REPO__CHAIN_SETS * BOUGH_REPO__CHAIN_WAYS);
+        cs->hand = (cs->hand + 1) & (cs->sets * BOUGH_REPO__CHAIN_WAYS - 1);
         if (*at != NULL) {
             cs->used -= (*at)->cost;
             chain_free(r, *at);
@@ -182,7 +202,7 @@ static void chain_keep(struct bough_repo *r, struct bough_repo__chain *c)
         r->chains.used -= (*at)->cost;
     chain_free(r, *at);
     c->cost = sizeof *c + c->cap * sizeof *c->stack;
-    for (size_t i = 0; i < c->n; i++)
+    for (uint32_t i = 0; i < c->n; i++)
         c->cost += c->stack[i].map.cap * sizeof *c->stack[i].map.segs;
     c->used = ++r->chains.clock;
     *at = c;
@@ -192,7 +212,7 @@ static void chain_keep(struct bough_repo *r, struct bough_repo__chain *c)
 
 void bough_repo__chains_drop(struct bough_repo *r)
 {
-    size_t n = BOUGH_REPO__CHAIN_SETS * BOUGH_REPO__CHAIN_WAYS;
+    size_t n = r->chains.sets * BOUGH_REPO__CHAIN_WAYS;
 
     if (r->chains.slots == NULL)
         return;
@@ -205,32 +225,57 @@ void bough_repo__chains_drop(struct bough_repo *r)
 
 /* ---- Putting ---- */
 
+/* Room for one version more: two at a time, for most chains stay short. */
+static bool chain_grow(struct bough_repo *r, struct bough_repo__chain *c)
+{
+    enum { STEP = 2 };
+    size_t size = sizeof *c->stack;
+    void *stack;
+
+    if (c->n < c->cap)
+        return true;
+    stack = r->mem->resize(r->mem, c->stack, c->cap * size, (c->cap + STEP) * size);
+    if (stack == NULL)
+        return false;
+    c->stack = (struct bough_repo__version *)stack;
+    c->cap += STEP;
+    return true;
+}
+
 /* A version on top; false without memory.  The map is taken. */
 static bool chain_push(struct bough_repo *r, struct bough_repo__chain *c, uint32_t number,
     const struct bough_oid *id, size_t len, struct bough_repo__map *map)
 {
-    void *stack = c->stack;
-    enum bough_err err = bough_mem_grow(r->mem, &stack, &c->cap, c->n + 1, sizeof *c->stack);
-
-    c->stack = (struct bough_repo__version *)stack;
-    if (err)
+    if (!chain_grow(r, c))
         return false;
-    c->stack[c->n++] =
-        (struct bough_repo__version){.number = number, .id = *id, .len = len, .map = *map};
+    map_trim(r, map);
+    c->stack[c->n++] = (struct bough_repo__version){
+        .number = number, .id = *id, .len = (uint32_t)len, .map = *map};
     *map = (struct bough_repo__map){0};
     return true;
+}
+
+/* The table of chains, made when the first is kept. */
+static bool chains_make(struct bough_repo__chains *cs, struct bough_mem *mem)
+{
+    if (cs->slots != NULL)
+        return true;
+    cs->sets = 1;
+    while (cs->sets * BOUGH_REPO__CHAIN_WAYS * BOUGH_REPO__CHAIN_COST < cs->limit)
+        cs->sets *= 2;
+    cs->slots = bough_mem_zalloc(mem, cs->sets * BOUGH_REPO__CHAIN_WAYS, sizeof *cs->slots);
+    return cs->slots != NULL;
 }
 
 /* Begin a chain with `id`; without memory there is none. */
 static void chain_begin(struct bough_repo *r, const struct bough_oid *id, size_t len)
 {
-    struct bough_repo__chain *c = bough_mem_zalloc(r->mem, 1, sizeof *c);
     struct bough_repo__map none = {0};
-    size_t n = BOUGH_REPO__CHAIN_SETS * BOUGH_REPO__CHAIN_WAYS;
+    struct bough_repo__chain *c = NULL;
 
-    if (c != NULL && r->chains.slots == NULL)
-        r->chains.slots = bough_mem_zalloc(r->mem, n, sizeof *r->chains.slots);
-    if (c == NULL || r->chains.slots == NULL || !chain_push(r, c, 0, id, len, &none))
+    if (len <= UINT32_MAX && chains_make(&r->chains, r->mem))
+        c = bough_mem_zalloc(r->mem, 1, sizeof *c);
+    if (c == NULL || !chain_push(r, c, 0, id, len, &none))
         chain_free(r, c);
     else
         chain_keep(r, c);
@@ -265,7 +310,7 @@ static enum bough_err chain_delta(struct bough_repo *r, struct bough_repo__chain
     enum bough_err err;
 
     if (number >= BOUGH_REPO__CHAIN_VERSIONS || chain_descend(r, c, map) != BOUGH_OK ||
-        map_delta_len(map, body.len) > body.len / 4)
+        map_delta_len(map, body.len) > body.len / 4 || body.len > UINT32_MAX)
         return BOUGH_ENOENT;
     bough_buf_init(&delta, r->mem);
     map_delta(map, chain_top(c)->len, body, &delta);

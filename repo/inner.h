@@ -295,7 +295,7 @@ struct bough_repo__seg {
 };
 struct bough_repo__map {
     struct bough_repo__seg *segs; /* by dst, without overlap */
-    size_t n, cap;
+    uint32_t n, cap;
 };
 
 void bough_repo__map_fini(struct bough_repo *r, struct bough_repo__map *m);
@@ -303,17 +303,16 @@ enum bough_err bough_repo__map_add(
     struct bough_repo *r, struct bough_repo__map *m, size_t dst, size_t src, size_t len);
 
 enum {
-    BOUGH_REPO__CHAIN_SETS = 1024, /* a power of two */
     BOUGH_REPO__CHAIN_WAYS = 4,
+    BOUGH_REPO__CHAIN_COST = 256, /* bytes of a short chain: the limit over it gives the slots */
     BOUGH_REPO__CHAIN_VERSIONS = 4096, /* then a whole copy */
-    BOUGH_REPO__CHAIN_BODY_MIN = 1024, /* bytes; smaller trees are always whole */
+    BOUGH_REPO__CHAIN_BODY_MIN = 256,  /* bytes; smaller trees are always whole */
 };
 
 /* A version that later ones may be deltas against, and how it came from the one below it. */
 struct bough_repo__version {
-    uint32_t number;
+    uint32_t number, len;
     struct bough_oid id;
-    size_t len;
     struct bough_repo__map map;
 };
 
@@ -321,14 +320,16 @@ struct bough_repo__version {
 struct bough_repo__chain {
     uint64_t used; /* clock of last use */
     struct bough_repo__version *stack;
-    size_t n, cap;
+    uint32_t n, cap;
     size_t cost; /* bytes, as counted */
 };
 
 struct bough_repo__chains {
     struct bough_repo__chain **slots; /* sets of ways, by the newest version's id; NULL: none yet */
+    size_t sets;                      /* a power of two */
     uint64_t clock;
-    size_t hand; /* where eviction goes on */
+    size_t hand;     /* where eviction goes on */
+    uint64_t losses; /* of the store, when they were known to be there */
     size_t used, limit;
 };
 

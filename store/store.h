@@ -85,6 +85,7 @@ struct bough_store {
     uint64_t parts_clock;
     const struct bough_store_keeper *keeper; /* who knows what lives, or NULL: collect.h */
     struct bough_store_pin *newest_pin, *oldest_pin;
+    uint64_t losses; /* times that objects went for good: what was known to be stored may not be */
     enum { BOUGH_BOUNDARY_UNKNOWN, BOUGH_BOUNDARY_NONE, BOUGH_BOUNDARY_SOME } boundary;
 };
 
@@ -244,8 +245,9 @@ enum bough_err bough_txn_put(
 
 /*
  * Put an object whose id is known and that is `delta` (Git's delta format, made by the caller,
- * trusted) against `base`, which is stored or in this transaction; `body` is the object's whole
- * body, for engines that keep no deltas and for caches.
+ * trusted) against `base`, which is stored or in this transaction: the caller knows (see
+ * bough_store.losses), nobody looks.  `body` is the object's whole body, for engines that keep no
+ * deltas and for caches.
  */
 enum bough_err bough_txn_put_delta(struct bough_txn *t, enum bough_type type,
     const struct bough_oid *id, const struct bough_oid *base, struct bough_view delta,

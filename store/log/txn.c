@@ -13,7 +13,10 @@
 #include "git/entry.h"
 #include "store/log/inner.h"
 
-enum { STORE_MAX = 256, LEVEL = 1, BEFORE = BOUGH_LOG__BEFORE, SAMPLE = 4096, SAMPLE_FROM = 32768 };
+/* What is at most so long is stored: deflating it would take longer than writing it.  Trees and
+   deltas are mostly ids, which do not shrink. */
+enum { STORE_MAX = 512, STORE_MAX_IDS = 8192 };
+enum { LEVEL = 1, BEFORE = BOUGH_LOG__BEFORE, SAMPLE = 4096, SAMPLE_FROM = 32768 };
 enum { LOOK_FROM = 4096 }; /* from so many bytes it pays to ask whether an object is there */
 
 static struct bough_log *log_of(struct bough_txn *t)
@@ -24,12 +27,12 @@ static struct bough_log *log_of(struct bough_txn *t)
 /* ---- Objects ---- */
 
 /* Does a sample of it shrink? */
-static bool is_worth_deflating(struct bough_log *l, struct bough_view body)
+static bool is_worth_deflating(struct bough_log *l, enum bough_type type, struct bough_view body)
 {
     struct bough_buf sample;
     bool worth;
 
-    if (body.len <= STORE_MAX)
+    if (body.len <= (type == BOUGH_TREE || type > BOUGH_TAG ? STORE_MAX_IDS : STORE_MAX))
         return false;
     if (body.len < SAMPLE_FROM)
         return true;
@@ -41,11 +44,12 @@ static bool is_worth_deflating(struct bough_log *l, struct bough_view body)
 }
 
 /* Append the zlib stream of `body`: deflated where that helps, else in stored blocks. */
-static void zlib_put(struct bough_log *l, struct bough_view body, struct bough_buf *out)
+static void zlib_put(
+    struct bough_log *l, enum bough_type type, struct bough_view body, struct bough_buf *out)
 {
     size_t at = out->len;
 
-    if (is_worth_deflating(l, body)) {
+    if (is_worth_deflating(l, type, body)) {
         bough_deflate(out, body, LEVEL);
         if (out->err || out->len - at < body.len - body.len / 16)
             return;
@@ -62,7 +66,7 @@ static enum bough_err entry_make(
 
     bough_buf_clear(&l->scratch);
     bough_buf_put(&l->scratch, raw, bough_entry_head_write(l->geo.algo, head, raw));
-    zlib_put(l, body, &l->scratch);
+    zlib_put(l, head->type, body, &l->scratch);
     return l->scratch.err;
 }
 
@@ -151,23 +155,34 @@ static enum bough_err txn_put(
     return err ? err : entry_put(l, id);
 }
 
-/* A delta is only written for an object that is not there: so bases never go round. */
+/* Following bases goes from rows to rows before them, so it ends.  What was adopted, or written
+   ahead, stands behind the rows in memory, whenever it came: an object that is there already
+   must not come before it, too. */
+static enum bough_err delta_goes_round(struct bough_log *l, const struct bough_oid *id)
+{
+    struct bough_log__row row;
+
+    if (l->fresh == 0 && l->txn.ahead_n == 0)
+        return BOUGH_ENOENT;
+    return bough_log__row_find(l, id, &row);
+}
+
 static enum bough_err txn_put_delta(struct bough_txn *t, enum bough_type type,
     const struct bough_oid *id, const struct bough_oid *base, struct bough_view delta,
     struct bough_view body)
 {
     struct bough_log *l = log_of(t);
     struct bough_entry_head head = {.type = BOUGH_REF_DELTA, .size = delta.len, .base = *base};
-    struct bough_log__row row;
-    enum bough_err err = bough_log__row_find(l, id, &row);
+    enum bough_err err;
 
+    if (is_recent(l, id))
+        return BOUGH_OK;
+    if (bough_oid_eq(base, bough_oid_empty_tree(l->geo.algo)))
+        return txn_put(t, type, id, body); /* it is everywhere and nowhere */
+    err = delta_goes_round(l, id);
     if (err != BOUGH_ENOENT)
         return err;
-    err = bough_log__row_find(l, base, &row);
-    if (err == BOUGH_ENOENT) /* the empty tree, which is everywhere and nowhere */
-        return txn_put(t, type, id, body);
-    if (!err)
-        err = entry_make(l, &head, delta);
+    err = entry_make(l, &head, delta);
     return err ? err : entry_put(l, id);
 }
 

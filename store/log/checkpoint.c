@@ -374,7 +374,9 @@ enum bough_err bough_log__checkpoint(struct bough_log *l)
     m->open_zone = l->open_zone;
     m->open_at = l->open_at;
     bough_log__next_zone(l);
-    err = tables_make(m);
+    err = l->made > 0 ? bough_log__owner_check(l) : BOUGH_OK;
+    if (!err)
+        err = tables_make(m);
     if (!err)
         err = reftables_make(m);
     if (!err)

@@ -226,6 +226,11 @@ enum bough_err bough_log__supers_find(
 /* The device byte of the slot that this generation lies in. */
 uint64_t bough_log__slot_at(const struct bough_log__geo *geo, uint64_t generation);
 
+/* Is the device still ours alone?  BOUGH_EGONE: another owner wrote to it.  `timely`: once a second
+   at most, where there is a clock. */
+enum bough_err bough_log__owner_check(struct bough_log *l);
+enum bough_err bough_log__owner_check_timely(struct bough_log *l);
+
 /* Write generation l->super.generation + 1 with what l->super says else; `sync`: and flush. */
 enum bough_err bough_log__super_write(struct bough_log *l, bool sync);
 
@@ -588,6 +593,7 @@ struct bough_log {
     struct bough_log__geo geo;
     struct bough_log__super super; /* the newest durable one */
     uint64_t made;                 /* number of the newest root */
+    int64_t owner_checked;         /* when we last looked for another owner, in seconds */
     struct bough_log__pages pages;
     struct bough_log__bodies bodies;
     struct bough_log__zones zones;

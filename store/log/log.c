@@ -118,9 +118,13 @@ static enum bough_err log_stat(struct bough_store *s, struct bough_store_stats *
 static enum bough_err log_maintain(struct bough_store *s, uint64_t budget, bool *more)
 {
     struct bough_log *l = bough_log__of(s);
+    enum bough_err err;
 
     (void)budget; /* a checkpoint's size is bounded by the options */
     *more = false;
+    err = bough_log__owner_check_timely(l);
+    if (err)
+        return err;
     if (bough_log__checkpoint_due(l, 2))
         return bough_log__checkpoint(l);
     return bough_log__prepare(l);
@@ -295,6 +299,7 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
         err = bough_log__super_write(l, true);
     if (err)
         return err;
+    l->owner_checked = bough_env_now(l->store.env).sec;
     l->zones.durable = l->super.checkpoint;
     bough_log__zones_release(l);
     return BOUGH_OK;

@@ -3,6 +3,7 @@
  *
  *   encode, decode
  *   find     all that there are, whatever the granule and the zone size
+ *   owner    nobody else writes here
  *   write    the next generation
  */
 #include "store/log/inner.h"
@@ -236,22 +237,75 @@ enum bough_err bough_log__supers_find(
     return out->n == 0 ? BOUGH_ENOENT : BOUGH_OK;
 }
 
-/* ---- Writing ---- */
+/* ---- Owner, writing ---- */
 
-/* The slot that is written next holds an older generation of ours: nobody else writes here. */
-static enum bough_err slot_is_ours(struct bough_log *l, uint64_t at, uint8_t *page)
+static enum bough_err slot_read(struct bough_log *l, uint64_t generation, uint8_t *page)
 {
+    uint64_t at = bough_log__slot_at(&l->geo, generation);
+
+    return bough_block_read(l->dev, at / l->dev->unit, l->geo.granule / l->dev->unit, page);
+}
+
+/* Does the slot hold a superblock that we did not write? */
+static bool is_foreign(const struct bough_log *l, const uint8_t *slot)
+{
+    struct bough_log__geo geo;
+    struct bough_log__super s;
+
+    if (bough_log__super_decode(slot, &geo, &s) != BOUGH_OK)
+        return false; /* damage is not looked for here */
+    return !same_shape(&geo, &l->geo) || s.generation > l->super.generation ||
+           (s.generation == l->super.generation && s.nonce != l->super.nonce);
+}
+
+static enum bough_err owner_other(struct bough_log *l)
+{
+    return BOUGH_WHY(&l->store.why, BOUGH_EGONE, "the device has another owner", NULL, 0);
+}
+
+/* Our superblock is not where it was: is it damage, or has somebody made a new store? */
+static enum bough_err owner_search(struct bough_log *l)
+{
+    struct bough_log__supers *all = bough_mem_alloc(l->mem, sizeof *all);
+    enum bough_err err = all == NULL ? BOUGH_ENOMEM : BOUGH_OK;
+
+    if (!err)
+        err = bough_log__supers_find(l->dev, l->mem, all);
+    if (err == BOUGH_ENOENT || (!err && !same_shape(&all->geo, &l->geo)))
+        err = owner_other(l);
+    bough_mem_free(l->mem, all, sizeof *all);
+    return err;
+}
+
+/* Whoever else opens the device for writing writes the generation after ours. */
+enum bough_err bough_log__owner_check(struct bough_log *l)
+{
+    uint8_t *page = bough_mem_alloc(l->mem, l->geo.granule);
     struct bough_log__geo geo;
     struct bough_log__super s;
     enum bough_err err;
 
-    err = bough_block_read(l->dev, at / l->dev->unit, l->geo.granule / l->dev->unit, page);
-    if (err)
-        return err;
-    err = bough_log__super_decode(page, &geo, &s);
-    if (!err && same_shape(&geo, &l->geo) && s.generation > l->super.generation)
-        return BOUGH_WHY(&l->store.why, BOUGH_EGONE, "another writer uses this device", NULL, 0);
-    return BOUGH_OK;
+    if (page == NULL)
+        return BOUGH_ENOMEM;
+    err = slot_read(l, l->super.generation + 1, page);
+    if (!err && is_foreign(l, page))
+        err = owner_other(l);
+    if (!err)
+        err = slot_read(l, l->super.generation, page);
+    if (!err && is_foreign(l, page))
+        err = owner_other(l);
+    else if (!err && bough_log__super_decode(page, &geo, &s) != BOUGH_OK)
+        err = owner_search(l);
+    bough_mem_free(l->mem, page, l->geo.granule);
+    l->owner_checked = bough_env_now(l->store.env).sec;
+    return err;
+}
+
+enum bough_err bough_log__owner_check_timely(struct bough_log *l)
+{
+    int64_t now = bough_env_now(l->store.env).sec;
+
+    return now == l->owner_checked ? BOUGH_OK : bough_log__owner_check(l);
 }
 
 enum bough_err bough_log__super_write(struct bough_log *l, bool sync)
@@ -262,7 +316,9 @@ enum bough_err bough_log__super_write(struct bough_log *l, bool sync)
 
     if (page == NULL)
         return BOUGH_ENOMEM;
-    err = slot_is_ours(l, at, page);
+    err = slot_read(l, l->super.generation + 1, page);
+    if (!err && is_foreign(l, page))
+        err = owner_other(l);
     if (!err) {
         l->super.generation++;
         memset(page, 0, l->geo.granule);

@@ -452,7 +452,10 @@ enum bough_err bough_log__txn_begin(struct bough_store *s, struct bough_txn **ou
 {
     struct bough_log *l = bough_log__of(s);
     struct bough_log__txn *t = &l->txn;
+    enum bough_err err = bough_log__owner_check_timely(l);
 
+    if (err)
+        return err;
     bough_log__next_zone(l);
     t->txn = (struct bough_txn){.cls = &txn_class, .store = s};
     t->start = l->head;

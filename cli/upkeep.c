@@ -1,5 +1,5 @@
 /*
- * upkeep.c - init, gc, fsck, stats: the store as a whole.
+ * upkeep.c - init, gc, stats: the store as a whole.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -98,36 +98,6 @@ int verb_gc(struct cli *cli, int argc, char **argv)
             code = say_error(err, "gc", &cli->engine->why);
     }
     return code;
-}
-
-static void report(void *ctx, enum bough_err err, const char *what, struct bough_view key)
-{
-    unsigned *findings = ctx;
-
-    ++*findings;
-    printf("%s: %s: %.*s\n", bough_err_name(err), what, (int)key.len, (const char *)key.ptr);
-}
-
-int verb_fsck(struct cli *cli, int argc, char **argv)
-{
-    unsigned findings = 0;
-    enum bough_err err;
-    int code;
-
-    (void)argv;
-    if (argc > 1)
-        return say_usage("fsck", "takes nothing");
-    code = cli_open(cli, OPEN_READ);
-    if (code != 0)
-        return code;
-    err = bough_store_check(cli->engine, report, &findings);
-    if (err && err != BOUGH_ECORRUPT)
-        return say_error(err, "fsck", &cli->engine->why);
-    if (err) {
-        fprintf(stderr, "bough: fsck: %u findings\n", findings);
-        return EXIT_CORRUPT;
-    }
-    return EXIT_YES;
 }
 
 int verb_stats(struct cli *cli, int argc, char **argv)

@@ -1,0 +1,87 @@
+/*
+ * fsck.c - what is damaged, and which refs and paths need it.
+ *
+ * First the engine checks every structure and every object, then the repository is walked from
+ * its refs: the first says what is damaged, the second whom it concerns.
+ */
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "repo/fsck.h"
+
+struct checking {
+    struct cli *cli;
+    struct bough_fsck *fsck;
+    enum bough_err err; /* of the telling */
+    unsigned long findings;
+};
+
+/* What the engine finds; an object's key is its id. */
+static void store_report(void *ctx, enum bough_err err, const char *what, struct bough_view key)
+{
+    struct checking *c = ctx;
+    struct bough_oid id;
+
+    c->findings++;
+    printf("%s: %s: %.*s\n", bough_err_name(err), what, (int)key.len, (const char *)key.ptr);
+    if (key.len == 2 * bough_algo_len(c->cli->engine->algo) && c->err == BOUGH_OK &&
+        bough_oid_parse(c->cli->engine->algo, key, &id) == BOUGH_OK)
+        c->err = bough_fsck_damaged(c->fsck, &id);
+}
+
+static void print_id(struct cli *cli, const char *before, const struct bough_oid *id)
+{
+    char hex[BOUGH_HEX_MAX];
+    size_t len = bough_oid_hex(cli->engine->algo, id, hex);
+
+    printf("%s%.*s", before, (int)len, hex);
+}
+
+static void repo_report(void *ctx, const struct bough_fsck_finding *f)
+{
+    static const char *const words[] = {"missing ", "damaged ", "ref ", "ref "};
+    struct checking *c = ctx;
+
+    c->findings++;
+    fputs(words[f->kind], stdout);
+    if (f->kind == BOUGH_FSCK_REF) {
+        printf("%.*s: needs what is lost\n", (int)f->ref.len, (const char *)f->ref.ptr);
+        return;
+    }
+    if (f->kind == BOUGH_FSCK_PATH)
+        printf("%.*s: lost ", (int)f->ref.len, (const char *)f->ref.ptr);
+    print_id(c->cli, "", &f->id);
+    if (f->kind != BOUGH_FSCK_PATH && !bough_oid_is_zero(&f->commit))
+        print_id(c->cli, " commit ", &f->commit);
+    if (f->path.ptr != NULL)
+        printf(" path %.*s", (int)f->path.len, (const char *)f->path.ptr);
+    putchar('\n');
+}
+
+int verb_fsck(struct cli *cli, int argc, char **argv)
+{
+    struct checking c = {.cli = cli};
+    enum bough_err err, walk;
+    int code;
+
+    (void)argv;
+    if (argc > 1)
+        return say_usage("fsck", "takes nothing");
+    code = cli_open(cli, OPEN_READ);
+    if (code != 0)
+        return code;
+    err = bough_fsck_open(cli->repo, &c.fsck);
+    if (!err)
+        err = bough_store_check(cli->engine, store_report, &c);
+    if (err == BOUGH_ECORRUPT)
+        err = c.err;
+    walk = err ? err : bough_fsck_run(c.fsck, repo_report, &c);
+    bough_fsck_close(c.fsck);
+    if (walk && walk != BOUGH_ECORRUPT)
+        return say_error(walk, "fsck", &cli->engine->why);
+    if (c.findings > 0) {
+        fprintf(stderr, "bough: fsck: %lu findings\n", c.findings);
+        return EXIT_CORRUPT;
+    }
+    return EXIT_YES;
+}

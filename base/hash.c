@@ -175,7 +175,9 @@ uint64_t bough_mix64(uint64_t key, const void *src, size_t n)
     /* Half of the bits set: the fractions of the square roots of 2, 3 and 5. */
     const uint64_t c0 = 0x6a09e667f3bcc909, c1 = 0xbb67ae8584caa73b, c2 = 0x3c6ef372fe94f82b;
     const uint8_t *p = src;
-    uint64_t k = (key ^ c1) | 1; /* the multiplier is secret, too */
+    /* The multiplier is secret, too, and has every bit of the key: were one left out, two keys and
+       two inputs that differ in just that bit would meet. */
+    uint64_t k = key ^ c1;
     uint64_t h = key ^ (c2 * n), last;
 
     if (n < 8) {

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -247,6 +248,37 @@ static void test_mix64__spreads_counted_names_evenly(void **state)
     }
 }
 
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Counted keys, and inputs that differ in the same bits as they do. */
+static void test_mix64__tells_near_keys_with_near_inputs_apart(void **state)
+{
+    enum { KEYS = 256, FIRST = 256 };
+    static uint64_t seen[KEYS * FIRST];
+    const uint64_t base = 0x5a5a123456789abc;
+    char text[] = "x/d/file";
+    size_t n_seen = 0;
+
+    (void)state;
+    for (size_t len = 1; len <= sizeof text; len += 2) {
+        n_seen = 0;
+        for (uint64_t key = 0; key < KEYS; key++) {
+            for (int first = 0; first < FIRST; first++) {
+                text[0] = (char)first;
+                seen[n_seen++] = bough_mix64(base ^ key, text, len);
+            }
+        }
+        qsort(seen, n_seen, sizeof *seen, compare);
+        for (size_t i = 1; i < n_seen; i++)
+            assert_true(seen[i] != seen[i - 1]);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -258,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_mix64__changes_half_of_its_bits_for_any_flip),
         cmocka_unit_test(test_mix64__depends_on_key_and_length),
         cmocka_unit_test(test_mix64__spreads_counted_names_evenly),
+        cmocka_unit_test(test_mix64__tells_near_keys_with_near_inputs_apart),
     };
 
     return cmocka_run_group_tests_name("base/hash", tests, NULL, NULL);

@@ -133,7 +133,7 @@ static enum bough_err tables_check(struct check *c)
 
 /* ---- Open ---- */
 
-/* A slot is empty, or holds a superblock; the ring turns, so each damaged one goes in time. */
+/* A slot is empty, or holds a superblock: those that a cut tore were wiped when the store was opened. */
 static enum bough_err slot_check(struct check *c, uint64_t generation, uint8_t *page)
 {
     struct bough_log *l = c->log;

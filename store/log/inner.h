@@ -209,6 +209,7 @@ enum { BOUGH_LOG__SUPER_LEN = 512, BOUGH_LOG__RINGS = 2 };
 struct bough_log__supers {
     struct bough_log__geo geo;
     uint32_t n;
+    uint32_t damaged; /* a bit for each slot that holds something else, ring A first */
     struct bough_log__super s[BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS];
 };
 
@@ -222,6 +223,9 @@ enum bough_err bough_log__super_decode(const uint8_t src[BOUGH_LOG__SUPER_LEN],
 /* Look for superblocks.  BOUGH_ENOENT when there is none. */
 enum bough_err bough_log__supers_find(
     struct bough_block *dev, struct bough_mem *mem, struct bough_log__supers *out);
+
+/* Wipe the slots with these bits, so that a check finds none but fresh damage. */
+enum bough_err bough_log__supers_heal(struct bough_log *l, uint32_t damaged);
 
 /* The device byte of the slot that this generation lies in. */
 uint64_t bough_log__slot_at(const struct bough_log__geo *geo, uint64_t generation);

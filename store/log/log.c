@@ -294,7 +294,9 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
     }
     l->head.spare = l->zones.free + 1 < bough_log__reserve(l);
     l->durable_to = l->dev->caps & BOUGH_BLOCK_SYNC ? l->head.seq - 1 : 0;
-    err = bough_log__super_write(l, false);
+    err = bough_log__supers_heal(l, all->damaged);
+    if (!err)
+        err = bough_log__super_write(l, false);
     if (!err)
         err = bough_log__super_write(l, true);
     if (err)

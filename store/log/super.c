@@ -5,6 +5,7 @@
  *   find     all that there are, whatever the granule and the zone size
  *   owner    nobody else writes here
  *   write    the next generation
+ *   heal     wipe those that a power cut, or the medium, has damaged
  */
 #include "store/log/inner.h"
 
@@ -187,13 +188,27 @@ static enum bough_err look_at(
     return BOUGH_OK;
 }
 
+/* Neither empty nor a superblock. */
+static bool is_damaged(const uint8_t *slot)
+{
+    uint32_t any = 0;
+
+    for (uint32_t i = 0; i < BOUGH_LOG__SUPER_LEN; i++)
+        any |= slot[i];
+    return any != 0 && (memcmp(slot, magic, sizeof magic) != 0 ||
+                           bough_get32le(slot + AT_CRC) != slot_crc(slot));
+}
+
 static enum bough_err ring_look(struct bough_block *dev, uint64_t at, uint32_t granule,
     uint8_t *page, struct bough_log__supers *all)
 {
     enum bough_err err = BOUGH_OK;
 
-    for (uint32_t i = 0; i < BOUGH_LOG__SLOTS && !err; i++)
+    for (uint32_t i = 0; i < BOUGH_LOG__SLOTS && !err; i++) {
         err = look_at(dev, at + (uint64_t)i * granule, page, all);
+        if (!err && is_damaged(page + (at + (uint64_t)i * granule) % dev->unit))
+            all->damaged |= 1u << ((at > 0 ? BOUGH_LOG__SLOTS : 0) + i);
+    }
     return err;
 }
 
@@ -217,6 +232,7 @@ static enum bough_err supers_look(
         return err;
     g = all->geo.granule;
     z = all->geo.zone;
+    all->damaged = 0; /* of this shape, that is */
     err = ring_look(dev, 0, g, page, all);
     return err ? err : ring_look(dev, z, g, page, all);
 }
@@ -228,6 +244,7 @@ enum bough_err bough_log__supers_find(
     enum bough_err err;
 
     out->n = 0;
+    out->damaged = 0;
     if (page == NULL)
         return BOUGH_ENOMEM;
     err = supers_look(dev, page, out);
@@ -326,5 +343,27 @@ enum bough_err bough_log__super_write(struct bough_log *l, bool sync)
         err = bough_log__write(l, at, page, l->geo.granule, sync);
     }
     bough_mem_free(l->mem, page, l->geo.granule);
+    return err;
+}
+
+enum bough_err bough_log__supers_heal(struct bough_log *l, uint32_t damaged)
+{
+    uint8_t *zeros;
+    enum bough_err err = BOUGH_OK;
+
+    if (damaged == 0)
+        return BOUGH_OK;
+    bough_env_log(l->store.env, BOUGH_LOG_INFO, "a damaged superblock was wiped; others are there");
+    zeros = bough_mem_zalloc(l->mem, 1, l->geo.granule);
+    if (zeros == NULL)
+        return BOUGH_ENOMEM;
+    for (uint32_t i = 0; i < BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS && !err; i++) {
+        uint64_t generation =
+            (uint64_t)i % BOUGH_LOG__SLOTS * BOUGH_LOG__RINGS + i / BOUGH_LOG__SLOTS;
+        if (damaged >> i & 1)
+            err = bough_log__write(
+                l, bough_log__slot_at(&l->geo, generation), zeros, l->geo.granule, false);
+    }
+    bough_mem_free(l->mem, zeros, l->geo.granule);
     return err;
 }

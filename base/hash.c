@@ -1,7 +1,8 @@
 /*
  * hash.c - digests as streams, and checksums.
  *
- *   which code     hash_compress(), the choice made once
+ *   which code     compress_plain(), suspects_find(): the choice made once
+ *   on guard       compress_guarded()
  *   digests        init, update, final
  *   checksums      bough_crc32(), bough_mix64()
  *
@@ -17,49 +18,57 @@
 #include <zlib.h>
 #endif
 
-enum hash_impl { IMPL_UNKNOWN, IMPL_PORTABLE, IMPL_FAST };
+enum { HASH_HOLD = 4 * HASH_BLOCK };
 
-static unsigned char hash_impl;
+enum hash_can { CAN_ASKED = 1, CAN_SHA = 2, CAN_AVX2 = 4 };
 
-static enum hash_impl impl_find(void)
+static unsigned char hash_can;
+
+static unsigned char can_find(void)
 {
+    unsigned can = CAN_ASKED;
+
 #ifdef BOUGH_HASH_FAST
     if (bough_base__sha_has())
-        return IMPL_FAST;
+        can |= CAN_SHA;
 #endif
-    return IMPL_PORTABLE;
+#if defined(__x86_64__)
+    if (bough_base__avx2_has())
+        can |= CAN_AVX2;
+#endif
+    return (unsigned char)can;
 }
 
-static enum hash_impl impl_get(void)
+static inline bool can_get(enum hash_can what)
 {
-    enum hash_impl impl = (enum hash_impl)__atomic_load_n(&hash_impl, __ATOMIC_RELAXED);
+    unsigned char can = __atomic_load_n(&hash_can, __ATOMIC_RELAXED);
 
-    if (impl == IMPL_UNKNOWN) {
-        impl = impl_find();
-        __atomic_store_n(&hash_impl, (unsigned char)impl, __ATOMIC_RELAXED);
+    if (can == 0) {
+        can = can_find();
+        __atomic_store_n(&hash_can, can, __ATOMIC_RELAXED);
     }
-    return impl;
+    return (can & what) != 0;
 }
 
 void bough_hash_force_portable(bool yes)
 {
-    __atomic_store_n(&hash_impl, yes ? IMPL_PORTABLE : IMPL_UNKNOWN, __ATOMIC_RELAXED);
+    __atomic_store_n(&hash_can, yes ? CAN_ASKED : 0, __ATOMIC_RELAXED);
 }
 
 const char *bough_hash_impl(enum bough_algo algo)
 {
     (void)algo; /* both come together on every processor known so far */
 #ifdef BOUGH_HASH_FAST
-    if (impl_get() == IMPL_FAST)
+    if (can_get(CAN_SHA))
         return BOUGH_HASH_FAST;
 #endif
     return "portable";
 }
 
-static void hash_compress(struct bough_hash *h, const uint8_t *src, size_t blocks)
+static void compress_plain(struct bough_hash *h, const uint8_t *src, size_t blocks)
 {
 #ifdef BOUGH_HASH_FAST
-    if (impl_get() == IMPL_FAST) {
+    if (can_get(CAN_SHA)) {
         if (h->algo == BOUGH_SHA1)
             bough_base__sha1_fast(h->state, src, blocks);
         else
@@ -71,6 +80,56 @@ static void hash_compress(struct bough_hash *h, const uint8_t *src, size_t block
         bough_base__sha1_portable(h->state, src, blocks);
     else
         bough_base__sha256_portable(h->state, src, blocks);
+}
+
+static void suspects_find(const uint8_t *src, size_t blocks, uint32_t *suspects)
+{
+#if defined(__x86_64__)
+    if (can_get(CAN_AVX2)) {
+        bough_base__sha1_suspects_avx2(src, blocks, suspects);
+        return;
+    }
+#endif
+    bough_base__sha1_suspects_any(src, blocks, suspects);
+}
+
+static bough_base__trace *trace_find(void)
+{
+#if defined(__x86_64__)
+    if (can_get(CAN_SHA))
+        return bough_base__sha1_trace_fast;
+#endif
+    return bough_base__sha1_trace_any;
+}
+
+static void compress_guarded(struct bough_hash *h, const uint8_t *src, size_t blocks)
+{
+    uint32_t suspects[SHA1_LANES];
+
+    while (blocks != 0) {
+        size_t n = blocks < SHA1_LANES ? blocks : SHA1_LANES, from = 0;
+
+        suspects_find(src, n, suspects);
+        for (size_t i = 0; i < n; i++) {
+            if (suspects[i] == 0)
+                continue;
+            compress_plain(h, src + HASH_BLOCK * from, i - from);
+            h->attacked |= bough_base__sha1_attacked(
+                h->state, src + HASH_BLOCK * i, suspects[i], trace_find());
+            from = i + 1;
+        }
+        compress_plain(h, src + HASH_BLOCK * from, n - from);
+        src += HASH_BLOCK * n;
+        blocks -= n;
+    }
+}
+
+static void hash_compress(struct bough_hash *h, const uint8_t *src, size_t blocks)
+{
+    if (h->guarded)
+        compress_guarded(h, src, blocks);
+    else
+        compress_plain(h, src, blocks);
 }
 
 const char *bough_algo_name(enum bough_algo algo)
@@ -87,31 +146,44 @@ void bough_hash_init(struct bough_hash *h, enum bough_algo algo)
     BOUGH_ASSERT(algo == BOUGH_SHA1 || algo == BOUGH_SHA256);
     h->algo = algo;
     h->len = 0;
+    h->guarded = h->attacked = false;
     memcpy(h->state, algo == BOUGH_SHA1 ? sha1 : sha256, sizeof h->state);
+}
+
+void bough_hash_init_guarded(struct bough_hash *h, enum bough_algo algo)
+{
+    bough_hash_init(h, algo);
+    h->guarded = algo == BOUGH_SHA1;
+}
+
+/* How many bytes are gathered: the test of some blocks on guard costs as much as that of one. */
+static inline size_t hold_len(const struct bough_hash *h)
+{
+    return h->guarded ? HASH_HOLD : HASH_BLOCK;
 }
 
 void bough_hash_update(struct bough_hash *h, const void *src, size_t n)
 {
     const uint8_t *p = src;
-    size_t held = (size_t)(h->len % HASH_BLOCK);
+    size_t hold = hold_len(h), held = (size_t)(h->len % hold);
 
     if (n == 0)
         return;
     h->len += n;
     if (held != 0) {
-        size_t take = n < HASH_BLOCK - held ? n : HASH_BLOCK - held;
+        size_t take = n < hold - held ? n : hold - held;
 
         memcpy(h->block + held, p, take);
-        if (held + take < HASH_BLOCK)
+        if (held + take < hold)
             return;
-        hash_compress(h, h->block, 1);
+        hash_compress(h, h->block, hold / HASH_BLOCK);
         p += take;
         n -= take;
     }
-    if (n >= HASH_BLOCK) {
-        hash_compress(h, p, n / HASH_BLOCK);
-        p += n - n % HASH_BLOCK;
-        n %= HASH_BLOCK;
+    if (n >= hold) {
+        hash_compress(h, p, n / hold * (hold / HASH_BLOCK));
+        p += n - n % hold;
+        n %= hold;
     }
     if (n != 0)
         memcpy(h->block, p, n);
@@ -119,17 +191,12 @@ void bough_hash_update(struct bough_hash *h, const void *src, size_t n)
 
 void bough_hash_final(struct bough_hash *h, uint8_t *dst)
 {
-    size_t held = (size_t)(h->len % HASH_BLOCK);
+    size_t held = (size_t)(h->len % hold_len(h)), end = (held + 8) / HASH_BLOCK * HASH_BLOCK;
 
     h->block[held++] = 0x80;
-    if (held > HASH_BLOCK - 8) {
-        memset(h->block + held, 0, HASH_BLOCK - held);
-        hash_compress(h, h->block, 1);
-        held = 0;
-    }
-    memset(h->block + held, 0, HASH_BLOCK - 8 - held);
-    bough_put64be(h->block + HASH_BLOCK - 8, h->len << 3);
-    hash_compress(h, h->block, 1);
+    memset(h->block + held, 0, end + HASH_BLOCK - 8 - held);
+    bough_put64be(h->block + end + HASH_BLOCK - 8, h->len << 3);
+    hash_compress(h, h->block, end / HASH_BLOCK + 1);
     for (uint32_t i = 0; i < bough_algo_len(h->algo) / 4; i++)
         bough_put32be(dst + (size_t)4 * i, h->state[i]);
 }

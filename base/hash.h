@@ -1,12 +1,16 @@
 /*
  * hash.h - digests and checksums.
  *
- *   struct bough_hash    SHA-1 or SHA-256, as Git names objects
+ *   struct bough_hash    SHA-1 or SHA-256, as Git names objects; SHA-1 also on guard
  *   bough_crc32()        zlib's polynomial, for what we write
  *   bough_mix64()        a keyed hash for tables in memory
  *
  * SHA uses the processor's own instructions where it has them, asked at run
  * time on x86 and at build time on ARM, and portable code elsewhere.
+ *
+ * Collisions of SHA-1 can be bought.  A digest that is to name bytes of
+ * somebody else's choosing is begun on guard: it tells from one half of a
+ * collision that the other half exists.  The digest is the same.
  */
 #ifndef BOUGH_HASH_H
 #define BOUGH_HASH_H
@@ -35,10 +39,25 @@ struct bough_hash {
     enum bough_algo algo;
     uint32_t state[8];
     uint64_t len; /* bytes so far */
-    uint8_t block[64];
+    bool guarded, attacked;
+    uint8_t block[320]; /* up to 256 that wait, and room for the end */
 };
 
 void bough_hash_init(struct bough_hash *h, enum bough_algo algo);
+
+/*
+ * Likewise, on guard.  In SHA-1 every block is tested for being half of a
+ * collision as any known attack makes them; SHA-256 needs no guard and gets
+ * none.
+ */
+void bough_hash_init_guarded(struct bough_hash *h, enum bough_algo algo);
+
+/* Has a digest on guard seen an attack?  To be asked after bough_hash_final(). */
+static inline bool bough_hash_attacked(const struct bough_hash *h)
+{
+    return h->attacked;
+}
+
 void bough_hash_update(struct bough_hash *h, const void *src, size_t n);
 void bough_hash_final(struct bough_hash *h, uint8_t *dst); /* bough_algo_len() bytes */
 

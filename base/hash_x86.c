@@ -2,7 +2,9 @@
  * hash_x86.c - SHA-1 and SHA-256 with the SHA instructions of x86.
  *
  *   bough_base__sha_has       asks cpuid
+ *   bough_base__avx2_has      likewise, and whether the system saves the wide registers
  *   bough_base__sha1_fast     four rounds an instruction
+ *   bough_base__sha1_trace_fast  one block, and what it went through
  *   bough_base__sha256_fast   two rounds an instruction
  *
  * Compiler vectors and builtins only: <immintrin.h> would draw in the C
@@ -40,6 +42,22 @@ bool bough_base__sha_has(void)
     return (r[EBX] & SHA) != 0;
 }
 
+bool bough_base__avx2_has(void)
+{
+    enum { EBX = 1, ECX = 2, OSXSAVE = 1 << 27, AVX2 = 1 << 5, SSE_AND_AVX = 6 };
+    uint32_t r[4], low, high;
+
+    cpuid(0, r);
+    if (r[0] < 7)
+        return false;
+    cpuid(1, r);
+    if ((r[ECX] & OSXSAVE) == 0)
+        return false;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    cpuid(7, r);
+    return (low & SSE_AND_AVX) == SSE_AND_AVX && (r[EBX] & AVX2) != 0;
+}
+
 static inline SHA_TARGET vec add(vec a, vec b)
 {
     return (vec)((uvec)a + (uvec)b);
@@ -73,46 +91,78 @@ static inline SHA_TARGET vec load_words(const uint8_t *src)
 #define SHA1_ROUNDS(i)                                                                             \
     do {                                                                                           \
         vec e4 = __builtin_ia32_sha1nexte(prev, (i) < 4 ? m[(i)&3] : SHA1_WORDS(i));               \
+        if (trace != NULL)                                                                         \
+            memcpy(trace + 4 * (i), &abcd, sizeof abcd);                                           \
         prev = abcd;                                                                               \
         abcd = __builtin_ia32_sha1rnds4(abcd, e4, (i) / 5);                                        \
     } while (0)
 
-SHA_TARGET void bough_base__sha1_fast(uint32_t *state, const uint8_t *src, size_t blocks)
+/* One block into abcd and e. */
+static inline __attribute__((always_inline)) SHA_TARGET void sha1_block(
+    vec *abcd_io, vec *e_io, const uint8_t *src, uint32_t *trace)
 {
-    vec abcd = (vec)(uvec){state[3], state[2], state[1], state[0]};
-    vec e = (vec)(uvec){0, 0, 0, state[4]};
+    vec abcd = *abcd_io, prev = abcd, m[4];
 
-    for (; blocks != 0; blocks--, src += HASH_BLOCK) {
-        vec abcd0 = abcd, e0 = e, prev = abcd, m[4];
-
-        for (int i = 0; i < 4; i++)
-            m[i] = load_reversed(src + 16 * i);
-        abcd = __builtin_ia32_sha1rnds4(abcd, add(e, m[0]), 0);
-        SHA1_ROUNDS(1);
-        SHA1_ROUNDS(2);
-        SHA1_ROUNDS(3);
-        SHA1_ROUNDS(4);
-        SHA1_ROUNDS(5);
-        SHA1_ROUNDS(6);
-        SHA1_ROUNDS(7);
-        SHA1_ROUNDS(8);
-        SHA1_ROUNDS(9);
-        SHA1_ROUNDS(10);
-        SHA1_ROUNDS(11);
-        SHA1_ROUNDS(12);
-        SHA1_ROUNDS(13);
-        SHA1_ROUNDS(14);
-        SHA1_ROUNDS(15);
-        SHA1_ROUNDS(16);
-        SHA1_ROUNDS(17);
-        SHA1_ROUNDS(18);
-        SHA1_ROUNDS(19);
-        e = __builtin_ia32_sha1nexte(prev, e0);
-        abcd = add(abcd, abcd0);
+    for (int i = 0; i < 4; i++)
+        m[i] = load_reversed(src + 16 * i);
+    abcd = __builtin_ia32_sha1rnds4(abcd, add(*e_io, m[0]), 0);
+    SHA1_ROUNDS(1);
+    SHA1_ROUNDS(2);
+    SHA1_ROUNDS(3);
+    SHA1_ROUNDS(4);
+    SHA1_ROUNDS(5);
+    SHA1_ROUNDS(6);
+    SHA1_ROUNDS(7);
+    SHA1_ROUNDS(8);
+    SHA1_ROUNDS(9);
+    SHA1_ROUNDS(10);
+    SHA1_ROUNDS(11);
+    SHA1_ROUNDS(12);
+    SHA1_ROUNDS(13);
+    SHA1_ROUNDS(14);
+    SHA1_ROUNDS(15);
+    SHA1_ROUNDS(16);
+    SHA1_ROUNDS(17);
+    SHA1_ROUNDS(18);
+    SHA1_ROUNDS(19);
+    if (trace != NULL) {
+        memcpy(trace, abcd_io, sizeof abcd);
+        memcpy(trace + SHA1_STEPS, &abcd, sizeof abcd);
     }
+    *e_io = __builtin_ia32_sha1nexte(prev, *e_io);
+    *abcd_io = add(abcd, *abcd_io);
+}
+
+static inline SHA_TARGET void sha1_load(const uint32_t *state, vec *abcd, vec *e)
+{
+    *abcd = (vec)(uvec){state[3], state[2], state[1], state[0]};
+    *e = (vec)(uvec){0, 0, 0, state[4]};
+}
+
+static inline SHA_TARGET void sha1_store(uint32_t *state, vec abcd, vec e)
+{
     for (int i = 0; i < 4; i++)
         state[i] = (uint32_t)abcd[3 - i];
     state[4] = (uint32_t)e[3];
+}
+
+SHA_TARGET void bough_base__sha1_fast(uint32_t *state, const uint8_t *src, size_t blocks)
+{
+    vec abcd, e;
+
+    sha1_load(state, &abcd, &e);
+    for (; blocks != 0; blocks--, src += HASH_BLOCK)
+        sha1_block(&abcd, &e, src, NULL);
+    sha1_store(state, abcd, e);
+}
+
+SHA_TARGET void bough_base__sha1_trace_fast(uint32_t *state, const uint8_t *block, uint32_t *trace)
+{
+    vec abcd, e;
+
+    sha1_load(state, &abcd, &e);
+    sha1_block(&abcd, &e, block, trace);
+    sha1_store(state, abcd, e);
 }
 
 /* The next four words of SHA-256's schedule, over the oldest four. */

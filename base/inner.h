@@ -18,6 +18,45 @@ extern const uint32_t bough_base__sha256_k[64];
 
 bough_base__compress bough_base__sha1_portable, bough_base__sha256_portable;
 
+/*
+ * What tells attacks on SHA-1 (hash_attack.c).  A vector is one of the 32
+ * disturbance vectors that tools/sha1-rules knows, in its order.
+ */
+enum { SHA1_VECTORS_N = 32, SHA1_STEPS = 80, SHA1_LANES = 8 };
+
+/*
+ * Bit v of suspects[i]: nothing yet speaks against vector v in block i.  There
+ * is room for a multiple of SHA1_LANES suspects.
+ */
+typedef void bough_base__suspects(const uint8_t *src, size_t blocks, uint32_t *suspects);
+
+bough_base__suspects bough_base__sha1_suspects_any;
+
+/*
+ * Take one block, and keep words d, c, b and a of the state before every
+ * fourth step and after the last: SHA1_TRACE words.
+ */
+typedef void bough_base__trace(uint32_t *state, const uint8_t *block, uint32_t *trace);
+
+enum { SHA1_TRACE = SHA1_STEPS + 4 };
+
+bough_base__trace bough_base__sha1_trace_any;
+
+/* Take a block: does it collide with its twin under one of these vectors? */
+bool bough_base__sha1_attacked(
+    uint32_t *state, const uint8_t *block, uint32_t suspects, bough_base__trace *trace_make);
+
+/*
+ * The parts of that, for tests, too.  The 80 message words of a block, and
+ * those of its twin under vector `v`, from one to before another; is the twin
+ * near enough for an attack in the middle; its state before and after.
+ */
+void bough_base__sha1_expand(uint32_t *w, const uint8_t *block);
+void bough_base__sha1_other(uint32_t *other, const uint32_t *w, size_t v, size_t from, size_t to);
+bool bough_base__sha1_near(const uint32_t *w, const uint32_t *trace, size_t v);
+void bough_base__sha1_twin(
+    const uint32_t *w, const uint32_t *trace, size_t v, uint32_t *in, uint32_t *out);
+
 #if defined(__x86_64__)
 #define BOUGH_HASH_FAST "sha-ni"
 #elif defined(__aarch64__) && (defined(__ARM_FEATURE_SHA2) || defined(__ARM_FEATURE_CRYPTO)) &&    \
@@ -29,6 +68,12 @@ bough_base__compress bough_base__sha1_portable, bough_base__sha256_portable;
 /* Has this processor the instructions that the two functions below are made of? */
 bool bough_base__sha_has(void);
 bough_base__compress bough_base__sha1_fast, bough_base__sha256_fast;
+#endif
+
+#if defined(__x86_64__)
+bool bough_base__avx2_has(void);
+bough_base__suspects bough_base__sha1_suspects_avx2;
+bough_base__trace bough_base__sha1_trace_fast; /* where bough_base__sha_has() */
 #endif
 
 #endif

@@ -14,20 +14,45 @@
 
 /* ---- The skip list ---- */
 
+static uint64_t first8(struct bough_view name)
+{
+    uint8_t bytes[8] = {0};
+
+    if (name.len >= sizeof bytes)
+        return bough_get64be(name.ptr);
+    if (name.len > 0)
+        memcpy(bytes, name.ptr, name.len);
+    return bough_get64be(bytes);
+}
+
+/* Does `e` stand before the place that is looked for?  Mostly the first bytes tell. */
+static bool edit_before(
+    const struct bough_repo__edit *e, uint64_t key, struct bough_view name, bool past)
+{
+    if (e->first8 != key)
+        return e->first8 < key;
+    return bough_view_cmp(bough_repo__edit_name(e), name) < (past ? 1 : 0);
+}
+
 /* For each level the links that lead to the first edit >= `name` (`past`: > `name`). */
 static struct bough_repo__edit *edits_seek(struct bough_repo__dir *d, struct bough_view name,
     bool past, struct bough_repo__edit **links[BOUGH_REPO__LEVELS])
 {
     struct bough_repo__edit **at = d->next;
+    uint64_t key = first8(name);
 
     for (uint32_t level = BOUGH_REPO__LEVELS; level-- > 0;) {
-        while (at[level] != NULL &&
-               bough_view_cmp(bough_repo__edit_name(at[level]), name) < (past ? 1 : 0))
+        while (at[level] != NULL && edit_before(at[level], key, name, past))
             at = at[level]->next;
         if (links != NULL)
             links[level] = at;
     }
     return at[0];
+}
+
+static bool edit_is(const struct bough_repo__edit *e, struct bough_view name)
+{
+    return e != NULL && bough_view_eq(bough_repo__edit_name(e), name);
 }
 
 struct bough_repo__edit *bough_repo__dir_edit(struct bough_repo__dir *d, struct bough_view name)
@@ -36,8 +61,13 @@ struct bough_repo__edit *bough_repo__dir_edit(struct bough_repo__dir *d, struct 
 
     if (d->edits_n == 0)
         return NULL;
+    if (edit_is(d->last, name))
+        return d->last;
     e = edits_seek(d, name, false, NULL);
-    return e != NULL && bough_view_eq(bough_repo__edit_name(e), name) ? e : NULL;
+    if (!edit_is(e, name))
+        return NULL;
+    d->last = e;
+    return e;
 }
 
 struct bough_repo__edit *bough_repo__dir_after(struct bough_repo__dir *d, struct bough_view name)
@@ -64,6 +94,7 @@ static struct bough_repo__edit *edit_new(struct bough_repo *r, struct bough_view
     e->size = size;
     e->name_len = (uint32_t)name.len;
     e->levels = levels;
+    e->first8 = first8(name);
     memcpy(e->next + levels, name.ptr, name.len);
     return e;
 }
@@ -77,12 +108,28 @@ static void change_drop(struct bough_repo *r, struct bough_repo__change *c)
     c->dir = NULL;
 }
 
-static void edit_unlink(struct bough_repo *r, struct bough_repo__dir *d, struct bough_repo__edit *e,
-    struct bough_repo__edit **links[BOUGH_REPO__LEVELS])
+static void edit_link(struct bough_repo__dir *d, struct bough_repo__edit *e)
 {
+    struct bough_repo__edit **links[BOUGH_REPO__LEVELS];
+
+    edits_seek(d, bough_repo__edit_name(e), false, links);
+    for (uint32_t i = 0; i < e->levels; i++) {
+        e->next[i] = links[i][i];
+        links[i][i] = e;
+    }
+    d->edits_n++;
+    d->last = e;
+}
+
+static void edit_unlink(struct bough_repo *r, struct bough_repo__dir *d, struct bough_repo__edit *e)
+{
+    struct bough_repo__edit **links[BOUGH_REPO__LEVELS];
+
+    edits_seek(d, bough_repo__edit_name(e), false, links);
     for (uint32_t i = 0; i < e->levels; i++)
         links[i][i] = e->next[i];
     d->edits_n--;
+    d->last = NULL;
     bough_mem_free(r->mem, e, e->size);
 }
 
@@ -212,14 +259,11 @@ static bool change_is_view(
 enum bough_err bough_repo__dir_put(struct bough_repo *r, struct bough_repo__dir *d,
     struct bough_view name, const struct bough_repo__change *to)
 {
-    struct bough_repo__edit **links[BOUGH_REPO__LEVELS];
-    struct bough_repo__edit *e = edits_seek(d, name, false, links);
+    struct bough_repo__edit *e = bough_repo__dir_edit(d, name);
     struct bough_repo__change base, was;
     bool was_there, view;
 
     bough_repo__dir_base(r, d, name, &base);
-    if (e != NULL && !bough_view_eq(bough_repo__edit_name(e), name))
-        e = NULL;
     was = e == NULL ? base : e->to;
     was_there = change_there(&was);
     view = change_is_view(&was, to);
@@ -227,11 +271,7 @@ enum bough_err bough_repo__dir_put(struct bough_repo *r, struct bough_repo__dir 
         e = edit_new(r, name);
         if (e == NULL)
             return BOUGH_ENOMEM;
-        for (uint32_t i = 0; i < e->levels; i++) {
-            e->next[i] = links[i][i];
-            links[i][i] = e;
-        }
-        d->edits_n++;
+        edit_link(d, e);
     } else if (e != NULL) {
         change_drop(r, &e->to);
     }
@@ -241,7 +281,7 @@ enum bough_err bough_repo__dir_put(struct bough_repo *r, struct bough_repo__dir 
             to->dir->up = d;
         if (change_same(&base, to)) {
             change_drop(r, &e->to);
-            edit_unlink(r, d, e, links);
+            edit_unlink(r, d, e);
         }
     } else {
         bough_mem_free(r->mem, to->bytes, to->len);

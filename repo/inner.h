@@ -155,6 +155,7 @@ struct bough_repo__edit {
     size_t size; /* as allocated */
     uint32_t name_len;
     uint32_t levels;
+    uint64_t first8;                 /* of the name, big-endian, padded with zeros */
     struct bough_repo__edit *next[]; /* levels of them, then the name */
 };
 
@@ -177,6 +178,7 @@ struct bough_repo__dir {
     uint64_t live; /* children that are there */
     size_t edits_n;
     struct bough_repo__edit *cursor; /* of walks over the trie */
+    struct bough_repo__edit *last;   /* that was found: one change asks for a name several times */
     struct bough_repo__edit *next[BOUGH_REPO__LEVELS];
 };
 

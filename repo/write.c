@@ -149,7 +149,7 @@ static enum bough_err dir_blobs(struct bough_repo__dir *d, struct bough_txn *txn
 
         if (e->to.bytes == NULL)
             continue;
-        err = bough_txn_put(txn, BOUGH_BLOB, bytes, &e->to.id);
+        err = bough_txn_put_known(txn, BOUGH_BLOB, &e->to.id, bytes);
         if (err)
             return err;
     }

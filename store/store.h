@@ -243,6 +243,10 @@ enum bough_err bough_txn_begin(struct bough_store *s, struct bough_txn **out);
 enum bough_err bough_txn_put(
     struct bough_txn *t, enum bough_type type, struct bough_view body, struct bough_oid *id);
 
+/* The same, where the caller knows the id: it is trusted and not computed again. */
+enum bough_err bough_txn_put_known(struct bough_txn *t, enum bough_type type,
+    const struct bough_oid *id, struct bough_view body);
+
 /*
  * Put an object whose id is known and that is `delta` (Git's delta format, made by the caller,
  * trusted) against `base`, which is stored or in this transaction: the caller knows (see

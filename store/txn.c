@@ -47,6 +47,15 @@ enum bough_err bough_txn_put(
     return bough_store__wrote(t->store, t->cls->put(t, type, id, body));
 }
 
+enum bough_err bough_txn_put_known(
+    struct bough_txn *t, enum bough_type type, const struct bough_oid *id, struct bough_view body)
+{
+    enum bough_err err = txn_ready(t);
+
+    BOUGH_ASSERT(is_object(type));
+    return err ? err : bough_store__wrote(t->store, t->cls->put(t, type, id, body));
+}
+
 enum bough_err bough_txn_put_delta(struct bough_txn *t, enum bough_type type,
     const struct bough_oid *id, const struct bough_oid *base, struct bough_view delta,
     struct bough_view body)

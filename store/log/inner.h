@@ -330,8 +330,9 @@ const struct bough_log__row *bough_log__rows_find(
 void bough_log__rows_clear(struct bough_log__rows *r, struct bough_mem *mem, size_t keep);
 void bough_log__rows_fini(struct bough_log__rows *r, struct bough_mem *mem);
 
-/* Sort `n` row numbers by the ids of the rows. */
-void bough_log__rows_sort(const struct bough_log__row *row, uint32_t *order, size_t n);
+/* The numbers of `n` rows in the order of their ids. */
+void bough_log__rows_sort(
+    const struct bough_log__row *row, uint32_t *order, size_t n, struct bough_mem *mem);
 
 /* Rows one after another, ascending by id.  BOUGH_ENOENT: no more. */
 struct bough_log__row_source {

@@ -94,7 +94,9 @@ void bough_log__rows_fini(struct bough_log__rows *r, struct bough_mem *mem)
     *r = (struct bough_log__rows){0};
 }
 
-/* ---- Sorting: a heap, for its bound and because it needs no memory ---- */
+/* ---- Sorting: by first bits, then a heap for each share, for its bound and because it needs no memory ---- */
+
+enum { SHARE_BITS = 12, SHARES = 1 << SHARE_BITS };
 
 static bool below(const struct bough_log__row *row, uint32_t a, uint32_t b)
 {
@@ -119,7 +121,7 @@ static void sift(const struct bough_log__row *row, uint32_t *order, size_t at, s
     order[at] = x;
 }
 
-void bough_log__rows_sort(const struct bough_log__row *row, uint32_t *order, size_t n)
+static void heap_sort(const struct bough_log__row *row, uint32_t *order, size_t n)
 {
     for (size_t i = n / 2; i > 0; i--)
         sift(row, order, i - 1, n);
@@ -129,6 +131,46 @@ void bough_log__rows_sort(const struct bough_log__row *row, uint32_t *order, siz
         order[i - 1] = x;
         sift(row, order, 0, i - 1);
     }
+}
+
+static uint32_t share_of(const struct bough_log__row *row)
+{
+    return (uint32_t)row->id.bytes[0] << (SHARE_BITS - 8) | row->id.bytes[1] >> (16 - SHARE_BITS);
+}
+
+/* Deal out the numbers below `n` by the first bits of their ids; `end` says where each share ends. */
+static void shares_deal(
+    const struct bough_log__row *row, uint32_t *order, size_t n, uint32_t end[SHARES])
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        end[share_of(&row[i])]++;
+    for (size_t s = 0; s < SHARES; s++) {
+        uint32_t here = end[s];
+        end[s] = sum; /* where it begins, and then what was dealt */
+        sum += here;
+    }
+    for (size_t i = 0; i < n; i++)
+        order[end[share_of(&row[i])]++] = (uint32_t)i;
+}
+
+void bough_log__rows_sort(
+    const struct bough_log__row *row, uint32_t *order, size_t n, struct bough_mem *mem)
+{
+    uint32_t *end = n >= SHARES ? bough_mem_zalloc(mem, SHARES, sizeof *end) : NULL;
+    uint32_t from = 0;
+
+    if (end == NULL) {
+        for (size_t i = 0; i < n; i++)
+            order[i] = (uint32_t)i;
+        heap_sort(row, order, n);
+        return;
+    }
+    shares_deal(row, order, n, end);
+    for (size_t s = 0; s < SHARES; from = end[s++])
+        heap_sort(row, order + from, end[s] - from);
+    bough_mem_free(mem, end, SHARES * sizeof *end);
 }
 
 static enum bough_err sorted_next(struct bough_log__row_source *src, struct bough_log__row *out)
@@ -148,9 +190,7 @@ enum bough_err bough_log__rows_source_init(
     s->order = bough_mem_alloc(mem, (rows->n + 1) * sizeof *s->order);
     if (s->order == NULL)
         return BOUGH_ENOMEM;
-    for (size_t i = 0; i < s->n; i++)
-        s->order[i] = (uint32_t)i;
-    bough_log__rows_sort(rows->row, s->order, s->n);
+    bough_log__rows_sort(rows->row, s->order, s->n, mem);
     return BOUGH_OK;
 }
 

@@ -110,7 +110,8 @@ bool parse_size(const char *text, uint64_t *out); /* 512, 4K, 64M, 1G, 2T */
 
 typedef int verb_fn(struct cli *cli, int argc, char **argv);
 
-verb_fn verb_init, verb_gc, verb_stats;            /* upkeep.c */
+verb_fn verb_init, verb_stats;                     /* upkeep.c */
+verb_fn verb_gc, verb_keep;                        /* gc.c */
 verb_fn verb_fsck;                                 /* fsck.c */
 verb_fn verb_serve, verb_git;                      /* serve.c */
 verb_fn verb_get, verb_ls, verb_stat, verb_digest; /* read.c */

@@ -1,5 +1,5 @@
 /*
- * upkeep.c - init, gc, stats: the store as a whole.
+ * upkeep.c - init, stats: the store as a whole.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -80,24 +80,6 @@ int verb_init(struct cli *cli, int argc, char **argv)
     }
     fprintf(stderr, "bough: made an empty store in %s\n", in.path);
     return EXIT_YES;
-}
-
-int verb_gc(struct cli *cli, int argc, char **argv)
-{
-    enum { BUDGET = 16 << 20 };
-    bool more = true;
-    int code;
-
-    (void)argv;
-    if (argc > 1)
-        return say_usage("gc", "takes nothing");
-    code = cli_open(cli, 0);
-    while (code == 0 && more) {
-        enum bough_err err = bough_store_maintain(cli->engine, BUDGET, &more);
-        if (err)
-            code = say_error(err, "gc", &cli->engine->why);
-    }
-    return code;
 }
 
 int verb_stats(struct cli *cli, int argc, char **argv)

@@ -477,8 +477,9 @@ enum bough_err bough_repo__ref_move(struct bough_repo *r, struct bough_view name
 /* A row for the ref's log, into the transaction (reflog.c). */
 enum bough_err bough_repo__reflog_put(struct bough_repo *r, const struct bough_ref_update *u);
 
-/* Every id that a row mentions. */
-enum bough_err bough_repo__reflog_each(struct bough_repo *r, bough_store_emit_fn *emit, void *to);
+/* Every id that a row from `since` (seconds since 1970) on mentions, but of refs that are cut. */
+enum bough_err bough_repo__reflog_each(
+    struct bough_repo *r, int64_t since, bough_store_emit_fn *emit, void *to);
 
 /* The value of a ref `n` moves ago, or at a time; the oldest there is when that is too long ago. */
 enum bough_err bough_repo__reflog_nth(
@@ -571,6 +572,9 @@ struct bough_repo__keep {
     uint8_t name[];
 };
 
+/* Does a policy cut the history of this ref?  Policies are loaded. */
+bool bough_repo__keep_cuts(struct bough_repo *r, struct bough_view ref);
+
 /* From now on the store asks this repository what lives. */
 void bough_repo__keeper_init(struct bough_repo *r);
 enum bough_err bough_repo__keeps_load(struct bough_repo *r);
@@ -615,6 +619,7 @@ struct bough_repo {
     bool keeps_stale;     /* they must be read again */
     bool keeps_touched;   /* by the transaction under way */
     uint64_t collections; /* seen */
+    int64_t reflog_since; /* rows from before do not hold what they mention */
 };
 
 #endif

@@ -126,6 +126,13 @@ static const struct bough_repo__keep *keep_for(struct bough_repo *r, struct boug
     return best;
 }
 
+bool bough_repo__keep_cuts(struct bough_repo *r, struct bough_view ref)
+{
+    const struct bough_repo__keep *k = keep_for(r, ref);
+
+    return k != NULL && (k->commits != 0 || k->days != 0);
+}
+
 /* The full pattern of one as users write it: names of branches need no refs/heads/. */
 static enum bough_err pattern_full(
     struct bough_repo *r, struct bough_view refs, struct bough_buf *out)
@@ -394,7 +401,9 @@ static enum bough_err keeper_roots(void *ctx, bough_store_emit_fn *emit, void *t
     for (const struct bough_repo__opened *o = t.r->opened; o != NULL && err == BOUGH_OK;
          o = o->next)
         err = bough_repo__tree_edits(o->tree, edit_tell, &t);
-    return err;
+    if (err == BOUGH_OK && t.r->keeps_stale)
+        err = BOUGH_ENOMEM; /* they could not be read again; the next step tries */
+    return err ? err : bough_repo__reflog_each(t.r, t.r->reflog_since, emit, to);
 }
 
 static enum bough_err keeper_retention(
@@ -404,7 +413,7 @@ static enum bough_err keeper_retention(
     const struct bough_repo__keep *k;
 
     if (r->keeps_stale)
-        return BOUGH_ENOMEM; /* they could not be read again; the next step tries */
+        return BOUGH_ENOMEM;
     k = keep_for(r, ref->name);
     if (k == NULL)
         return BOUGH_OK;
@@ -426,6 +435,24 @@ void bough_repo__keeper_init(struct bough_repo *r)
 
 /* ---- Maintaining ---- */
 
+enum bough_err bough_repo_collect(
+    struct bough_repo *r, const struct bough_collect_opts *opts, uint64_t reflog_sec)
+{
+    int64_t now = bough_env_now(r->store->env).sec;
+    uint64_t removed;
+    enum bough_err err = keeps_ready(r);
+
+    r->reflog_since = now <= 0 || reflog_sec >= (uint64_t)now ? 0 : now - (int64_t)reflog_sec;
+    if (err == BOUGH_OK && !opts->dry_run)
+        err = bough_reflog_expire(r, r->reflog_since, &removed);
+    if (err == BOUGH_OK) {
+        err = bough_store_collect(r->store, opts);
+        if (err)
+            r->why = r->store->why;
+    }
+    return err;
+}
+
 enum bough_err bough_repo_maintain(struct bough_repo *r, uint64_t budget, bool *more)
 {
     struct bough_collect_progress p;
@@ -443,6 +470,7 @@ enum bough_err bough_repo_maintain(struct bough_repo *r, uint64_t budget, bool *
     if (p.collections != r->collections) {
         /* Versions and nodes that were remembered may be gone. */
         r->collections = p.collections;
+        r->reflog_since = 0;
         bough_repo__chains_drop(r);
         bough_repo__cache_drop(r);
     }

@@ -270,7 +270,16 @@ enum bough_err bough_repo__reflog_at(
 
 /* ---- Keeping and expiring ---- */
 
-enum bough_err bough_repo__reflog_each(struct bough_repo *r, bough_store_emit_fn *emit, void *to)
+/* The ref that a row is of. */
+static struct bough_view row_ref(struct bough_view name)
+{
+    size_t prefix = sizeof LOGS - 1;
+
+    return bough_view(name.ptr + prefix, name.len - prefix - 1 - SERIAL);
+}
+
+enum bough_err bough_repo__reflog_each(
+    struct bough_repo *r, int64_t since, bough_store_emit_fn *emit, void *to)
 {
     struct bough_view prefix = bough_view_str(LOGS), after = prefix;
     struct bough_reflog_entry e;
@@ -285,6 +294,8 @@ enum bough_err bough_repo__reflog_each(struct bough_repo *r, bough_store_emit_fn
         after = bough_buf_view(&name);
         row_read(r, &row, &e);
         err = name.err;
+        if (!err && (e.time.sec < since || bough_repo__keep_cuts(r, row_ref(after))))
+            continue; /* what a policy cuts off may not come back by the log */
         if (!err && !bough_oid_is_zero(&e.old))
             err = emit(to, &e.old);
         if (!err && !bough_oid_is_zero(&e.now))

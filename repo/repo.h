@@ -422,6 +422,15 @@ enum bough_err bough_keep_parse(struct bough_view text, struct bough_keep *out);
 void bough_keep_print(struct bough_buf *out, const struct bough_keep *k);
 
 /*
+ * Begin a collection, as bough_store_collect(); bough_repo_maintain() does it.  Moves of refs
+ * from longer than `reflog_sec` seconds ago are forgotten first and hold nothing (UINT64_MAX:
+ * all stay); moves of refs whose history a policy cuts hold nothing at any time.
+ */
+enum bough_err bough_repo_collect(
+    struct bough_repo *r, const struct bough_collect_opts *opts, uint64_t reflog_sec);
+enum { BOUGH_REFLOG_DAYS = 90 }; /* what users get who say nothing */
+
+/*
  * A step of the store's upkeep, as bough_store_maintain(): who has a repository open asks it, not
  * the store, because it remembers objects that a collection may drop.  Not within a gather that
  * wrote already (BOUGH_ENESTED).

@@ -20,7 +20,7 @@
 
 static const char *const features[] = {"history", "batch", "handle", "snapshot", "branch", "mode",
     "reopen", "crash", "window", "watch", "any-name", "case", "nul-in-key", "rewrite", "device",
-    "merge"};
+    "collect", "merge"};
 
 static const struct {
     const char *name;
@@ -30,7 +30,7 @@ static const struct {
     {"mem:", PLACE_MEM, "batch handle snapshot mode any-name case nul-in-key rewrite"},
     {"mem-store:", PLACE_MEM_STORE,
         "history batch handle snapshot branch mode reopen window watch any-name case nul-in-key "
-        "rewrite"},
+        "rewrite collect"},
     {"log:", PLACE_LOG,
         "history batch handle snapshot branch mode reopen crash window watch any-name case "
         "nul-in-key rewrite device"},

@@ -13,6 +13,7 @@
 
 #include "kv/inner.h"
 #include "runner.h"
+#include "store/collect.h"
 
 /* ---- The pack ---- */
 
@@ -144,6 +145,26 @@ static bool refs_write(struct run *r, const char *path)
     return fclose(f) == 0;
 }
 
+/* The commits where history ends, as git's shallow file. */
+static bool shallow_write(struct run *r, const char *path)
+{
+    struct bough_oid id, after;
+    char hex[BOUGH_HEX_MAX];
+    enum bough_err err = bough_store_boundary_next(r->store, NULL, &id);
+    FILE *f;
+
+    if (err == BOUGH_ENOENT)
+        return true;
+    f = fopen(path, "wb");
+    if (f == NULL)
+        return false;
+    for (; !err; err = bough_store_boundary_next(r->store, &after, &id)) {
+        fprintf(f, "%.*s\n", (int)bough_oid_hex(r->opts.algo, &id, hex), hex);
+        after = id;
+    }
+    return fclose(f) == 0 && err == BOUGH_ENOENT;
+}
+
 static bool shell(struct run *r, const char *command)
 {
     int rc = system(command);
@@ -167,6 +188,8 @@ static bool git_judges(struct run *r)
     fine = pack_write(r, path);
     snprintf(path, sizeof path, "%s/packed-refs", dir);
     fine = fine && refs_write(r, path);
+    snprintf(path, sizeof path, "%s/shallow", dir);
+    fine = fine && shallow_write(r, path);
     snprintf(command, sizeof command,
         "cd '%s' && git index-pack --stdin --strict < all.pack >/dev/null && rm all.pack && "
         "{ git fsck --strict --full --no-dangling --no-progress 2>&1 | grep -v '^notice: ' > said; "
@@ -209,19 +232,34 @@ static void step_verify(struct step *s)
         answer_ok(s->got);
 }
 
+/* `gc [keep N]`: of all branches N commits from now on; what is not reached goes at once. */
 static void step_gc(struct step *s)
 {
+    struct bough_keep all = {.refs = bough_view_str("*")};
+    struct bough_collect_opts opts = {.grace = 0};
+    struct bough_repo *repo = s->run->repo;
     bool more = true;
     enum bough_err err = BOUGH_OK;
 
-    if (s->args.n > 0 || s->run->store == NULL) {
+    if (repo == NULL) {
         answer_err(s->got, "not-supported", bough_view(NULL, 0));
         return;
     }
+    if (s->args.n > 0) {
+        if (!arg_is(s, 0, "keep") || s->args.n != 2 || bough_keep_parse(arg(s, 1), &all)) {
+            done_invalid(s);
+            return;
+        }
+        err = bough_repo_keep_set(repo, &all);
+    }
+    if (!err)
+        err = bough_repo_collect(repo, &opts, 0);
+    if (err == BOUGH_ENOTSUP && s->args.n == 0)
+        err = BOUGH_OK; /* the upkeep that is due */
     while (!err && more)
-        err = bough_store_maintain(s->run->store, 16u << 20, &more);
+        err = bough_repo_maintain(repo, 16u << 20, &more);
     if (err)
-        answer_why(s->got, err, &s->run->store->why);
+        answer_why(s->got, err, bough_repo_why(repo));
     else
         answer_ok(s->got);
 }

@@ -252,7 +252,19 @@ fails 1 'not found' export none dir:out2
 # --- upkeep
 
 has "$("$BOUGH" stats)" $'object-format\tsha1' stats
-works_cli gc
+works gc "$BOUGH" gc
+works 'gc --dry-run' "$BOUGH" gc --dry-run --prune=now
+works_cli keep tmp/* 3,7d
+works_cli keep '*' 30d
+same "$("$BOUGH" keep)" $'*\t30d\ntmp/*\t3,7d' 'the policies'
+same "$("$BOUGH" keep tmp/x) $("$BOUGH" keep x) $("$BOUGH" keep refs/tags/x)" '3,7d 30d all' 'which policy counts'
+works_cli keep -d '*'
+works_cli keep -d 'tmp/*'
+same "$("$BOUGH" keep)" '' 'no policies'
+fails 1 'no policy' keep -d '*'
+fails 2 usage: keep main 0
+fails 2 usage: gc --prune=soon
+fails 2 usage: gc --keep=some
 works_cli fsck
 fails 2 usage: gc x
 fails 2 usage: git x

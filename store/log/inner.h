@@ -624,7 +624,8 @@ struct bough_log {
 
     struct bough_log__head head;
     uint64_t durable_to;            /* frames up to here are flushed */
-    uint64_t given_up;              /* sequence of the frame where a transaction was aborted last */
+    uint64_t given_up;              /* sequence of the frame where a transaction was aborted
+                                       last, or where this mount began */
     uint64_t log_bytes;             /* of frames since the checkpoint */
     uint32_t prepared_to;           /* bytes of the head's zone that were written once */
     uint32_t prepared_next;         /* and of the next zone */

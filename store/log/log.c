@@ -285,6 +285,7 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
     l->super.generation = all->s[0].generation;
     l->super.epoch = all->s[0].epoch + 1;
     l->super.mount_seq = l->head.seq;
+    l->given_up = l->head.seq; /* a torn frame may lie where the log goes on */
     l->made = all->s[0].checkpoint;
     bough_env_random(l->store.env, &l->super.nonce, sizeof l->super.nonce);
     if (l->super.checkpoint == all->s[0].checkpoint && l->root_run.n > 0) {

@@ -107,26 +107,45 @@ static enum bough_err data_check(struct replay *r, const struct bough_log__frame
     return err == BOUGH_ENOENT ? BOUGH_OK : BOUGH_ENOENT;
 }
 
-/* The frame at zone, at, if it continues the chain.  BOUGH_ENOENT: it does not. */
+/* The head at zone, at, if it continues the chain.  BOUGH_ENOENT: it does not. */
+static enum bough_err head_at(
+    struct replay *r, uint32_t zone, uint32_t at, struct bough_log__frame *f)
+{
+    enum bough_err err = head_load(r->log, zone, at, f);
+
+    if (!err && (f->seq != r->pos.seq || f->prev_crc != r->pos.prev_crc || !epoch_fits(r, f)))
+        return BOUGH_ENOENT;
+    return err;
+}
+
+/* The whole frame. */
 static enum bough_err frame_at(
     struct replay *r, uint32_t zone, uint32_t at, struct bough_log__frame *f)
 {
-    struct bough_log *l = r->log;
-    enum bough_err err = head_load(l, zone, at, f);
+    enum bough_err err = head_at(r, zone, at, f);
 
-    if (!err && (f->seq != r->pos.seq || f->prev_crc != r->pos.prev_crc || !epoch_fits(r, f)))
-        err = BOUGH_ENOENT;
     if (!err)
         err = index_load(r, f);
-    if (!err && (f->seq >= r->mount_seq || !(l->dev->caps & BOUGH_BLOCK_SYNC)))
+    if (!err && (f->seq >= r->mount_seq || !(r->log->dev->caps & BOUGH_BLOCK_SYNC)))
         err = data_check(r, f);
     return err;
 }
 
+/*
+ * Here, or at the start of the next zone.  Where both fit the one of the later mount holds: the
+ * other was torn when that mount came, and it went on in the next zone.
+ */
 static enum bough_err frame_next(struct replay *r, struct bough_log__frame *f)
 {
-    enum bough_err err = frame_at(r, r->pos.zone, r->pos.at, f);
+    struct bough_log__frame here, there;
+    enum bough_err err = BOUGH_ENOENT;
+    bool both = r->pos.next != 0 && !head_at(r, r->pos.next, 0, &there) &&
+                !head_at(r, r->pos.zone, r->pos.at, &here);
 
+    if (both && there.epoch > here.epoch)
+        err = frame_at(r, r->pos.next, 0, f);
+    if (err == BOUGH_ENOENT)
+        err = frame_at(r, r->pos.zone, r->pos.at, f);
     if (err == BOUGH_ENOENT && r->pos.next != 0)
         err = frame_at(r, r->pos.next, 0, f);
     return err;

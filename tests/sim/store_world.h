@@ -10,6 +10,7 @@
  * A history:
  *     c  a small commit, durable          l  one that is durable later     s  sync
  *     b  a commit with a big object       x  one of several frames         d  one of deltas
+ *     f  one whose frame fills most of a zone of 32 KiB
  *     e  one whose frame is a few units of which the middle ones hold data only
  *     i  a thin pack, adopted with a ref  w  a blob written in pieces      a  an abort
  *     m  upkeep until there is no more    r  close and open again
@@ -215,10 +216,12 @@ static inline enum bough_err tx_body(struct bough_txn *t, const struct tx *x,
     struct bough_oid id = bough_oid_of(algo, BOUGH_BLOB, version(body, x->seed)), other;
     enum bough_err err = BOUGH_OK;
 
+    if (x->kind == 'f')
+        err = put_random(t, x->seed, 31500, &other);
     if (*in != NULL) {
         err = bough_txn_adopt(t, *in);
         *in = NULL;
-    } else {
+    } else if (!err) {
         err = put_version(t, x->seed, x->kind == 'd' ? x->base : 0, &id);
     }
     if (!err && *blob != NULL) {

@@ -104,9 +104,9 @@ static void live(struct fix *f, const char *history, struct cutblk *cut)
     cutblk_fini(cut);
 }
 
-/* All cuts of a history, and of the recovery after it. */
-static void cut_everywhere_in(
-    enum bough_algo algo, const char *history, struct bough_log_open_opts opts, uint32_t each)
+/* All cuts of a history, and of the recovery after it, which ends with the commit `then`. */
+static void cut_everywhere_in(enum bough_algo algo, const char *history,
+    struct bough_log_open_opts opts, uint32_t each, const char *then)
 {
     enum { RECOVERY = 5 }; /* calls: an open and a commit */
     struct fix *f = fix_new(SHORT_ZONES, algo, opts);
@@ -121,7 +121,7 @@ static void cut_everywhere_in(
         live(f, history, &cut);
         cutblk_init(&cut, &f->ram.blk, &f->tape, draw(&f->tape, RECOVERY));
         cut.each = each;
-        live(f, "c", &cut);
+        live(f, then, &cut);
         recover(&f->w, &f->ram.blk);
         world_end(f);
     }
@@ -133,9 +133,9 @@ static void cut_everywhere_in(
 /* LONG=1: of SHA-256 stores, too. */
 static void cut_everywhere(const char *history, struct bough_log_open_opts opts, uint32_t each)
 {
-    cut_everywhere_in(BOUGH_SHA1, history, opts, each);
+    cut_everywhere_in(BOUGH_SHA1, history, opts, each, "c");
     if (getenv("LONG") != NULL)
-        cut_everywhere_in(BOUGH_SHA256, history, opts, each);
+        cut_everywhere_in(BOUGH_SHA256, history, opts, each, "c");
 }
 
 static const struct bough_log_open_opts plain = {.cache = 64 * 1024};
@@ -156,6 +156,13 @@ static void test_log__survives_every_tear_of_a_frame(void **state)
 {
     (void)state;
     cut_everywhere("e", plain, 5);
+}
+
+/* The log goes on in the next zone, and what was torn stays where it was. */
+static void test_log__survives_every_tear_before_a_new_zone(void **state)
+{
+    (void)state;
+    cut_everywhere_in(BOUGH_SHA1, "ce", plain, 5, "f");
 }
 
 static void test_log__survives_every_cut_of_late_commits(void **state)
@@ -214,7 +221,7 @@ static void test_log__survives_every_cut_of_checkpoints(void **state)
 
 static char random_step(struct tape *t)
 {
-    static const char steps[] = "cccccccceeeeddddddllllllssiiiwbxaamr";
+    static const char steps[] = "cccccccceeeeffddddddllllllssiiiwbxaamr";
 
     return steps[draw(t, sizeof steps - 1)];
 }
@@ -277,6 +284,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log__survives_every_cut_of_commits),
         cmocka_unit_test(test_log__survives_every_tear_of_a_frame),
+        cmocka_unit_test(test_log__survives_every_tear_before_a_new_zone),
         cmocka_unit_test(test_log__survives_every_cut_of_late_commits),
         cmocka_unit_test(test_log__survives_every_cut_of_aborts_and_reopens),
         cmocka_unit_test(test_log__survives_every_cut_of_long_transactions),

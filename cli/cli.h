@@ -35,7 +35,7 @@ enum {
 struct cli {
     struct bough_env env;
     enum bough_level level;
-    const char *store;   /* what follows `-s`: FILE or mem: */
+    const char *store;   /* what follows `-s`: FILE, mem: or git:DIR */
     const char *branch;  /* NULL: HEAD's */
     const char *author;  /* "Name <mail>"; NULL: from the environment */
     const char *message; /* NULL: the default */
@@ -65,6 +65,12 @@ enum {
     OPEN_WINDOW = 1 << 1, /* with a journal window, as daemons have it */
     OPEN_LATER = 1 << 2,  /* writes are durable after a sync, not on return */
 };
+
+/* The store's address: as given, else what `-s` or the environment says, else ./bough.img. */
+const char *cli_address(struct cli *cli, const char *given);
+
+/* What follows `scheme` ("git:") in an address; NULL: it has another. */
+const char *address_rest(const char *address, const char *scheme);
 
 /* Open store and repository; 0, or the exit code after an error was said. */
 int cli_open(struct cli *cli, unsigned flags);

@@ -1,7 +1,7 @@
 /*
  * open.c - from an address to an opened repository: all wiring of concrete parts.
  *
- *   addresses   FILE (log engine on a file or block device), mem:
+ *   addresses   FILE (log engine on a file or block device), mem:, git:DIR
  *   writers     author and committer
  *   places      branch, or revision
  */
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "store/gitdir.h"
 #include "store/log/log.h"
 #include "store/mem.h"
 
@@ -41,15 +42,44 @@ static int open_file(struct cli *cli, unsigned flags)
     return err ? say_error(err, cli->store, &cli->why) : 0;
 }
 
-static int open_engine(struct cli *cli, unsigned flags)
+/* `git:DIR`: an ordinary repository. */
+static int open_gitdir(struct cli *cli, const char *dir, unsigned flags)
 {
-    static const char *const later[] = {"git:", "lmdb:", "http:", "redis:"};
-    enum bough_err err;
+    enum bough_err err =
+        bough_gitdir_store_open(&cli->env, dir, (flags & OPEN_READ) != 0, &cli->engine, &cli->why);
 
+    if (!err)
+        return 0;
+    say_error(err, cli->store, &cli->why);
+    return err == BOUGH_ENOENT || err == BOUGH_ENOTSUP ? EXIT_NO_STORE : exit_of(err);
+}
+
+const char *cli_address(struct cli *cli, const char *given)
+{
+    if (given != NULL)
+        cli->store = given;
     if (cli->store == NULL)
         cli->store = getenv("BOUGH_STORE");
     if (cli->store == NULL || cli->store[0] == 0)
         cli->store = "./bough.img";
+    return cli->store;
+}
+
+const char *address_rest(const char *address, const char *scheme)
+{
+    size_t n = strlen(scheme);
+
+    return strncmp(address, scheme, n) == 0 ? address + n : NULL;
+}
+
+static int open_engine(struct cli *cli, unsigned flags)
+{
+    static const char *const later[] = {"lmdb:", "http:", "redis:"};
+    const char *dir = address_rest(cli_address(cli, NULL), "git:");
+    enum bough_err err;
+
+    if (dir != NULL)
+        return open_gitdir(cli, dir, flags);
     if (strcmp(cli->store, "mem:") == 0) {
         err = bough_mem_store_open(&cli->env, BOUGH_SHA1, &cli->engine);
         return err ? say_error(err, cli->store, NULL) : 0;

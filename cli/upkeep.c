@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "store/gitdir.h"
 #include "store/log/log.h"
 
 static const uint64_t size_default = (uint64_t)4 << 30; /* sparse: costs nothing until it is used */
@@ -40,24 +41,42 @@ static int init_parse(struct cli *cli, int argc, char **argv, struct init *out)
     }
     if (argc - f.at > 1)
         return say_usage("init", "one store at a time");
-    out->path = f.at < argc ? argv[f.at] : cli->store;
-    if (out->path == NULL)
-        out->path = getenv("BOUGH_STORE");
-    if (out->path == NULL)
-        out->path = "./bough.img";
+    out->path = cli_address(cli, f.at < argc ? argv[f.at] : NULL);
     return 0;
+}
+
+/* A new repository of git's own kind. */
+static int init_gitdir(struct cli *cli, const struct init *in, const char *dir)
+{
+    enum bough_err err;
+
+    if (in->size != 0 || in->opts.algo == BOUGH_SHA256)
+        return say_usage("init", "git:DIR grows as it is filled, and is sha1");
+    err = bough_gitdir_create(dir, &cli->why);
+    if (err == BOUGH_EEXIST) {
+        fprintf(stderr, "bough: %s: already exists; remove it first\n", dir);
+        return EXIT_NO;
+    }
+    if (err)
+        return say_error(err, in->path, &cli->why);
+    fprintf(stderr, "bough: made an empty store in %s\n", dir);
+    return EXIT_YES;
 }
 
 int verb_init(struct cli *cli, int argc, char **argv)
 {
     struct init in = {.size = 0};
     int code = init_parse(cli, argc, argv, &in);
+    const char *dir;
     enum bough_err err;
     struct stat st;
     bool created;
 
     if (code != 0)
         return code;
+    dir = address_rest(in.path, "git:");
+    if (dir != NULL)
+        return init_gitdir(cli, &in, dir);
     created = stat(in.path, &st) != 0;
     if (!created && !S_ISBLK(st.st_mode) && st.st_size > 0) {
         fprintf(stderr, "bough: %s: already exists; remove it first\n", in.path);

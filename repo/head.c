@@ -240,12 +240,30 @@ static enum bough_err head_read(struct bough_repo__head *h)
     return BOUGH_OK;
 }
 
+/* Where others write, too: the branch may be elsewhere by now. */
+static enum bough_err head_follow(struct bough_repo__head *h)
+{
+    struct bough_oid now = {{0}};
+    struct bough_ref ref;
+    enum bough_err err;
+
+    if ((h->r->store->caps & BOUGH_STORE_SHARED) == 0 || h->touched || h->ops > 0 ||
+        h->r->trial != NULL)
+        return BOUGH_OK;
+    err = bough_repo__ref_now(h->r, bough_repo__head_name(h), &ref);
+    if (err && err != BOUGH_ENOENT)
+        return err;
+    if (err == BOUGH_OK && ref.kind == BOUGH_REF_ID)
+        now = ref.id;
+    return bough_oid_eq(&now, &h->commit) ? BOUGH_OK : head_read(h);
+}
+
 enum bough_err bough_repo__head_load(struct bough_repo__head *h)
 {
     enum bough_err err;
 
     if (h->loaded)
-        return BOUGH_OK;
+        return head_follow(h);
     err = head_read(h);
     if (err)
         return err;

@@ -54,6 +54,7 @@ enum {
     BOUGH_STORE_INTAKE = 1 << 3,      /* packs are quarantined and adopted */
     BOUGH_STORE_DURABLE = 1 << 4,     /* a commit outlives the process */
     BOUGH_STORE_MAINTAIN = 1 << 5,    /* maintain() does something */
+    BOUGH_STORE_SHARED = 1 << 6,      /* others may change refs and add objects at any time */
 };
 
 /* Limits of what a store takes; over them: BOUGH_ETOOBIG. */

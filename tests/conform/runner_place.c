@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "runner.h"
+#include "store/gitdir.h"
 #include "store/log/log.h"
 #include "store/mem.h"
 
@@ -34,6 +35,8 @@ static const struct {
     {"log:", PLACE_LOG,
         "history batch handle snapshot branch mode reopen crash window watch any-name case "
         "nul-in-key rewrite device"},
+    {"git:", PLACE_GIT,
+        "history batch handle snapshot branch mode reopen watch any-name case nul-in-key rewrite"},
     {"dir:", PLACE_DIR, "handle mode reopen any-name case nul-in-key rewrite"},
 };
 
@@ -98,7 +101,7 @@ static bool option_parse(const char *text, size_t n, struct place_opts *o)
 
 int place_parse(const char *text, struct place_opts *out)
 {
-    static const char *const others[] = {"git:", "lmdb:", "fat:", "tar:"};
+    static const char *const others[] = {"lmdb:", "fat:", "tar:"};
     const char *at = NULL;
 
     *out = (struct place_opts){.algo = BOUGH_SHA1, .unit = 512};
@@ -121,7 +124,7 @@ int place_parse(const char *text, struct place_opts *out)
     }
     if (at == NULL || (out->unit & (out->unit - 1)) != 0 || out->unit < BOUGH_UNIT_MIN)
         return 2;
-    return out->kind == PLACE_DIR && out->algo != BOUGH_SHA1;
+    return (out->kind == PLACE_DIR || out->kind == PLACE_GIT) && out->algo != BOUGH_SHA1;
 }
 
 /* ---- Opening ---- */
@@ -131,9 +134,15 @@ static enum bough_err log_open(struct run *r, struct bough_why *why)
     return bough_log_open(&r->dev->blk, &r->env, NULL, &r->store, why);
 }
 
+/* Power cuts are for the log engine: where there are none, flushes only cost time. */
+static enum bough_durable durable_of(const struct run *r)
+{
+    return r->opts.kind == PLACE_GIT ? BOUGH_DURABLE_LATER : BOUGH_DURABLE_NOW;
+}
+
 static enum bough_err repo_open(struct run *r, struct bough_why *why)
 {
-    struct bough_repo_opts opts = {.window = r->window};
+    struct bough_repo_opts opts = {.window = r->window, .durable = durable_of(r)};
     enum bough_err err = bough_repo_open(r->store, &opts, &r->repo);
 
     if (!err)
@@ -185,8 +194,7 @@ static void place_shut(struct run *r)
         handle_close(&r->handles[i]);
     bough_kv_close(r->kv);
     r->kv = NULL;
-    if (r->opts.kind == PLACE_LOG || r->opts.kind == PLACE_MEM_STORE)
-        bough_repo_close(r->repo);
+    bough_repo_close(r->repo);
     r->repo = NULL;
     r->open = false;
 }
@@ -247,6 +255,18 @@ static enum bough_err log_fresh(struct run *r, struct bough_why *why)
     return err ? err : log_open(r, why);
 }
 
+static enum bough_err git_open(struct run *r, struct bough_why *why)
+{
+    return bough_gitdir_store_open(&r->env, r->dir_path, false, &r->store, why);
+}
+
+static enum bough_err git_fresh(struct run *r, struct bough_why *why)
+{
+    enum bough_err err = bough_gitdir_create(r->dir_path, why);
+
+    return err ? err : git_open(r, why);
+}
+
 enum bough_err place_fresh(struct run *r, struct bough_why *why)
 {
     enum bough_err err = BOUGH_OK;
@@ -262,13 +282,15 @@ enum bough_err place_fresh(struct run *r, struct bough_why *why)
     free(r->branch);
     r->branch = strdup("main");
     *why = (struct bough_why){0};
-    if (r->opts.kind == PLACE_DIR) {
+    if (r->opts.kind == PLACE_DIR || r->opts.kind == PLACE_GIT) {
         if (asprintf(&r->dir_path, "%s/dir-%llu", r->dir, (unsigned long long)r->serial++) < 0)
             return BOUGH_ENOMEM;
         mkdir(r->dir_path, 0700);
     }
     if (r->opts.kind == PLACE_LOG)
         err = log_fresh(r, why);
+    else if (r->opts.kind == PLACE_GIT)
+        err = git_fresh(r, why);
     else if (r->opts.kind == PLACE_MEM_STORE)
         err = bough_mem_store_open(&r->env, r->opts.algo, &r->store);
     if (err)
@@ -300,6 +322,10 @@ enum bough_err place_reopen(struct run *r, struct bough_why *why)
         r->store = NULL;
         fault_dev_restart(r->dev);
         err = log_open(r, why);
+    } else if (r->opts.kind == PLACE_GIT) {
+        bough_store_close(r->store);
+        r->store = NULL;
+        err = git_open(r, why);
     }
     r->dead = false;
     if (!err)

@@ -507,6 +507,7 @@ static void test_store__a_pack_and_its_refs_come_together(void **state)
 {
     struct bed *b = *state;
     struct bough_ref_change c = swap_id("refs/heads/x", strange_id(b), version_id(b->algo, 1));
+    bool records = (b->s->caps & BOUGH_STORE_RECORDS) != 0;
     struct picture before = picture_of(b->s);
     struct bough_ref ref;
     struct bough_txn *t;
@@ -526,13 +527,14 @@ static void test_store__a_pack_and_its_refs_come_together(void **state)
     OK(bough_txn_adopt(t, receive(b, pack))); /* and comes again */
     c.check = false;
     OK(bough_txn_ref(t, &c));
-    OK(bough_txn_record(t, VIEW("s"), VIEW("r"), NULL));
+    if (records)
+        OK(bough_txn_record(t, VIEW("s"), VIEW("r"), NULL));
     commit(t);
     for (int again = 0; again < 2; again++) {
         OK(bough_store_ref(b->s, c.name, &ref));
         assert_true(bough_oid_eq(&ref.id, &c.id));
         assert_version(b, 1);
-        assert_int_equal(picture_of(b->s).records, 1);
+        assert_int_equal(picture_of(b->s).records, records ? 1 : 0);
         reopen(b, false);
     }
     pack_free(&p);

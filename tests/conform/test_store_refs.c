@@ -71,7 +71,8 @@ static void test_store__refs_keep_all_their_facts(void **state)
     struct bough_txn *t = begin(b);
     struct bough_ref ref;
 
-    tag.peeled = id_of(b, "commit");
+    if (b->engine->can & BED_PEELED)
+        tag.peeled = id_of(b, "commit");
     OK(bough_txn_ref(t, &tag));
     OK(bough_txn_ref(t, &head));
     commit(t);
@@ -181,6 +182,8 @@ static void test_store__ref_names_have_limits(void **state)
     struct bough_txn *t = begin(b);
 
     memset(name, 'n', sizeof name);
+    for (size_t i = 0; i + 6 < sizeof name; i += 100) /* where parts of names are files */
+        memcpy(name + i, "refs/n", 6);
     c.name = bough_view(name, sizeof name);
     c.target = VIEW("t");
     ERR(BOUGH_ETOOBIG, bough_txn_ref(t, &c));
@@ -326,6 +329,21 @@ static uint64_t record(struct bough_txn *t, const char *stream, const char *byte
     return seq;
 }
 
+/* An engine without records says so, and has none. */
+static bool no_records(struct bed *b)
+{
+    struct bough_txn *t;
+
+    if (b->s->caps & BOUGH_STORE_RECORDS)
+        return false;
+    t = begin(b);
+    ERR(BOUGH_ENOTSUP, bough_txn_record(t, VIEW("s"), VIEW("r"), NULL));
+    ERR(BOUGH_ENOTSUP, bough_txn_retire(t, VIEW("s"), 1));
+    commit(t);
+    assert_int_equal(records_of(b).n, 0);
+    return true;
+}
+
 /* The first bytes of all records, in order, are those of `want`. */
 static void assert_records(struct bed *b, const char *want)
 {
@@ -343,6 +361,8 @@ static void test_store__records_come_in_the_order_of_commits(void **state)
     struct bough_txn *t;
     uint64_t a, c, d;
 
+    if (no_records(b))
+        return;
     assert_records(b, "");
     t = begin(b);
     a = record(t, "main", "a");
@@ -368,9 +388,12 @@ static void test_store__records_come_in_the_order_of_commits(void **state)
 static void test_store__retired_records_are_gone(void **state)
 {
     struct bed *b = *state;
-    struct bough_txn *t = begin(b);
+    struct bough_txn *t;
     uint64_t a, e;
 
+    if (no_records(b))
+        return;
+    t = begin(b);
     a = record(t, "main", "a");
     record(t, "other", "b");
     record(t, "main", "c");
@@ -411,9 +434,12 @@ static void test_store__retired_records_are_gone(void **state)
 static void test_store__numbers_of_records_never_come_back(void **state)
 {
     struct bed *b = *state;
-    struct bough_txn *t = begin(b);
+    struct bough_txn *t;
     uint64_t a, c;
 
+    if (no_records(b))
+        return;
+    t = begin(b);
     a = record(t, "main", "a");
     commit(t);
     t = begin(b);
@@ -433,9 +459,12 @@ static void test_store__records_have_limits(void **state)
 {
     struct bed *b = *state;
     static uint8_t bytes[BOUGH_RECORD_MAX + 1];
-    struct bough_txn *t = begin(b);
+    struct bough_txn *t;
     struct records r;
 
+    if (no_records(b))
+        return;
+    t = begin(b);
     memset(bytes, 'r', sizeof bytes);
     ERR(BOUGH_ETOOBIG, bough_txn_record(t, VIEW("s"), bough_view(bytes, sizeof bytes), NULL));
     ERR(BOUGH_ETOOBIG,

@@ -185,6 +185,8 @@ $(P)/tests/sim/%: $(O)/tests/sim/%.o $(HELP_OBJ) $(SIM_OBJ) $(FRONT) $(LIB)
 	@mkdir -p $(@D)
 	$(link) -lcmocka $(LIBS)
 
+$(P)/tests/sim/test_model: private LIBS += -lsqlite3
+
 $(P)/tests/conform/%: $(O)/tests/conform/%.o $(HELP_OBJ) $(SIM_OBJ) $(FRONT) $(LIB)
 	@mkdir -p $(@D)
 	$(link) -lcmocka $(LIBS)
@@ -283,8 +285,8 @@ lint: compile_commands ## clang-tidy, cppcheck, gcc -fanalyzer, as far as they a
 	tools/lint $(LIB_SRC) $(FRONT_SRC) $(MAIN_SRC)
 
 .PHONY: sim
-sim: $(SIM) ## long simulations: LONG=1, SEED=n
-	LONG=1 $(RUN) -t 3600 $(SIM)
+sim: $(SIM) ## long simulations (SEED=n replays one run; ONLY=test_model; SIM_SECONDS=600 of it)
+	LONG=1 $(RUN) -t 3600 $(if $(ONLY),$(filter %/$(ONLY),$(SIM)),$(SIM))
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZ_SECONDS

@@ -115,6 +115,12 @@ bool tape_next(struct tape *t)
     return more;
 }
 
+void tape_pause(struct tape *t)
+{
+    (void)t;
+    now.running = false;
+}
+
 static uint32_t draw_random(struct tape *t, uint32_t bound)
 {
     uint64_t x = t->state += 0x9e3779b97f4a7c15; /* splitmix64 */

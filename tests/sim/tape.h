@@ -49,6 +49,9 @@ void tape_bytes(struct tape *t, const uint8_t *bytes, size_t len); /* 0 once the
 /* Rewind for another run; false when all have been done. */
 bool tape_next(struct tape *t);
 
+/* The run is over: for loops that end between two runs. */
+void tape_pause(struct tape *t);
+
 /* A number below `bound`, which is not 0. */
 uint32_t draw(struct tape *t, uint32_t bound);
 

@@ -245,6 +245,7 @@ static enum bough_err refs_check(struct check *c)
     uint8_t name[BOUGH_REF_NAME_MAX];
     struct bough_view after = {name, 0};
     struct bough_log__ref_value v;
+    uint64_t there = 0;
     enum bough_err err = BOUGH_OK;
 
     for (uint32_t i = 0; i < c->log->reftables && !err; i++)
@@ -252,10 +253,13 @@ static enum bough_err refs_check(struct check *c)
     while (!err && !(err = bough_log__ref_seek(c->log, after, true, 0, &v))) {
         memcpy(name, v.ref.name.ptr, v.ref.name.len);
         after.len = v.ref.name.len;
+        there += v.ref.kind != BOUGH_REF_NONE;
         if (v.ref.kind == BOUGH_REF_ID &&
             bough_store_has(&c->log->store, &v.ref.id) == BOUGH_ENOENT)
             say(c, "a ref names no object", after);
     }
+    if (err == BOUGH_ENOENT && there != c->log->refs_n)
+        say_place(c, "the number of refs is not what is noted", "there are ", there);
     if (err == BOUGH_ENOENT || err == BOUGH_ENOMEM)
         return err == BOUGH_ENOENT ? BOUGH_OK : err;
     say(c, "refs cannot be read behind this one", after.len > 0 ? after : bough_view("refs", 4));

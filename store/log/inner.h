@@ -477,6 +477,7 @@ struct bough_log__refs {
 struct bough_log__ref_value {
     struct bough_ref ref;
     uint64_t seq, expiry;
+    bool counts; /* of an item: the ref was not there before, or is gone now */
 };
 
 size_t bough_log__refs_seek(const struct bough_log__refs *r, struct bough_view name, bool *found);
@@ -581,6 +582,7 @@ struct bough_log__txn {
     uint64_t bytes; /* of frames written */
     struct bough_log__rows rows;
     struct bough_log__refs refs;       /* changes */
+    int64_t refs_more;                 /* how many more there are with them */
     struct bough_log__records records; /* added */
     struct bough_log__records retired; /* {stream, seq}, no bytes */
     uint64_t next_record;
@@ -617,6 +619,7 @@ struct bough_log {
     struct bough_log__table reftable[BOUGH_LOG__REFTABLES_MAX]; /* oldest first */
     uint32_t reftables;
     struct bough_log__refs refs; /* changed since the checkpoint */
+    uint64_t refs_n;             /* refs that there are */
     uint8_t *ref_scratch;        /* names and targets lent to callers */
 
     struct bough_log__records records; /* live ones */

@@ -119,7 +119,7 @@ void bough_log__ref_show(const struct bough_log__ref *ref, struct bough_log__ref
 
 /* ---- As an item ---- */
 
-enum { FLAG_PEELED = 1 };
+enum { FLAG_PEELED = 1, FLAG_COUNTS = 2 };
 
 void bough_log__ref_encode(
     struct bough_buf *b, enum bough_algo algo, const struct bough_log__ref_value *v)
@@ -128,7 +128,7 @@ void bough_log__ref_encode(
     bool peeled = v->ref.kind == BOUGH_REF_ID && !bough_oid_is_zero(&v->ref.peeled);
 
     bough_buf_put_u8(b, (uint8_t)v->ref.kind);
-    bough_buf_put_u8(b, peeled ? FLAG_PEELED : 0);
+    bough_buf_put_u8(b, (uint8_t)((peeled ? FLAG_PEELED : 0) | (v->counts ? FLAG_COUNTS : 0)));
     bough_buf_put_u8(b, (uint8_t)v->ref.name.len);
     bough_buf_put_u8(b, (uint8_t)(v->ref.name.len >> 8));
     bough_buf_put64le(b, v->seq);
@@ -156,6 +156,7 @@ enum bough_err bough_log__ref_decode(
     if (kind > BOUGH_REF_SYM || name_len == 0 || name_len > BOUGH_REF_NAME_MAX)
         return BOUGH_ECORRUPT;
     out->ref.kind = (enum bough_ref_kind)kind;
+    out->counts = (flags & FLAG_COUNTS) != 0;
     if (kind == BOUGH_REF_ID)
         out->ref.id = bough_log__get_id(&f, algo);
     if (kind == BOUGH_REF_ID && (flags & FLAG_PEELED))

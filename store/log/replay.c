@@ -188,6 +188,8 @@ static enum bough_err apply_ref(struct bough_log *l, struct bough_view body)
     if (ref == NULL)
         return BOUGH_ENOMEM;
     bough_log__refs_set(&l->refs, l->mem, ref);
+    if (v.counts)
+        l->refs_n += v.ref.kind != BOUGH_REF_NONE ? 1 : UINT64_MAX; /* or one less */
     return BOUGH_OK;
 }
 

@@ -209,6 +209,7 @@ static void head_encode(const struct bough_log *l, struct bough_buf *b)
     bough_buf_put64le(b, l->next_record);
     bough_buf_put32le(b, l->next_segment);
     bough_buf_put32le(b, l->next_table);
+    bough_buf_put64le(b, l->refs_n);
     bough_log__item_end(b, at);
 }
 
@@ -391,6 +392,7 @@ static enum bough_err load_item(struct bough_log *l, uint32_t kind, struct bough
         next = (uint32_t)bough_log__get(&f, 4);
         l->next_segment = next > l->next_segment ? next : l->next_segment;
         l->next_table = (uint32_t)bough_log__get(&f, 4);
+        l->refs_n = bough_log__get(&f, 8);
         return f.bad ? BOUGH_ECORRUPT : BOUGH_OK;
     default:
         return kind < BOUGH_LOG__KIND_OPTIONAL ? BOUGH_ENOTSUP : BOUGH_OK;

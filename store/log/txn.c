@@ -206,24 +206,26 @@ static enum bough_err txn_ref(struct bough_txn *txn, const struct bough_ref_chan
     struct bough_log__txn *t = &l->txn;
     struct bough_log__ref_value v = {.seq = 0};
     struct bough_log__ref *ref;
-    bool found;
+    bool found, was;
     size_t i = bough_log__refs_seek(&t->refs, c->name, &found), len;
     enum bough_err err = BOUGH_OK;
 
     if (found)
         bough_log__ref_show(t->refs.ref[i], &v);
-    else if (c->check)
+    else
         err = bough_log__ref_get(l, c->name, &v);
     if (err && err != BOUGH_ENOENT)
         return err;
-    err = bough_store__ref_check(c, err ? BOUGH_REF_NONE : v.ref.kind, &v.ref.id);
+    was = !err && v.ref.kind != BOUGH_REF_NONE;
+    err = bough_store__ref_check(c, was ? v.ref.kind : BOUGH_REF_NONE, &v.ref.id);
     if (!err)
         err = bough_log__refs_reserve(&t->refs, l->mem, 1);
     if (!err)
         err = bough_log__frame_fit(l, 0, 64 + 2 * l->geo.id_len + c->name.len + c->target.len);
     if (err)
         return err;
-    v = (struct bough_log__ref_value){.seq = l->head.seq};
+    v = (struct bough_log__ref_value){
+        .seq = l->head.seq, .counts = was != (c->kind != BOUGH_REF_NONE)};
     v.ref = (struct bough_ref){.name = c->name, .kind = c->kind};
     if (c->kind == BOUGH_REF_ID) {
         v.ref.id = c->id;
@@ -237,11 +239,14 @@ static enum bough_err txn_ref(struct bough_txn *txn, const struct bough_ref_chan
     len = t->index.len;
     bough_log__ref_encode(&t->index, l->geo.algo, &v);
     err = item_done(t, len);
-    if (err)
+    if (err) {
         bough_log__ref_free(l->mem, ref);
-    else
-        bough_log__refs_set(&t->refs, l->mem, ref);
-    return err;
+        return err;
+    }
+    bough_log__refs_set(&t->refs, l->mem, ref);
+    if (v.counts)
+        t->refs_more += was ? -1 : 1;
+    return BOUGH_OK;
 }
 
 static enum bough_err txn_record(
@@ -325,6 +330,7 @@ static void txn_clear(struct bough_log *l)
     bough_log__refs_clear(&t->refs, l->mem);
     bough_log__records_fini(&t->records, l->mem);
     bough_log__records_fini(&t->retired, l->mem);
+    t->refs_more = 0;
     t->adopted_n = 0;
     t->items = 0;
     t->bytes = 0;
@@ -355,6 +361,7 @@ static void commit_apply(struct bough_log *l)
     for (size_t i = 0; i < t->refs.n; i++)
         bough_log__refs_set(&l->refs, l->mem, t->refs.ref[i]);
     t->refs.n = 0;
+    l->refs_n += (uint64_t)t->refs_more;
     for (size_t i = 0; i < t->retired.n; i++) {
         const struct bough_log__record *r = t->retired.rec[i];
         bough_log__records_retire(&l->records, l->mem, bough_view(r->bytes, r->stream_len), r->seq);

@@ -1,0 +1,203 @@
+/*
+ * test_store_log_refs.c - very many refs.
+ *
+ * Goal: any number of refs is listed in order, by prefix, found again after opening; changing
+ * some rewrites a share of them that does not grow with their number; counting needs no walk.
+ * Method: 50,000 refs (LONG=1: a million) in mixed order on a device in memory; what the device
+ * is told to write is counted.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "store/log/log.h"
+#include "tests/lib/env.h"
+
+#define OK(x) assert_int_equal((x), BOUGH_OK)
+
+enum { UNIT = 4096, PART = 5000 };
+
+struct fix {
+    struct test_env t;
+    struct bough_ramblk ram;
+    uint8_t *device;
+    struct bough_store *s;
+    uint32_t n; /* refs */
+};
+
+static void open_store(struct fix *f)
+{
+    OK(bough_log_open(&f->ram.blk, &f->t.env, NULL, &f->s, NULL));
+}
+
+static int setup(void **state)
+{
+    struct fix *f = calloc(1, sizeof *f);
+    size_t bytes;
+
+    assert_non_null(f);
+    f->n = getenv("LONG") != NULL ? 1000000 : 50000;
+    bytes = (size_t)f->n * 1200;
+    bytes -= bytes % UNIT;
+    f->device = calloc(1, bytes);
+    assert_non_null(f->device);
+    test_env_init(&f->t);
+    bough_ramblk_init(&f->ram, f->device, bytes / UNIT, UNIT);
+    OK(bough_log_format(&f->ram.blk, &f->t.env, NULL, NULL));
+    open_store(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fix *f = *state;
+
+    bough_store_close(f->s);
+    test_env_done(&f->t);
+    free(f->device);
+    free(f);
+    return 0;
+}
+
+static struct bough_oid id_of(uint32_t x)
+{
+    struct bough_oid id = {{0}};
+
+    bough_put32le(id.bytes, x + 1);
+    return id;
+}
+
+static void put(struct bough_txn *t, uint32_t i, uint32_t value)
+{
+    char name[64];
+    size_t len = (size_t)snprintf(name, sizeof name, "refs/heads/g%03u/%07u", i % 100, i);
+    struct bough_ref_change c = {
+        .name = bough_view(name, len), .kind = BOUGH_REF_ID, .id = id_of(value)};
+
+    OK(bough_txn_ref(t, &c));
+}
+
+static void put_all(struct fix *f)
+{
+    struct bough_txn *t;
+    uint32_t i = 0;
+
+    for (uint32_t k = 0; k < f->n; k += PART) {
+        OK(bough_txn_begin(f->s, &t));
+        for (uint32_t j = 0; j < PART; j++) {
+            put(t, i, 0);
+            i = (i + 7919) % f->n; /* prime to it */
+        }
+        OK(bough_txn_commit(t, BOUGH_DURABLE_LATER));
+    }
+}
+
+/* How many there are with this prefix; they come in order. */
+static uint32_t list(struct fix *f, const char *prefix)
+{
+    char last[64] = "";
+    struct bough_ref ref;
+    uint32_t n = 0;
+    enum bough_err err;
+
+    while ((err = bough_store_ref_next(f->s, bough_view_str(prefix), bough_view_str(last), &ref)) ==
+           BOUGH_OK) {
+        assert_true(bough_view_cmp(bough_view_str(last), ref.name) < 0);
+        memcpy(last, ref.name.ptr, ref.name.len);
+        last[ref.name.len] = 0;
+        n++;
+    }
+    assert_int_equal(err, BOUGH_ENOENT);
+    return n;
+}
+
+static struct bough_store_stats stats_of(struct fix *f)
+{
+    struct bough_store_stats st;
+
+    OK(bough_store_stat(f->s, &st));
+    return st;
+}
+
+/* Set again, set and removed in one transaction, removed though not there: counted right. */
+static void test_store_log_refs__are_counted_as_they_come_and_go(void **state)
+{
+    struct fix *f = *state;
+    struct bough_ref_change gone = {.name = bough_view_str("refs/heads/gone")};
+    struct bough_txn *t;
+    struct bough_ref ref;
+
+    for (int round = 0; round < 3; round++) {
+        OK(bough_txn_begin(f->s, &t));
+        for (uint32_t i = 0; i < 10; i++)
+            put(t, i, 0);
+        gone.kind = BOUGH_REF_NONE;
+        OK(bough_txn_ref(t, &gone));
+        gone.kind = BOUGH_REF_SYM;
+        gone.target = bough_view_str("refs/heads/x");
+        OK(bough_txn_ref(t, &gone));
+        gone.kind = BOUGH_REF_NONE;
+        OK(bough_txn_ref(t, &gone));
+        if (round == 1)
+            bough_txn_abort(t);
+        else
+            OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+        assert_int_equal(stats_of(f).refs, 11);
+        bough_store_close(f->s);
+        open_store(f);
+        assert_int_equal(stats_of(f).refs, 11);
+        assert_int_equal(bough_store_ref(f->s, gone.name, &ref), BOUGH_ENOENT);
+    }
+    OK(bough_txn_begin(f->s, &t));
+    gone.name = bough_view_str("refs/heads/g003/0000003");
+    OK(bough_txn_ref(t, &gone));
+    OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+    bough_store_close(f->s);
+    open_store(f);
+    assert_int_equal(stats_of(f).refs, 10);
+}
+
+static void test_store_log_refs__many_are_listed_and_changed(void **state)
+{
+    struct fix *f = *state;
+    uint64_t written, read;
+    struct bough_txn *t;
+    struct bough_ref ref;
+
+    put_all(f);
+    assert_int_equal(list(f, "refs/heads/"), f->n);
+    assert_int_equal(list(f, "refs/heads/g042/"), f->n / 100);
+    bough_store_close(f->s);
+    open_store(f);
+    read = stats_of(f).read_bytes;
+    assert_int_equal(stats_of(f).refs, f->n + 1);   /* and HEAD */
+    assert_int_equal(stats_of(f).read_bytes, read); /* told without a walk */
+    written = stats_of(f).written_bytes;
+    for (uint32_t k = 1; k <= 100; k++) {
+        OK(bough_txn_begin(f->s, &t));
+        for (uint32_t j = 0; j < 10; j++)
+            put(t, (k * 104729 + j * 7919) % f->n, k);
+        OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+    }
+    assert_true(stats_of(f).written_bytes - written < 4 * 1024 * 1024);
+    OK(bough_store_ref(f->s, bough_view_str("refs/heads/g042/0000042"), &ref));
+    assert_int_equal(list(f, "refs/heads/g042/"), f->n / 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_store_log_refs__are_counted_as_they_come_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_store_log_refs__many_are_listed_and_changed, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("store_log_refs", tests, NULL, NULL);
+}

@@ -431,9 +431,10 @@ struct bough_store_stats {
     uint64_t records;      /* not retired */
     uint64_t device_bytes; /* room in all; 0: unbounded */
     uint64_t used_bytes;
-    uint64_t cache_bytes;               /* memory held for caches now */
-    uint64_t commits;                   /* since open */
-    uint64_t syncs;                     /* device flushes since open */
+    uint64_t cache_bytes; /* memory held for caches now */
+    uint64_t commits;     /* since open */
+    uint64_t syncs;       /* device flushes since open */
+    bool settles;         /* the device cannot flush: a power cut may take the newest commits */
     uint64_t read_bytes, written_bytes; /* device traffic since open */
 };
 enum bough_err bough_store_stat(struct bough_store *s, struct bough_store_stats *out);

@@ -246,7 +246,7 @@ enum bough_err bough_log__frame_cut(struct bough_log *l, bool last, bool sync)
     t->items = 0;
     bough_buf_clear(&t->data);
     bough_buf_clear(&t->index);
-    if (sync)
+    if (sync && !l->settle.on)
         l->durable_to = f.seq;
     return BOUGH_OK;
 }

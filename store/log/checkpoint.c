@@ -288,21 +288,28 @@ static enum bough_err root_make(struct making *m)
     return err;
 }
 
+/* The superblock that names the root; where nothing can be flushed it waits until that has settled. */
 static enum bough_err super_make(struct making *m)
 {
     struct bough_log *l = m->log;
-    struct bough_log__super before = l->super;
-    enum bough_err err;
+    struct bough_log__super before = l->super, root = {.checkpoint = l->made + 1};
+    enum bough_err err = BOUGH_OK;
 
-    l->super.checkpoint = l->made + 1;
-    l->super.root_len = m->root_len;
-    l->super.root_crc = m->root_crc;
-    l->super.root_start = (uint32_t)m->root.start;
-    l->super.root_zones = m->root.n;
-    memcpy(l->super.zone, m->root.zones, m->root.n * sizeof *m->root.zones);
-    err = bough_log__super_write(l, true);
+    root.root_len = m->root_len;
+    root.root_crc = m->root_crc;
+    root.root_start = (uint32_t)m->root.start;
+    root.root_zones = m->root.n;
+    memcpy(root.zone, m->root.zones, m->root.n * sizeof *m->root.zones);
+    if (l->settle.on) {
+        bough_log__settle_root(l, &root);
+    } else {
+        bough_log__super_root(&l->super, &root);
+        err = bough_log__super_write(l, true);
+    }
     if (err)
         l->super = before;
+    else
+        l->root = root;
     return err;
 }
 
@@ -339,7 +346,8 @@ static void making_take(struct making *m)
     l->made++;
     bough_log__zones_unmark(l, &l->root_run);
     bough_log__zones_leave(l, true);
-    l->zones.durable = l->super.checkpoint;
+    if (!l->settle.on)
+        l->zones.durable = l->super.checkpoint;
     bough_log__zones_release(l);
     bough_log__next_zone(l);
 }
@@ -376,6 +384,8 @@ enum bough_err bough_log__checkpoint(struct bough_log *l)
     bough_log__next_zone(l);
     err = l->made > 0 ? bough_log__owner_check(l) : BOUGH_OK;
     if (!err)
+        err = bough_log__settle_move(l);
+    if (!err)
         err = tables_make(m);
     if (!err)
         err = reftables_make(m);
@@ -386,7 +396,7 @@ enum bough_err bough_log__checkpoint(struct bough_log *l)
     if (!err)
         err = bough_log__flush(l);
     if (!err) {
-        l->durable_to = seq;
+        l->durable_to = l->settle.on ? l->durable_to : seq;
         err = super_make(m);
     }
     if (err)

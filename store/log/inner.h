@@ -201,7 +201,11 @@ struct bough_log__super {
     uint32_t root_crc, root_start;
     uint32_t root_zones;
     uint32_t zone[BOUGH_LOG__ROOT_ZONES_MAX];
+    int64_t written; /* when, in seconds since 1970; 0: unknown */
 };
+
+/* The fields that name a root, from one to the other. */
+void bough_log__super_root(struct bough_log__super *to, const struct bough_log__super *from);
 
 enum { BOUGH_LOG__SUPER_LEN = 512, BOUGH_LOG__RINGS = 2 };
 
@@ -229,6 +233,39 @@ enum bough_err bough_log__supers_heal(struct bough_log *l, uint32_t damaged);
 
 /* The device byte of the slot that this generation lies in. */
 uint64_t bough_log__slot_at(const struct bough_log__geo *geo, uint64_t generation);
+
+/* What is durable on a device without flush (settle.c). */
+enum { BOUGH_LOG__MARKS = 18, BOUGH_LOG__ROOTS = 8 };
+
+struct bough_log__moment {
+    uint64_t bytes; /* written so far */
+    int64_t sec;
+};
+
+struct bough_log__mark {
+    struct bough_log__moment at;
+    uint64_t seq, generation, checkpoint; /* the newest that were written before */
+};
+
+struct bough_log__settle {
+    bool on; /* false: the device has a flush */
+    int64_t seconds;
+    uint64_t bytes;
+    uint64_t generation; /* of the newest superblock that has settled: its slot is not written */
+    struct bough_log__mark mark[BOUGH_LOG__MARKS]; /* oldest first */
+    uint32_t marks;
+    struct {
+        struct bough_log__super super; /* only what names the root */
+        struct bough_log__moment at;
+    } root[BOUGH_LOG__ROOTS]; /* written, but not named yet; oldest first */
+    uint32_t roots;
+};
+
+void bough_log__settle_init(struct bough_log *l, const struct bough_log__supers *all);
+void bough_log__settle_root(struct bough_log *l, const struct bough_log__super *root);
+
+/* See what has settled meanwhile: outside of transactions, and it may write a superblock. */
+enum bough_err bough_log__settle_move(struct bough_log *l);
 
 /* Is the device still ours alone?  BOUGH_EGONE: another owner wrote to it.  `timely`: once a second
    at most, where there is a clock. */
@@ -599,8 +636,10 @@ struct bough_log {
     struct bough_mem *mem;
     struct bough_log__geo geo;
     struct bough_log__super super; /* the newest durable one */
-    uint64_t made;                 /* number of the newest root */
-    int64_t owner_checked;         /* when we last looked for another owner, in seconds */
+    struct bough_log__super root;  /* what the newest root is: perhaps not named by one yet */
+    struct bough_log__settle settle;
+    uint64_t made;         /* number of the newest root */
+    int64_t owner_checked; /* when we last looked for another owner, in seconds */
     struct bough_log__pages pages;
     struct bough_log__bodies bodies;
     struct bough_log__zones zones;
@@ -806,6 +845,11 @@ enum bough_err bough_log__root_load(struct bough_log *l, const struct bough_log_
 
 enum bough_err bough_log__checkpoint(struct bough_log *l);
 bool bough_log__checkpoint_due(const struct bough_log *l, uint32_t part); /* 1: full, 2: half */
+
+/* Is all there that a frame's item adopts, or names as a table written ahead (whole.c)?
+   BOUGH_ENOENT: not all of it. */
+enum bough_err bough_log__segment_whole(struct bough_log *l, struct bough_view body);
+enum bough_err bough_log__ahead_whole(struct bough_log *l, struct bough_view body);
 
 /* ---- Readers (reader.c) ---- */
 

@@ -100,6 +100,7 @@ static enum bough_err log_stat(struct bough_store *s, struct bough_store_stats *
     out->device_bytes = (uint64_t)l->geo.zones * l->geo.zone;
     out->used_bytes = (uint64_t)(l->geo.zones - l->zones.free) * l->geo.zone;
     out->cache_bytes = l->bodies.used + (size_t)l->pages.sets * 4 * l->pages.size;
+    out->settles = l->settle.on;
     out->commits = l->commits;
     out->syncs = l->syncs;
     out->read_bytes = l->pages.read_bytes;
@@ -115,6 +116,8 @@ static enum bough_err log_maintain(struct bough_store *s, uint64_t budget, bool 
     (void)budget; /* a checkpoint's size is bounded by the options */
     *more = false;
     err = bough_log__owner_check_timely(l);
+    if (!err)
+        err = bough_log__settle_move(l);
     if (err)
         return err;
     if (bough_log__checkpoint_due(l, 2))
@@ -245,7 +248,7 @@ static enum bough_err base_load(struct bough_block *dev, const struct bough_env 
         if (!err)
             err = bough_log__root_load(*out, s);
         if (!err) {
-            (*out)->super = *s;
+            (*out)->super = (*out)->root = *s;
             if (s->checkpoint < all->s[0].checkpoint)
                 (*out)->damage = (struct bough_why){.err = BOUGH_ECORRUPT,
                     .what = "the newest checkpoint is damaged; the one before it was taken",
@@ -266,6 +269,7 @@ static enum bough_err base_load(struct bough_block *dev, const struct bough_env 
    Said in both rings: without the epoch this mount's frames could not be told from tails. */
 static enum bough_err mount(struct bough_log *l, const struct bough_log__supers *all)
 {
+    uint8_t skip[4];
     enum bough_err err = BOUGH_OK;
 
     /* Frames of a process that ended before their flush were read back from a cache, perhaps. */
@@ -276,6 +280,11 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
     l->super.compat = all->s[0].compat;
     l->super.generation = all->s[0].generation;
     l->super.epoch = all->s[0].epoch + 1;
+    bough_log__settle_init(l, all);
+    if (l->settle.on) { /* the epoch of a mount whose superblocks were lost is not used again */
+        bough_env_random(l->store.env, skip, sizeof skip);
+        l->super.epoch += bough_get32le(skip) >> 8;
+    }
     l->super.mount_seq = l->head.seq;
     l->given_up = l->head.seq; /* a torn frame may lie where the log goes on */
     l->made = all->s[0].checkpoint;
@@ -286,7 +295,8 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
                                 (uint64_t)(l->root_run.n - 1) * l->geo.zone);
     }
     l->head.spare = l->zones.free + 1 < bough_log__reserve(l);
-    l->durable_to = l->dev->caps & BOUGH_BLOCK_SYNC ? l->head.seq - 1 : 0;
+    if (!l->settle.on)
+        l->durable_to = l->head.seq - 1;
     err = bough_log__supers_heal(l, all->damaged);
     if (!err)
         err = bough_log__super_write(l, false);
@@ -295,9 +305,10 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
     if (err)
         return err;
     l->owner_checked = bough_env_now(l->store.env).sec;
-    l->zones.durable = l->super.checkpoint;
+    if (!l->settle.on)
+        l->zones.durable = l->super.checkpoint;
     bough_log__zones_release(l);
-    return BOUGH_OK;
+    return bough_log__settle_move(l);
 }
 
 static enum bough_err next_claim(struct bough_log *l)

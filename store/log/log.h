@@ -33,16 +33,23 @@ enum bough_err bough_log_format(struct bough_block *dev, const struct bough_env 
 /* How to open; 0 takes the default. */
 struct bough_log_open_opts {
     bool read_only;
-    size_t cache;        /* bytes of memory for caches; default 8 MiB, least 64 KiB */
-    uint32_t table_rows; /* rows kept in memory between checkpoints; default 65,536 */
-    uint64_t log_max;    /* bytes of log between checkpoints; default 16 MiB */
-    uint32_t prepare;    /* bytes of log written once ahead, for speed in files; 1: none; default
+    size_t cache;          /* bytes of memory for caches; default 8 MiB, least 64 KiB */
+    uint32_t table_rows;   /* rows kept in memory between checkpoints; default 65,536 */
+    uint64_t log_max;      /* bytes of log between checkpoints; default 16 MiB */
+    uint32_t prepare;      /* bytes of log written once ahead, for speed in files; 1: none; default
                             1 MiB where zones have at least 128 KiB */
+    uint32_t settle_s;     /* on a device without BOUGH_BLOCK_SYNC: seconds after which a write is
+                            taken to be durable; default 30 */
+    uint64_t settle_bytes; /* or bytes of later writes; default 64 MiB */
 };
 
 /*
  * Open the store on `dev` (borrowed until close; exclusive to it): replay the log after the
  * newest whole checkpoint.
+ *
+ * A device without BOUGH_BLOCK_SYNC is said in the env's log and by bough_store_stat().  There a
+ * power cut may take the newest commits, in order, down to those that settled (settle_s,
+ * settle_bytes); where the device takes longer than that, the damage is found at open.
  *
  * BOUGH_ENOENT     no store on this device
  * BOUGH_ENOTSUP    a format feature that this version does not know

@@ -121,7 +121,7 @@ enum bough_err bough_log__reader(
         return err;
     err = bough_log__new(l->dev, env, &opts, &l->geo, &r);
     if (!err)
-        err = bough_log__root_load(r, &l->super);
+        err = bough_log__root_load(r, &l->root);
     if (!err)
         r->pin = bough_mem_zalloc(l->mem, 1, sizeof *r->pin);
     if (!err && r->pin == NULL)
@@ -130,7 +130,7 @@ enum bough_err bough_log__reader(
         bough_store_close(r != NULL ? &r->store : NULL);
         return err;
     }
-    r->super = l->super;
+    r->super = l->root;
     r->pin->checkpoint = l->made;
     r->pin->older = l->pins;
     l->pins = r->pin;

@@ -1,7 +1,7 @@
 /*
  * replay.c - the log after the checkpoint, read back at open; docs/format.md 4.
  *
- *   frames   is the next frame in the chain?
+ *   frames   is the next frame in the chain?  What is not known to be durable is read whole
  *   apply    what a transaction's items do to memory
  *   end      is it the end, or damage?
  *
@@ -16,7 +16,8 @@ struct replay {
     struct bough_buf index;         /* of the frame loaded last */
     struct bough_log__frame *group; /* frames of an unfinished transaction */
     size_t group_n, group_cap;
-    uint64_t upto; /* objects of its frames up to this sequence are in tables written ahead */
+    uint64_t upto;  /* objects of its frames up to this sequence are in tables written ahead */
+    uint64_t known; /* without flush: what frames of the chain say has settled */
 };
 
 /* ---- Frames ---- */
@@ -73,36 +74,51 @@ static bool object_decode(const struct bough_log *l, const struct bough_log__fra
            out->len <= BOUGH_LOG__FRAME_HEAD + f->data_len - out->at;
 }
 
-/* Every entry of the frame against its checksum. */
+static enum bough_err object_check(
+    struct bough_log *l, const struct bough_log__frame *f, struct bough_view body)
+{
+    uint64_t frame = (uint64_t)f->zone * l->geo.zone + f->at;
+    struct object_item o;
+    enum bough_err err;
+    uint8_t *p;
+
+    bough_buf_clear(&l->scratch);
+    if (!object_decode(l, f, body, &o))
+        return BOUGH_ENOENT;
+    p = bough_buf_room(&l->scratch, (size_t)o.len + BOUGH_LOG__BEFORE);
+    if (p == NULL)
+        return l->scratch.err;
+    err =
+        bough_log__read(l, frame + o.at - BOUGH_LOG__BEFORE, p, (size_t)o.len + BOUGH_LOG__BEFORE);
+    if (err)
+        return err;
+    return bough_get32le(p) == o.len && bough_get32le(p + 4) == o.crc &&
+                   bough_get64be(p + 8) == bough_log__id8(&o.id) &&
+                   bough_crc32(0, p + BOUGH_LOG__BEFORE, o.len) == o.crc
+               ? BOUGH_OK
+               : BOUGH_ENOENT;
+}
+
+/* Every entry of the frame against its checksum; where nothing can be flushed, also what the frame
+   names: it was written before, but may not have settled. */
 static enum bough_err data_check(struct replay *r, const struct bough_log__frame *f)
 {
     struct bough_log *l = r->log;
     struct bough_log__items it = {bough_buf_view(&r->index)};
-    uint64_t frame = (uint64_t)f->zone * l->geo.zone + f->at;
+    bool flush = l->dev->caps & BOUGH_BLOCK_SYNC;
     struct bough_view body;
     uint32_t kind;
-    enum bough_err err;
+    enum bough_err err = BOUGH_OK;
 
-    while ((err = bough_log__item_next(&it, &kind, &body)) == BOUGH_OK) {
-        struct object_item o;
-        uint8_t *p;
-
-        if (kind != BOUGH_LOG__OBJECT)
-            continue;
-        bough_buf_clear(&l->scratch);
-        if (!object_decode(l, f, body, &o))
-            return BOUGH_ENOENT;
-        p = bough_buf_room(&l->scratch, (size_t)o.len + BOUGH_LOG__BEFORE);
-        if (p == NULL)
-            return l->scratch.err;
-        err = bough_log__read(
-            l, frame + o.at - BOUGH_LOG__BEFORE, p, (size_t)o.len + BOUGH_LOG__BEFORE);
+    while (!err && (err = bough_log__item_next(&it, &kind, &body)) == BOUGH_OK) {
+        if (kind == BOUGH_LOG__OBJECT)
+            err = object_check(l, f, body);
+        else if (kind == BOUGH_LOG__ADOPT && !flush)
+            err = bough_log__segment_whole(l, body);
+        else if (kind == BOUGH_LOG__AHEAD && !flush)
+            err = bough_log__ahead_whole(l, body);
         if (err)
             return err;
-        if (bough_get32le(p) != o.len || bough_get32le(p + 4) != o.crc ||
-            bough_get64be(p + 8) != bough_log__id8(&o.id) ||
-            bough_crc32(0, p + BOUGH_LOG__BEFORE, o.len) != o.crc)
-            return BOUGH_ENOENT;
     }
     return err == BOUGH_ENOENT ? BOUGH_OK : BOUGH_ENOENT;
 }
@@ -122,11 +138,12 @@ static enum bough_err head_at(
 static enum bough_err frame_at(
     struct replay *r, uint32_t zone, uint32_t at, struct bough_log__frame *f)
 {
+    bool flush = r->log->dev->caps & BOUGH_BLOCK_SYNC;
     enum bough_err err = head_at(r, zone, at, f);
 
     if (!err)
         err = index_load(r, f);
-    if (!err && (f->seq >= r->mount_seq || !(r->log->dev->caps & BOUGH_BLOCK_SYNC)))
+    if (!err && (flush ? f->seq >= r->mount_seq : f->seq > r->known))
         err = data_check(r, f);
     return err;
 }
@@ -370,7 +387,7 @@ static enum bough_err later_knows(
     uint64_t seq = missing;
 
     if (!err && f.epoch > r->epoch)
-        *yes = true;
+        *yes = r->log->dev->caps & BOUGH_BLOCK_SYNC; /* else it may not have settled */
     while (!err && f.seq > seq && f.epoch == r->epoch && !*yes) {
         *yes = f.durable_to >= missing;
         seq = f.seq;
@@ -415,7 +432,7 @@ static enum bough_err end_check(struct replay *r)
     enum bough_err err = BOUGH_OK;
 
     if (!(l->dev->caps & BOUGH_BLOCK_SYNC))
-        return BOUGH_OK; /* what was written last may be lost, whatever followed it */
+        damaged = r->pos.seq <= r->known; /* else it is lost, whatever was mounted since */
     if (!damaged)
         err = stretch_knows(r, r->pos.zone, r->pos.at, r->pos.seq, &damaged);
     if (!err && !damaged && r->pos.next != 0)
@@ -425,6 +442,29 @@ static enum bough_err end_check(struct replay *r)
     return err;
 }
 
+/* Without flush: look along the heads of the chain what they say has settled. */
+static enum bough_err known_look(struct replay *r)
+{
+    struct bough_log *l = r->log;
+    struct bough_log__head pos = r->pos;
+    struct bough_log__frame f;
+    enum bough_err err = BOUGH_OK;
+
+    while (!err) {
+        err = head_load(l, pos.zone, pos.at, &f);
+        if (err == BOUGH_ENOENT && pos.next != 0)
+            err = head_load(l, pos.next, 0, &f);
+        if (err || f.seq != pos.seq || f.prev_crc != pos.prev_crc || !epoch_fits(r, &f))
+            break;
+        r->known = f.durable_to > r->known ? f.durable_to : r->known;
+        pos = (struct bough_log__head){.seq = f.seq + 1, .prev_crc = f.crc, .zone = f.zone};
+        pos.at = f.at + bough_log__frame_len(&l->geo, &f);
+        pos.next = f.next_zone;
+    }
+    l->durable_to = r->known;
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
 enum bough_err bough_log__replay(struct bough_log *l, uint64_t mount_seq, uint64_t epoch)
 {
     struct replay r = {.log = l, .mount_seq = mount_seq, .epoch = epoch, .pos = l->head};
@@ -432,7 +472,8 @@ enum bough_err bough_log__replay(struct bough_log *l, uint64_t mount_seq, uint64
     enum bough_err err;
 
     bough_buf_init(&r.index, l->mem);
-    while ((err = frame_next(&r, &f)) == BOUGH_OK) {
+    err = l->dev->caps & BOUGH_BLOCK_SYNC ? BOUGH_OK : known_look(&r);
+    while (!err && (err = frame_next(&r, &f)) == BOUGH_OK) {
         err = frame_take(&r, &f);
         if (err)
             break;

@@ -34,6 +34,7 @@ enum {
     AT_ROOT_START = 116,
     AT_ROOT_ZONES = 120,
     AT_ROOT_ZONE = 124,
+    AT_WRITTEN = 380,
 };
 
 static uint32_t slot_crc(const uint8_t *slot)
@@ -66,6 +67,7 @@ void bough_log__super_encode(const struct bough_log__geo *geo, const struct boug
     bough_put32le(dst + AT_ROOT_ZONES, s->root_zones);
     for (uint32_t i = 0; i < s->root_zones; i++)
         bough_put32le(dst + AT_ROOT_ZONE + (size_t)i * 4, s->zone[i]);
+    bough_put64le(dst + AT_WRITTEN, (uint64_t)s->written);
     bough_put32le(dst + AT_CRC, slot_crc(dst));
 }
 
@@ -117,6 +119,7 @@ enum bough_err bough_log__super_decode(
     s->root_crc = bough_get32le(src + AT_ROOT_CRC);
     s->root_start = bough_get32le(src + AT_ROOT_START);
     s->root_zones = bough_get32le(src + AT_ROOT_ZONES);
+    s->written = (int64_t)bough_get64le(src + AT_WRITTEN);
     if (!geo_decode(src, geo) || s->root_zones == 0 || s->root_zones > BOUGH_LOG__ROOT_ZONES_MAX)
         return BOUGH_ENOENT;
     if (s->root_start >= geo->zone || s->root_len > (uint64_t)geo->zone * s->root_zones)
@@ -127,6 +130,16 @@ enum bough_err bough_log__super_decode(
             return BOUGH_ENOENT;
     }
     return BOUGH_OK;
+}
+
+void bough_log__super_root(struct bough_log__super *to, const struct bough_log__super *from)
+{
+    to->checkpoint = from->checkpoint;
+    to->root_len = from->root_len;
+    to->root_crc = from->root_crc;
+    to->root_start = from->root_start;
+    to->root_zones = from->root_zones;
+    memcpy(to->zone, from->zone, from->root_zones * sizeof *to->zone);
 }
 
 /* ---- Finding ---- */
@@ -263,8 +276,8 @@ static enum bough_err slot_read(struct bough_log *l, uint64_t generation, uint8_
     return bough_block_read(l->dev, at / l->dev->unit, l->geo.granule / l->dev->unit, page);
 }
 
-/* Does the slot hold a superblock that we did not write? */
-static bool is_foreign(const struct bough_log *l, const uint8_t *slot)
+/* Does the slot hold a superblock of somebody else?  Before we wrote one, the newest is the last owner's. */
+static bool is_foreign(const struct bough_log *l, const uint8_t *slot, bool mounted)
 {
     struct bough_log__geo geo;
     struct bough_log__super s;
@@ -272,7 +285,7 @@ static bool is_foreign(const struct bough_log *l, const uint8_t *slot)
     if (bough_log__super_decode(slot, &geo, &s) != BOUGH_OK)
         return false; /* damage is not looked for here */
     return !same_shape(&geo, &l->geo) || s.generation > l->super.generation ||
-           (s.generation == l->super.generation && s.nonce != l->super.nonce);
+           (mounted && s.generation == l->super.generation && s.nonce != l->super.nonce);
 }
 
 static enum bough_err owner_other(struct bough_log *l)
@@ -305,11 +318,11 @@ enum bough_err bough_log__owner_check(struct bough_log *l)
     if (page == NULL)
         return BOUGH_ENOMEM;
     err = slot_read(l, l->super.generation + 1, page);
-    if (!err && is_foreign(l, page))
+    if (!err && is_foreign(l, page, true))
         err = owner_other(l);
     if (!err)
         err = slot_read(l, l->super.generation, page);
-    if (!err && is_foreign(l, page))
+    if (!err && is_foreign(l, page, true))
         err = owner_other(l);
     else if (!err && bough_log__super_decode(page, &geo, &s) != BOUGH_OK)
         err = owner_search(l);
@@ -325,22 +338,33 @@ enum bough_err bough_log__owner_check_timely(struct bough_log *l)
     return now == l->owner_checked ? BOUGH_OK : bough_log__owner_check(l);
 }
 
+/* The next, but never in the slot of the newest that is known to be durable. */
+static uint64_t next_generation(const struct bough_log *l)
+{
+    uint64_t next = l->super.generation + 1, all = BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS;
+
+    if (l->settle.on && next % all == l->settle.generation % all)
+        next += all - 1; /* in place of the newest, which is not durable yet */
+    return next;
+}
+
 enum bough_err bough_log__super_write(struct bough_log *l, bool sync)
 {
-    uint64_t at = bough_log__slot_at(&l->geo, l->super.generation + 1);
+    uint64_t next = next_generation(l);
     uint8_t *page = bough_mem_alloc(l->mem, l->geo.granule);
     enum bough_err err;
 
     if (page == NULL)
         return BOUGH_ENOMEM;
-    err = slot_read(l, l->super.generation + 1, page);
-    if (!err && is_foreign(l, page))
+    err = slot_read(l, next, page);
+    if (!err && is_foreign(l, page, false))
         err = owner_other(l);
     if (!err) {
-        l->super.generation++;
+        l->super.generation = next;
+        l->super.written = bough_env_now(l->store.env).sec;
         memset(page, 0, l->geo.granule);
         bough_log__super_encode(&l->geo, &l->super, page);
-        err = bough_log__write(l, at, page, l->geo.granule, sync);
+        err = bough_log__write(l, bough_log__slot_at(&l->geo, next), page, l->geo.granule, sync);
     }
     bough_mem_free(l->mem, page, l->geo.granule);
     return err;

@@ -441,6 +441,8 @@ static enum bough_err txn_commit(struct bough_txn *txn, enum bough_durable how)
     l->store.txn = NULL; /* what follows is the store's own */
     if (bough_log__checkpoint_due(l, 1))
         (void)bough_store__wrote(&l->store, bough_log__checkpoint(l));
+    else if (l->settle.on)
+        (void)bough_store__wrote(&l->store, bough_log__settle_move(l));
     return BOUGH_OK;
 }
 
@@ -478,6 +480,8 @@ enum bough_err bough_log__sync(struct bough_store *s)
     uint64_t committed = s->txn != NULL ? l->txn.start.seq - 1 : l->head.seq - 1;
     enum bough_err err;
 
+    if (l->settle.on)
+        return bough_log__settle_move(l);
     if (l->durable_to >= committed)
         return BOUGH_OK;
     err = bough_log__flush(l);

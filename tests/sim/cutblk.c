@@ -18,6 +18,7 @@
 struct cut_change {
     uint64_t at;
     uint64_t n;     /* units */
+    uint64_t then;  /* bytes written until then */
     uint8_t *bytes; /* n units before, then n units after */
 };
 
@@ -34,6 +35,17 @@ static void forget(struct cutblk *c)
         free(c->waiting[--c->waiting_n].bytes);
 }
 
+/* What enough was written after is on the medium. */
+static void forget_settled(struct cutblk *c)
+{
+    size_t n = 0;
+
+    while (n < c->waiting_n && c->settle > 0 && c->written - c->waiting[n].then >= c->settle)
+        free(c->waiting[n++].bytes);
+    c->waiting_n -= n;
+    memmove(c->waiting, c->waiting + n, c->waiting_n * sizeof *c->waiting);
+}
+
 /* Make a change below and remember it; `src` NULL: scramble. */
 static enum bough_err change(struct cutblk *c, uint64_t at, uint64_t n, const void *src)
 {
@@ -46,8 +58,9 @@ static enum bough_err change(struct cutblk *c, uint64_t at, uint64_t n, const vo
         c->waiting = realloc(c->waiting, c->waiting_cap * sizeof *c->waiting);
         BOUGH_ASSERT(c->waiting != NULL);
     }
+    c->written += src != NULL ? len : 0;
     w = &c->waiting[c->waiting_n];
-    *w = (struct cut_change){.at = at, .n = n, .bytes = malloc(2 * len)};
+    *w = (struct cut_change){.at = at, .n = n, .then = c->written, .bytes = malloc(2 * len)};
     BOUGH_ASSERT(w->bytes != NULL && n <= UINT32_MAX);
     c->waiting_n++;
     if (src != NULL)
@@ -55,7 +68,10 @@ static enum bough_err change(struct cutblk *c, uint64_t at, uint64_t n, const vo
     else
         memset(w->bytes + len, SCRAMBLED, len);
     err = bough_block_read(c->under, at, (uint32_t)n, w->bytes);
-    return err ? err : bough_block_write(c->under, at, (uint32_t)n, w->bytes + len);
+    if (!err)
+        err = bough_block_write(c->under, at, (uint32_t)n, w->bytes + len);
+    forget_settled(c);
+    return err;
 }
 
 /* Fates. */
@@ -120,6 +136,8 @@ static void settle(struct cutblk *c, const struct cut_change *w)
 
     if (run && c->tape != NULL)
         fate = (enum cut_fate)draw(c->tape, CUT_RUN_FATES);
+    if (fate == CUT_SOME)
+        fate = at_random(c, 4) > 0 ? CUT_KEPT : CUT_LOST;
     for (uint64_t i = 0; i < w->n; i++) {
         enum cut_fate one;
 
@@ -143,7 +161,7 @@ static void settle_count(struct cutblk *c)
         return;
     if (c->tape != NULL)
         fate = (enum cut_fate)draw(c->tape, 2);
-    if (fate == CUT_SEEDED)
+    if (fate >= CUT_SEEDED)
         fate = (enum cut_fate)at_random(c, 2);
     err = bough_block_resize(c->under, fate == CUT_KEPT ? count : c->count_kept);
     BOUGH_ASSERT(!err);
@@ -275,6 +293,18 @@ void cutblk_init(struct cutblk *c, struct bough_block *under, struct tape *tape,
         .tear = under->unit / 2,
         .count_kept = under->count,
     };
+}
+
+void cutblk_settle(struct cutblk *c, uint64_t bytes)
+{
+    c->settle = bytes;
+    c->blk.caps &= ~(uint32_t)BOUGH_BLOCK_SYNC;
+}
+
+void cutblk_wait(struct cutblk *c)
+{
+    forget(c);
+    c->count_kept = c->blk.count;
 }
 
 void cutblk_fini(struct cutblk *c)

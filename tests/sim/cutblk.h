@@ -7,6 +7,9 @@
  * kept or torn, which is all that block.h promises, and every later call is
  * BOUGH_EGONE.  The device below then holds what the medium would.
  *
+ * With cutblk_settle() it is a device without sync instead, on which a change reaches the medium
+ * when enough was written after it.
+ *
  * The fates come from a tape, or all are the one that `fate` says:
  *
  *     cutblk_init(&c, &ram.blk, &tape, draw(&tape, calls + 1));
@@ -32,6 +35,7 @@ enum cut_fate {
     CUT_TAIL,  /* a run: its first units are old, then a torn one, then new ones */
     CUT_HOLES, /* a run: every second unit is new */
     CUT_SEEDED, /* each unit by itself, at random from `seed`, torn anywhere */
+    CUT_SOME,   /* each change by itself, one of four lost, at random from `seed` */
 };
 enum { CUT_UNIT_FATES = 3, CUT_RUN_FATES = 5 };
 
@@ -52,6 +56,8 @@ struct cutblk {
     bool survives;       /* the call fails with BOUGH_EIO instead, and the device lives on */
     bool dead;           /* the power has failed */
     uint64_t count_kept; /* units that the medium has for sure */
+    uint64_t settle;     /* bytes; 0: a device with sync */
+    uint64_t written;    /* bytes so far */
     struct cut_change *waiting;
     size_t waiting_n, waiting_cap;
 };
@@ -59,6 +65,12 @@ struct cutblk {
 /* `under` and `tape` are borrowed until fini. */
 void cutblk_init(struct cutblk *c, struct bough_block *under, struct tape *tape, uint64_t left);
 void cutblk_fini(struct cutblk *c); /* power off, with all that was written kept */
+
+/* No sync; a change is on the medium once `bytes` were written after it.  Before the first use. */
+void cutblk_settle(struct cutblk *c, uint64_t bytes);
+
+/* Enough time has gone by: all of it is on the medium. */
+void cutblk_wait(struct cutblk *c);
 
 /* The power fails now. */
 void cutblk_cut(struct cutblk *c);

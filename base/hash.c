@@ -6,9 +6,10 @@
  *   digests        init, update, final
  *   checksums      bough_crc32(), bough_mix64()
  *
- * The one variable of this file is what the processor can do.  It is found
- * on first use and never changes but by bough_hash_force_portable(); threads
- * that race for the first use write the same value.
+ * The variables of this file are what the processor can do and what tests
+ * ask for.  The first is found on first use and never changes but by
+ * bough_hash_force_portable(); threads that race for the first use write the
+ * same value.
  */
 #include "base/inner.h"
 
@@ -23,6 +24,7 @@ enum { HASH_HOLD = 4 * HASH_BLOCK };
 enum hash_can { CAN_ASKED = 1, CAN_SHA = 2, CAN_AVX2 = 4 };
 
 static unsigned char hash_can;
+static const uint8_t *hash_alarm;
 
 static unsigned char can_find(void)
 {
@@ -102,10 +104,26 @@ static bough_base__trace *trace_find(void)
     return bough_base__sha1_trace_any;
 }
 
+void bough_hash_alarm(const uint8_t *block)
+{
+    __atomic_store_n(&hash_alarm, block, __ATOMIC_RELAXED);
+}
+
+static bool alarm_in(const uint8_t *src, size_t blocks)
+{
+    const uint8_t *alarm = __atomic_load_n(&hash_alarm, __ATOMIC_RELAXED);
+
+    for (; alarm != NULL && blocks != 0; blocks--, src += HASH_BLOCK)
+        if (memcmp(src, alarm, HASH_BLOCK) == 0)
+            return true;
+    return false;
+}
+
 static void compress_guarded(struct bough_hash *h, const uint8_t *src, size_t blocks)
 {
     uint32_t suspects[SHA1_LANES];
 
+    h->attacked |= alarm_in(src, blocks);
     while (blocks != 0) {
         size_t n = blocks < SHA1_LANES ? blocks : SHA1_LANES, from = 0;
 

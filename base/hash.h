@@ -67,6 +67,13 @@ const char *bough_hash_impl(enum bough_algo algo);
 /* Run the portable code only, from now on (tests compare both). */
 void bough_hash_force_portable(bool yes);
 
+/*
+ * From now on a block of these 64 bytes, 64-aligned in what is digested on
+ * guard, counts as an attack; NULL: no more.  Borrowed until then.  For tests:
+ * nobody has a collision of two Git objects to show.
+ */
+void bough_hash_alarm(const uint8_t *block);
+
 /* CRC-32 (zlib's polynomial) of `n` bytes, continuing from `crc` (0 at the start). */
 uint32_t bough_crc32(uint32_t crc, const void *src, size_t n);
 

@@ -78,8 +78,7 @@ enum bough_err bough_oid_parse(enum bough_algo algo, struct bough_view hex, stru
     return BOUGH_OK;
 }
 
-void bough_oid_begin(
-    struct bough_hash *h, enum bough_algo algo, enum bough_type type, uint64_t size)
+static void header_put(struct bough_hash *h, enum bough_type type, uint64_t size)
 {
     struct bough_view name = bough_view_str(bough_type_name(type));
     uint8_t head[32], *p = head + sizeof head;
@@ -94,8 +93,21 @@ void bough_oid_begin(
     p -= name.len;
     memcpy(p, name.ptr, name.len);
     len = (size_t)(head + sizeof head - p);
-    bough_hash_init(h, algo);
     bough_hash_update(h, p, len);
+}
+
+void bough_oid_begin(
+    struct bough_hash *h, enum bough_algo algo, enum bough_type type, uint64_t size)
+{
+    bough_hash_init(h, algo);
+    header_put(h, type, size);
+}
+
+void bough_oid_begin_guarded(
+    struct bough_hash *h, enum bough_algo algo, enum bough_type type, uint64_t size)
+{
+    bough_hash_init_guarded(h, algo);
+    header_put(h, type, size);
 }
 
 struct bough_oid bough_oid_end(struct bough_hash *h)
@@ -113,6 +125,25 @@ struct bough_oid bough_oid_of(enum bough_algo algo, enum bough_type type, struct
     bough_oid_begin(&h, algo, type, body.len);
     bough_hash_update(&h, body.ptr, body.len);
     return bough_oid_end(&h);
+}
+
+enum bough_err bough_oid_end_guarded(
+    struct bough_hash *h, struct bough_oid *out, struct bough_why *why)
+{
+    *out = bough_oid_end(h);
+    if (!bough_hash_attacked(h))
+        return BOUGH_OK;
+    return BOUGH_WHY(why, BOUGH_EFORMAT, "SHA-1 collision attack detected", NULL, 0);
+}
+
+enum bough_err bough_oid_make(enum bough_algo algo, enum bough_type type, struct bough_view body,
+    struct bough_oid *out, struct bough_why *why)
+{
+    struct bough_hash h;
+
+    bough_oid_begin_guarded(&h, algo, type, body.len);
+    bough_hash_update(&h, body.ptr, body.len);
+    return bough_oid_end_guarded(&h, out, why);
 }
 
 const struct bough_oid *bough_oid_empty_tree(enum bough_algo algo)

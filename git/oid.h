@@ -63,13 +63,31 @@ size_t bough_oid_hex(enum bough_algo algo, const struct bough_oid *id, char dst[
  */
 enum bough_err bough_oid_parse(enum bough_algo algo, struct bough_view hex, struct bough_oid *out);
 
-/* The id of an object whose body is at hand. */
+/*
+ * The id of an object whose body is at hand and trusted: read back from a
+ * store, or compared and not kept.
+ */
 struct bough_oid bough_oid_of(enum bough_algo algo, enum bough_type type, struct bough_view body);
+
+/*
+ * The id of an object that is to be kept.  Some of its bytes are of
+ * somebody else's choosing, so the digest is made on guard (base/hash.h).
+ *
+ * BOUGH_EFORMAT   the body is half of a SHA-1 collision; why says so (may be NULL)
+ */
+enum bough_err bough_oid_make(enum bough_algo algo, enum bough_type type, struct bough_view body,
+    struct bough_oid *out, struct bough_why *why);
 
 /* Begin the id of an object of `size` bytes whose body comes in pieces (bough_hash_update). */
 void bough_oid_begin(
     struct bough_hash *h, enum bough_algo algo, enum bough_type type, uint64_t size);
 struct bough_oid bough_oid_end(struct bough_hash *h);
+
+/* The same for an object that is to be kept, on guard; the errors are those of bough_oid_make(). */
+void bough_oid_begin_guarded(
+    struct bough_hash *h, enum bough_algo algo, enum bough_type type, uint64_t size);
+enum bough_err bough_oid_end_guarded(
+    struct bough_hash *h, struct bough_oid *out, struct bough_why *why);
 
 /* The ids of the empty tree and the empty blob: known even where they are not stored. */
 const struct bough_oid *bough_oid_empty_tree(enum bough_algo algo);

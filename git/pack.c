@@ -202,7 +202,7 @@ static enum bough_err head_read(struct bough_pack_reader *r, struct feed *f)
     r->stage_len = r->window_len = 0;
     r->got = 0;
     if (!bough_entry_is_delta(r->entry.head.type))
-        bough_oid_begin(&r->object, r->algo, r->entry.head.type, r->entry.head.size);
+        bough_oid_begin_guarded(&r->object, r->algo, r->entry.head.type, r->entry.head.size);
     err = bough_inflater_reset(&r->zip);
     r->state = DATA;
     if (!err && r->visitor->cls->entry)
@@ -256,7 +256,9 @@ static enum bough_err entry_end(struct bough_pack_reader *r, struct feed *f)
     if (err)
         return err;
     if (!bough_entry_is_delta(r->entry.head.type))
-        r->entry.id = bough_oid_end(&r->object);
+        err = bough_oid_end_guarded(&r->object, &r->entry.id, NULL);
+    if (err)
+        return fail(r, err, "SHA-1 collision attack detected", r->entry.at);
     crc_flush(r, f);
     r->entry.packed_len = r->at - r->entry.at;
     if (r->visitor->cls->entry_end)

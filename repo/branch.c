@@ -84,8 +84,9 @@ struct writing {
     struct bough_buf who;     /* of info */
     struct bough_buf changes; /* not in a record yet */
     uint32_t changes_n;
-    bool journal; /* records are kept; else the window is folded at the end */
-    bool entered; /* a first change was made */
+    struct bough_oid *ids; /* of the values to write */
+    bool journal;          /* records are kept; else the window is folded at the end */
+    bool entered;          /* a first change was made */
 };
 
 static enum bough_err write_refuse(
@@ -105,10 +106,17 @@ static enum bough_err write_check(
         struct bough_repo__change is;
         enum bough_err err;
 
+        if (writes[i].id != NULL)
+            w->ids[i] = *writes[i].id;
         if (writes[i].path.len == 0 || writes[i].path.len > PATH_MAX_LEN)
             return write_refuse(w, BOUGH_EINVAL, "path empty or too long", writes[i].path);
         if (!writes[i].remove && bough_repo__mode_class(writes[i].mode) == BOUGH_REPO__DIR)
             return write_refuse(w, BOUGH_EINVAL, "not a value's mode", writes[i].path);
+        if (!writes[i].remove && writes[i].id == NULL) {
+            err = bough_oid_make(w->r->algo, BOUGH_BLOB, writes[i].bytes, &w->ids[i], &w->r->why);
+            if (err)
+                return err;
+        }
         sets = sets || !writes[i].remove;
         if (!writes[i].remove || sets)
             continue;
@@ -177,7 +185,7 @@ static enum bough_err write_record(struct writing *w)
 
 /* Is this what the path holds already? */
 static enum bough_err write_is_idle(
-    struct writing *w, const struct bough_write *change, struct bough_oid *id, bool *idle)
+    struct writing *w, const struct bough_write *change, const struct bough_oid *id, bool *idle)
 {
     struct bough_repo__change is;
     enum bough_err err = bough_repo__tree_look(&w->h->tree, change->path, &is);
@@ -188,18 +196,14 @@ static enum bough_err write_is_idle(
     if (change->remove)
         return is.kind == BOUGH_NODE_NONE ? write_refuse(w, BOUGH_ENOENT, "", change->path)
                                           : BOUGH_OK;
-    if (change->id != NULL)
-        *id = *change->id;
-    if (is.kind != BOUGH_NODE_VALUE || is.mode != bough_repo__mode_class(change->mode))
-        return BOUGH_OK;
-    if (change->id == NULL)
-        *id = bough_oid_of(w->r->algo, BOUGH_BLOB, change->bytes);
-    *idle = bough_oid_eq(id, &is.id);
+    *idle = is.kind == BOUGH_NODE_VALUE && is.mode == bough_repo__mode_class(change->mode) &&
+            bough_oid_eq(id, &is.id);
     return BOUGH_OK;
 }
 
 /* One change: its blob, the overlay, its place in a record, its event. */
-static enum bough_err write_one(struct writing *w, const struct bough_write *change)
+static enum bough_err write_one(
+    struct writing *w, const struct bough_write *change, const struct bough_oid *id)
 {
     struct bough_repo__record_change c = {.remove = change->remove, .path = change->path};
     struct bough_event event = {.kind = BOUGH_EVENT_PATH,
@@ -208,10 +212,12 @@ static enum bough_err write_one(struct writing *w, const struct bough_write *cha
         .removed = change->remove};
     struct bough_txn *txn;
     bool idle;
-    enum bough_err err = write_is_idle(w, change, &c.id, &idle);
+    enum bough_err err = write_is_idle(w, change, id, &idle);
 
     if (err || idle)
         return err;
+    if (!change->remove)
+        c.id = *id;
     err = bough_repo__txn(w->r, &txn);
     if (err)
         return err;
@@ -219,7 +225,7 @@ static enum bough_err write_one(struct writing *w, const struct bough_write *cha
     if (!w->entered)
         err = write_window(w);
     if (err == BOUGH_OK && !change->remove && change->id == NULL)
-        err = bough_txn_put(txn, BOUGH_BLOB, change->bytes, &c.id);
+        err = bough_txn_put_known(txn, BOUGH_BLOB, id, change->bytes);
     if (err == BOUGH_OK && change->remove)
         err = bough_tree_remove(&w->h->tree, change->path);
     else if (err == BOUGH_OK)
@@ -245,7 +251,7 @@ static enum bough_err write_all(struct writing *w, const struct bough_write *wri
 
     w->journal = window.time_ms > 0 && w->who.len <= WHO_MAX;
     for (size_t i = 0; i < n && err == BOUGH_OK; i++)
-        err = write_one(w, &writes[i]);
+        err = write_one(w, &writes[i], &w->ids[i]);
     if (err || !w->entered)
         return err;
     err = write_record(w);
@@ -257,7 +263,8 @@ static enum bough_err write_all(struct writing *w, const struct bough_write *wri
 enum bough_err bough_branch_write(struct bough_branch *b, const struct bough_write *writes,
     size_t n, const struct bough_info *info)
 {
-    struct writing w = {.r = b->h->r, .h = b->h, .info = info};
+    struct bough_oid one;
+    struct writing w = {.r = b->h->r, .h = b->h, .info = info, .ids = n > 1 ? NULL : &one};
     enum bough_err err = bough_repo__head_load(b->h);
     bool idle = true;
 
@@ -265,6 +272,10 @@ enum bough_err bough_branch_write(struct bough_branch *b, const struct bough_wri
         err = bough_repo__begin(w.r);
     if (err)
         return err;
+    if (n > 1)
+        w.ids = bough_mem_zalloc(w.r->mem, n, sizeof *w.ids);
+    if (w.ids == NULL)
+        return bough_repo__end(w.r, BOUGH_ENOMEM);
     bough_buf_init(&w.who, w.r->mem);
     bough_buf_init(&w.changes, w.r->mem);
     bough_repo__who_put(&w.who, info);
@@ -275,6 +286,8 @@ enum bough_err bough_branch_write(struct bough_branch *b, const struct bough_wri
         err = write_all(&w, writes, n);
     bough_buf_fini(&w.who);
     bough_buf_fini(&w.changes);
+    if (n > 1)
+        bough_mem_free(w.r->mem, w.ids, n * sizeof *w.ids);
     return bough_repo__end(w.r, err);
 }
 

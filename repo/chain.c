@@ -316,9 +316,10 @@ static enum bough_err chain_delta(struct bough_repo *r, struct bough_repo__chain
     map_delta(map, chain_top(c)->len, body, &delta);
     err = delta.err ? BOUGH_ENOENT : BOUGH_OK;
     if (err == BOUGH_OK) {
-        *id = bough_oid_of(r->algo, BOUGH_TREE, body);
-        err = bough_txn_put_delta(
-            txn, BOUGH_TREE, id, &chain_top(c)->id, bough_buf_view(&delta), body);
+        err = bough_oid_make(r->algo, BOUGH_TREE, body, id, &r->why);
+        if (err == BOUGH_OK)
+            err = bough_txn_put_delta(
+                txn, BOUGH_TREE, id, &chain_top(c)->id, bough_buf_view(&delta), body);
     }
     bough_buf_fini(&delta);
     if (err == BOUGH_OK)

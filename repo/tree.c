@@ -367,7 +367,9 @@ enum bough_err bough_tree_set(struct bough_tree *t, struct bough_view path, uint
     if (id != NULL) {
         to.id = *id;
     } else {
-        to.id = bough_oid_of(t->r->algo, BOUGH_BLOB, bytes);
+        err = bough_oid_make(t->r->algo, BOUGH_BLOB, bytes, &to.id, &t->r->why);
+        if (err)
+            return err;
         to.len = bytes.len + 1; /* so that there is something to point to */
         to.bytes = bough_mem_alloc(t->r->mem, to.len);
         if (to.bytes == NULL)

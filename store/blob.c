@@ -120,7 +120,10 @@ static enum bough_err writer_begin(struct bough_blob_writer *w)
     struct bough_store *s = w->store;
     enum bough_err err;
 
-    bough_oid_begin(&w->id, s->algo, BOUGH_BLOB, w->size);
+    if (s->caps & BOUGH_STORE_INTAKE) /* which is on guard itself */
+        bough_oid_begin(&w->id, s->algo, BOUGH_BLOB, w->size);
+    else
+        bough_oid_begin_guarded(&w->id, s->algo, BOUGH_BLOB, w->size);
     bough_hash_init(&w->trailer, s->algo);
     w->adler = 1;
     bough_buf_init(&w->whole, s->env->mem);
@@ -185,7 +188,9 @@ static enum bough_err writer_join(
     if (w->put != w->size)
         return BOUGH_WHY(
             &w->store->why, BOUGH_EINVAL, "fewer bytes than the blob was to have", NULL, 0);
-    *id = bough_oid_end(&w->id);
+    err = bough_oid_end_guarded(&w->id, id, &w->store->why);
+    if (err)
+        return err;
     if (in == NULL)
         return t->cls->put(t, BOUGH_BLOB, id, bough_buf_view(&w->whole));
     err = pack_end(w);

@@ -195,9 +195,12 @@ static enum bough_err kid_make(struct bough_store__intake *in)
         return err;
     if (in->stack[top].kids == BOUGH_STORE__NIL)
         live_drop(in, top);
-    id = bough_oid_of(in->algo, in->root_type, bough_view(ptr, len));
     kids = bough_store__node(in, i)->kids;
-    err = bough_store__intake_resolved(in, i, &id, in->root_type, len, bough_view(ptr, len));
+    err = bough_oid_make(in->algo, in->root_type, bough_view(ptr, len), &id, NULL);
+    if (err)
+        err = bough_store__intake_fail_id(in, err, "SHA-1 collision attack detected", &id);
+    else
+        err = bough_store__intake_resolved(in, i, &id, in->root_type, len, bough_view(ptr, len));
     if (!err && in->ref_count > 0)
         bough_store__refs_link(in, &id, &kids);
     if (!err && kids != BOUGH_STORE__NIL) {

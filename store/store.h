@@ -240,11 +240,15 @@ enum bough_err bough_store_records(struct bough_store *s, bough_store_record_fn 
  */
 enum bough_err bough_txn_begin(struct bough_store *s, struct bough_txn **out);
 
-/* Put a whole object; its id is `*id` (computed).  `body` is borrowed for the call. */
+/*
+ * Put a whole object; its id is `*id` (computed).  `body` is borrowed for the call.
+ *
+ * BOUGH_EFORMAT     it is half of a SHA-1 collision; nothing was put, and the transaction goes on
+ */
 enum bough_err bough_txn_put(
     struct bough_txn *t, enum bough_type type, struct bough_view body, struct bough_oid *id);
 
-/* The same, where the caller knows the id: it is trusted and not computed again. */
+/* The same, where the caller knows the id (from bough_oid_make(), which sees attacks): it is trusted. */
 enum bough_err bough_txn_put_known(struct bough_txn *t, enum bough_type type,
     const struct bough_oid *id, struct bough_view body);
 

@@ -40,11 +40,9 @@ enum bough_err bough_txn_put(
 {
     enum bough_err err = txn_ready(t);
 
-    BOUGH_ASSERT(is_object(type));
-    if (err)
-        return err;
-    *id = bough_oid_of(t->store->algo, type, body);
-    return bough_store__wrote(t->store, t->cls->put(t, type, id, body));
+    if (!err)
+        err = bough_oid_make(t->store->algo, type, body, id, &t->store->why);
+    return err ? err : bough_txn_put_known(t, type, id, body);
 }
 
 enum bough_err bough_txn_put_known(

@@ -321,6 +321,35 @@ static void test_repo_branch__a_gather_happens_whole(void **state)
 }
 
 /* For each window and each failing allocation: all of it happened, or nothing. */
+/* Half of a SHA-1 collision is refused before the gather is touched: the others' writes go on. */
+static void test_repo_branch__an_attack_spoils_no_gather(void **state)
+{
+    uint8_t block[64];
+    char evil[200];
+    struct bough_branch *b;
+
+    (void)state;
+    bed_open(&bed, BOUGH_SHA1, 1000, 1000);
+    b = open_branch("main");
+    memset(block, '!', sizeof block);
+    memset(evil, '!', sizeof evil - 1);
+    evil[sizeof evil - 1] = 0;
+    bough_hash_alarm(block);
+    assert_int_equal(bough_repo_gather_begin(bed.repo), BOUGH_OK);
+    assert_int_equal(bed_put(b, "a", "one", 10), BOUGH_OK);
+    assert_int_equal(bed_put(b, "b", evil, 11), BOUGH_EFORMAT);
+    assert_string_equal(bough_repo_why(bed.repo)->what, "SHA-1 collision attack detected");
+    assert_int_equal(bed_put(b, "a", evil, 12), BOUGH_EFORMAT);
+    assert_int_equal(bed_put(b, "c", "two", 13), BOUGH_OK);
+    assert_int_equal(bough_repo_gather_end(bed.repo), BOUGH_OK);
+    bough_hash_alarm(NULL);
+    expect(b, "a", "one");
+    expect(b, "b", NULL);
+    expect(b, "c", "two");
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
 static void test_repo_branch__without_memory_the_branch_is_as_it_was(void **state)
 {
     (void)state;
@@ -613,6 +642,7 @@ int main(void)
         cmocka_unit_test(test_repo_branch__a_journal_of_two_windows_is_two_folds),
         cmocka_unit_test(test_repo_branch__a_read_only_store_shows_the_journal),
         cmocka_unit_test(test_repo_branch__a_gather_happens_whole),
+        cmocka_unit_test(test_repo_branch__an_attack_spoils_no_gather),
         cmocka_unit_test(test_repo_branch__without_memory_the_branch_is_as_it_was),
         cmocka_unit_test(test_repo_branch__a_tree_is_committed_by_test_and_set),
         cmocka_unit_test(test_repo_branch__remembered_paths_are_true),

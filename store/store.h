@@ -249,8 +249,8 @@ enum bough_err bough_txn_put(
     struct bough_txn *t, enum bough_type type, struct bough_view body, struct bough_oid *id);
 
 /* The same, where the caller knows the id (from bough_oid_make(), which sees attacks): it is trusted. */
-enum bough_err bough_txn_put_known(struct bough_txn *t, enum bough_type type,
-    const struct bough_oid *id, struct bough_view body);
+enum bough_err bough_txn_put_known(
+    struct bough_txn *t, enum bough_type type, const struct bough_oid *id, struct bough_view body);
 
 /*
  * Put an object whose id is known and that is `delta` (Git's delta format, made by the caller,

@@ -11,7 +11,6 @@
  * `0{40} capabilities^{}` when there is no ref; then a `shallow` line for each commit whose
  * parents were given up.  (gitprotocol-pack, gitprotocol-v2)
  */
-#include "store/collect.h"
 #include "sync/inner.h"
 
 enum { REF_COST = 256, FOLLOW_MAX = 5 };

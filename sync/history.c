@@ -5,7 +5,6 @@
  *   lists     row numbers
  *   queue     a heap
  */
-#include "store/collect.h"
 #include "sync/inner.h"
 
 /* ---- Reading ---- */

@@ -2,6 +2,7 @@
  * inner.h - what the parts of sync/ share.
  *
  *   ids        struct bough_sync__ids: a set of ids with a number on each (ids.c)
+ *   pins       struct bough_sync__pins: what lives during a session (pins.c)
  *   sessions   struct bough_sync__session: what both services begin with (sync.c)
  *   refs       the advertisement and ls-refs, made as the client drains them (advertise.c)
  *   history    struct bough_sync__queue, reading commits and tags (history.c)
@@ -15,6 +16,7 @@
 #include "git/object.h"
 #include "git/pack.h"
 #include "git/pktline.h"
+#include "store/collect.h"
 #include "sync/sync.h"
 
 /* ---- Ids ---- */
@@ -51,6 +53,20 @@ bool bough_sync__ids_find(
 struct bough_oid bough_sync__ids_at(const struct bough_sync__ids *s, uint32_t row);
 uint64_t bough_sync__ids_get(const struct bough_sync__ids *s, uint32_t row);
 void bough_sync__ids_set(struct bough_sync__ids *s, uint32_t row, uint64_t number);
+
+/* ---- Pins ---- */
+
+/* Ids that live while a session reads from them (pins.c). All zero: none. */
+struct bough_sync__pins {
+    struct bough_store *store;
+    struct bough_store_pin *pin;
+    uint32_t n;
+};
+/* Pin all of `ids`, once. BOUGH_ENOMEM. */
+enum bough_err bough_sync__pins_hold(
+    struct bough_sync__pins *p, struct bough_store *store, const struct bough_sync__ids *ids);
+bool bough_sync__pins_expired(const struct bough_sync__pins *p); /* one of them */
+void bough_sync__pins_drop(struct bough_sync__pins *p);
 
 /* ---- Sessions ---- */
 

@@ -51,6 +51,7 @@ static void request_drop(struct bough_sync__upload *u)
     bough_sync__depth_fini(&u->depth);
     bough_sync__pack_fini(&u->pack);
     bough_sync__select_fini(&u->select);
+    bough_sync__pins_drop(&u->pins);
 }
 
 static void request_begin(struct bough_sync__upload *u)
@@ -221,7 +222,9 @@ static enum bough_err work_refs(struct bough_sync__upload *u, size_t budget)
 
 static enum bough_err work_reach(struct bough_sync__upload *u, size_t budget)
 {
-    enum bough_err err = bough_sync__reach_step(&u->reach, budget);
+    enum bough_err err = bough_sync__pins_hold(&u->pins, u->session.store, &u->request.wants);
+    if (!err)
+        err = bough_sync__reach_step(&u->reach, budget);
     if (err)
         return err;
     bough_sync__reach_fini(&u->reach);
@@ -429,7 +432,12 @@ static enum bough_err upload_work(struct bough_sync__upload *u, size_t budget)
 
 static enum bough_err upload_step(struct bough_sync *s, size_t budget)
 {
-    return upload_work(upload_of(s), budget);
+    struct bough_sync__upload *u = upload_of(s);
+    enum bough_err err = upload_work(u, budget);
+    if (err && err != BOUGH_EAGAIN && bough_sync__pins_expired(&u->pins))
+        err = bough_sync__session_fail(&u->session, BOUGH_EEXPIRED,
+            "upload-pack: the store had to make room; fetch again", NULL);
+    return err;
 }
 
 static void upload_idle(struct bough_sync *s)

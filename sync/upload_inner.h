@@ -174,6 +174,7 @@ struct bough_sync__upload {
     struct bough_sync__depth depth;
     struct bough_sync__select select;
     struct bough_sync__pack pack;
+    struct bough_sync__pins pins;     /* of the wants */
     bool command_fetch, command_refs; /* version 2: which was asked for */
     bool first;                       /* version 0: no want came yet */
     bool enough;                      /* `ready` was answered */

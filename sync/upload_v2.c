@@ -5,7 +5,6 @@
  *   ls-refs    peel, symrefs, unborn, ref-prefix
  *   fetch      acknowledgments, shallow-info, wanted-refs, packfile
  */
-#include "store/collect.h"
 #include "sync/upload_inner.h"
 
 /* ---- Commands ---- */

@@ -88,12 +88,15 @@ void big_get(struct redis *r, const struct bough_oid *id)
         answer_why(r, err, &store->why);
         return;
     }
+    bough_store_pin(store, &r->big_pin, id);
     r->big_out_at = 0;
     resp_bulk_head(&r->w, r->big_out->size);
 }
 
 void big_out_drop(struct redis *r)
 {
+    if (r->big_out != NULL)
+        bough_store_unpin(bough_repo_store(r->conn.server->repo), &r->big_pin);
     bough_object_close(r->big_out);
     r->big_out = NULL;
 }
@@ -105,7 +108,7 @@ void big_drain(struct redis *r)
     uint8_t *room = bough_buf_room(out, CONN_OUT_HIGH / 4);
     size_t got;
 
-    if (room == NULL ||
+    if (room == NULL || r->big_pin.expired ||
         bough_object_read(r->big_out, r->big_out_at, room, CONN_OUT_HIGH / 4, &got)) {
         conn_close(&r->conn);
         return;

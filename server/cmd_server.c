@@ -515,6 +515,8 @@ void cmd_info(struct redis *r, struct args a)
         bough_buf_put_str(&out, "\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n");
     if (info_wants(a, "store"))
         info_store(s, &out);
+    if (info_wants(a, "upkeep"))
+        server_upkeep_info(s, &out, info_line);
     resp_bulk(&r->w, bough_buf_view(&out));
     bough_buf_fini(&out);
 }

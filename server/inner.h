@@ -7,6 +7,7 @@
 #include "kv/kv.h"
 #include "server/conn.h"
 #include "server/server.h"
+#include "store/collect.h"
 
 enum { SCANS_MAX = 256, PLACES_MAX = 64 }; /* remembered at a time */
 
@@ -27,6 +28,18 @@ struct scan {
     size_t base;           /* its first bytes: the directory that is scanned */
 };
 
+/* Upkeep of the store between the work for clients; see upkeep.c. */
+struct upkeep {
+    uv_timer_t timer;  /* runs while there is some to do */
+    uint64_t budget;   /* bytes of the next step */
+    uint64_t commands; /* run when the last step ended */
+    bool wanted;       /* a collection, as `wish` says */
+    struct bough_collect_opts wish;
+    uint64_t reflog_sec;
+    enum bough_err err; /* of the last step; told to the log once */
+    uint64_t steps, ns, ns_max;
+};
+
 struct server {
     uv_loop_t loop;
     const struct bough_server_opts *opts;
@@ -41,6 +54,7 @@ struct server {
     uv_timer_t sync;   /* runs when writes are made durable each second */
     uv_timer_t linger; /* runs while finished connections wait for their peers */
     uv_signal_t signals[2];
+    struct upkeep upkeep;
     bool stopping, pid_written;
     struct conn *conns; /* all of them, newest first */
     struct conn *dirty; /* with output to send when this turn ends */
@@ -73,6 +87,12 @@ void git_work(struct server *s); /* a bite for each session that has work */
 bool git_has_work(const struct server *s);
 bool git_keep_alive(struct server *s);    /* call it about once a second while it is true */
 void server_keep_alive(struct server *s); /* a Git client came: see to that */
+
+/* upkeep.c: something was written: look soon whether there is upkeep; what INFO tells of it. */
+void server_upkeep_init(struct server *s);
+void server_upkeep_wake(struct server *s);
+void server_upkeep_info(struct server *s, struct bough_buf *out,
+    void (*line)(struct bough_buf *out, const char *name, uint64_t value));
 
 /* Is `/NAME.git` (or without .git) what this server serves? */
 bool server_serves(const struct server *s, struct bough_view path);

@@ -99,6 +99,7 @@ struct redis {
     enum bough_err big_in_err;
     struct bough_buf big_key;
     struct bough_object *big_out;
+    struct bough_store_pin big_pin;
     uint64_t big_out_at;
     bool replies_off, skip_next;
     const struct command *running;
@@ -171,6 +172,8 @@ command_fn cmd_hello, cmd_auth, cmd_ping, cmd_echo, cmd_quit, cmd_reset, cmd_sel
     cmd_command, cmd_config, cmd_info, cmd_time, cmd_expire_refused, cmd_git_use;
 /* cmd_git.c */
 command_fn cmd_git_oid, cmd_git_modified, cmd_git_log, cmd_git_branch, cmd_git_ls;
+/* upkeep.c */
+command_fn cmd_git_gc, cmd_git_keep;
 
 /* ---- Replies ---- */
 

@@ -59,6 +59,8 @@ static enum bough_err gather_finish(struct server *s)
         turn_failed(s, err);
     else if (!s->stopping && !uv_is_active((uv_handle_t *)&s->tick))
         uv_timer_start(&s->tick, on_tick, TICK_MS, 0);
+    if (!err)
+        server_upkeep_wake(s);
     return err;
 }
 
@@ -103,6 +105,8 @@ static void on_check(uv_check_t *check)
     struct server *s = check->data;
 
     turn_end(s);
+    if (git_has_work(s) || http_has_work(s))
+        server_upkeep_wake(s); /* a push may leave some */
     git_work(s);
     http_work(s);
     turn_end(s);
@@ -316,6 +320,7 @@ static void start_handles(struct server *s)
     uv_timer_init(&s->loop, &s->alive);
     uv_timer_init(&s->loop, &s->linger);
     uv_timer_init(&s->loop, &s->sync);
+    server_upkeep_init(s);
     s->linger.data = s->sync.data = s;
     s->check.data = s->prepare.data = s->idle.data = s->tick.data = s->alive.data = s;
     uv_check_start(&s->check, on_check);

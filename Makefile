@@ -293,6 +293,10 @@ fuzz: ## every fuzz target for FUZZ_SECONDS
 	$(MAKE) VARIANT=fuzz fuzz-binaries
 	tools/fuzz $(FUZZ_SECONDS) $(FUZZ_NOW)
 
+.PHONY: curves
+curves: $(P)/bench/bench ## how cost follows size: docs/curves.md, docs/curves.svg (an hour)
+	BENCH=$(P)/bench/bench bench/curves $(ARGS)
+
 .PHONY: bench
 bench: all $(P)/bench/bench ## against the peers, side by side
 	BENCH=$(P)/bench/bench bench/run $(ARGS)

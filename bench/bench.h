@@ -60,4 +60,9 @@ extern const struct peer bough_peer, bough_journal_peer, lmdb_peer, sqlite_peer,
 void big_make(const char *path, uint64_t objects, uint32_t len);
 void big_open(const char *path, int round);
 
+/* ---- Curves ---- */
+
+/* Points of one of them (curves.c) up to size `most`; the store at `path` is made anew. */
+void curve(const char *which, const char *path, uint64_t most);
+
 #endif

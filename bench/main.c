@@ -229,10 +229,12 @@ int main(int argc, char **argv)
         big_make(argv[2], strtoull(argv[3], NULL, 10), (uint32_t)strtoul(argv[4], NULL, 10));
     } else if (strcmp(what, "open") == 0 && argc == 4) {
         big_open(argv[2], atoi(argv[3]));
+    } else if (strcmp(what, "curve") == 0 && argc == 5) {
+        curve(argv[2], argv[3], strtoull(argv[4], NULL, 10));
     } else {
         fprintf(stderr,
             "usage: bench peers DIR [ROUNDS [KEYS]] | only DIR PEER TABLE [ROUNDS [KEYS]] |\n"
-            "       make FILE OBJECTS LEN | open FILE ROUND\n");
+            "       make FILE OBJECTS LEN | open FILE ROUND | curve WHICH FILE MOST\n");
         return 2;
     }
     return 0;

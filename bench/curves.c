@@ -22,7 +22,14 @@
 #include "store/collect.h"
 #include "store/log/log.h"
 
-enum { SAMPLES = 400, SYNC_EACH = 1000, KEYS = 1000, STEP = 256 * 1024, KEPT = 1000, ZONE = 1 << 20 };
+enum {
+    SAMPLES = 400,
+    SYNC_EACH = 1000,
+    KEYS = 1000,
+    STEP = 256 * 1024,
+    KEPT = 1000,
+    ZONE = 1 << 20
+};
 
 struct bed {
     struct bough_env env;

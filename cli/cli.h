@@ -72,6 +72,14 @@ const char *cli_address(struct cli *cli, const char *given);
 /* What follows `scheme` ("git:") in an address; NULL: it has another. */
 const char *address_rest(const char *address, const char *scheme);
 
+/* An empty store to be made; the exit code after an error was said. */
+struct init {
+    const char *path; /* an address */
+    uint64_t size;    /* bytes, of a file; 0: the default */
+    enum bough_algo algo;
+};
+int cli_init(struct cli *cli, const struct init *in);
+
 /* Open store and repository; 0, or the exit code after an error was said. */
 int cli_open(struct cli *cli, unsigned flags);
 
@@ -116,7 +124,10 @@ bool parse_size(const char *text, uint64_t *out); /* 512, 4K, 64M, 1G, 2T */
 
 typedef int verb_fn(struct cli *cli, int argc, char **argv);
 
-verb_fn verb_init, verb_stats;                     /* upkeep.c */
+verb_fn verb_init;                                 /* init.c */
+verb_fn verb_convert;                              /* convert.c */
+verb_fn verb_backup, verb_restore;                 /* bundle.c */
+verb_fn verb_stats;                                /* upkeep.c */
 verb_fn verb_gc, verb_keep;                        /* gc.c */
 verb_fn verb_fsck;                                 /* fsck.c */
 verb_fn verb_serve, verb_git;                      /* serve.c */

@@ -1,0 +1,188 @@
+/*
+ * convert.c - a store into another one, of any engine.
+ *
+ *   ends      the source folded; the target opened or made, and empty
+ *   side      where history ends, and retention, which are no refs of git's
+ *   verb
+ *
+ * What goes over is what all refs reach, as a pack, and the refs, HEAD and symbolic ones as they
+ * are: all ids stay the same.  Windows of the source are folded first.  Reflogs stay behind.
+ */
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/transfer.h"
+#include "store/collect.h"
+
+#define KEEP "keep/"
+
+/* ---- Ends ---- */
+
+static bool is_there(const char *address)
+{
+    const char *dir = address_rest(address, "git:");
+    struct stat st;
+
+    return strcmp(address, "mem:") == 0 ||
+           (stat(dir != NULL ? dir : address, &st) == 0 && (S_ISDIR(st.st_mode) || st.st_size > 0));
+}
+
+/* Are there no refs and no records? */
+static int expect_empty(struct cli *dst)
+{
+    struct bough_ref ref;
+    struct bough_store_stats st = {0};
+    enum bough_err err =
+        bough_store_ref_next(dst->engine, bough_view_str("refs/"), bough_view(NULL, 0), &ref);
+
+    if (!err || (err == BOUGH_ENOENT && !bough_store_stat(dst->engine, &st) && st.records > 0)) {
+        fprintf(stderr, "bough: %s: the store is not empty\n", dst->store);
+        return EXIT_DENIED;
+    }
+    return err == BOUGH_ENOENT ? 0 : say_error(err, dst->store, &dst->engine->why);
+}
+
+int transfer_open_source(struct cli *src)
+{
+    struct bough_store_stats st = {0};
+    int code = cli_open(src, OPEN_READ);
+
+    if (code != 0 || bough_store_stat(src->engine, &st) || st.records == 0)
+        return code;
+    cli_close(src); /* what a journal holds is folded into commits, which is writing */
+    return cli_open(src, 0);
+}
+
+int transfer_open_target(struct cli *dst, enum bough_algo algo, uint64_t size)
+{
+    struct init in = {.path = dst->store, .size = size, .algo = algo};
+    int code = is_there(dst->store) ? 0 : cli_init(dst, &in);
+
+    if (code == 0)
+        code = cli_open(dst, 0);
+    if (code == 0)
+        code = expect_empty(dst);
+    if (code == 0 && dst->engine->algo != algo) {
+        fprintf(stderr, "bough: %s: the store is %s, what comes is %s\n", dst->store,
+            bough_algo_name(dst->engine->algo), bough_algo_name(algo));
+        return EXIT_USAGE;
+    }
+    return code;
+}
+
+/* ---- Side ---- */
+
+/* The commits without parents; set before the objects come, which would else be incomplete. */
+static enum bough_err copy_boundary(struct bough_store *src, struct bough_store *dst)
+{
+    struct bough_oid at;
+    struct bough_txn *txn;
+    enum bough_err err = bough_store_boundary_next(src, NULL, &at);
+    enum bough_err end;
+
+    if (err)
+        return err == BOUGH_ENOENT ? BOUGH_OK : err;
+    end = bough_txn_begin(dst, &txn);
+    if (end)
+        return end;
+    while (!err && !end) {
+        end = bough_txn_boundary(txn, &at, true);
+        err = bough_store_boundary_next(src, &at, &at);
+    }
+    if (!end && err != BOUGH_ENOENT)
+        end = err;
+    if (end) {
+        bough_txn_abort(txn);
+        return end;
+    }
+    dst->boundary = BOUGH_BOUNDARY_UNKNOWN;
+    return bough_txn_commit(txn, BOUGH_DURABLE_NOW);
+}
+
+/* How much history branches keep; git has no place for it. */
+static enum bough_err copy_keep(struct bough_store *src, struct bough_store *dst)
+{
+    uint8_t name[BOUGH_REF_NAME_MAX];
+    struct bough_view after = {name, 0};
+    struct bough_ref ref;
+    struct bough_txn *txn;
+    enum bough_err err, end = bough_txn_begin(dst, &txn);
+
+    if (end)
+        return end;
+    while (!end && !(err = bough_store_ref_next(src, bough_view_str(KEEP), after, &ref))) {
+        struct bough_ref_change c = {
+            .name = ref.name, .kind = ref.kind, .id = ref.id, .target = ref.target};
+        end = bough_txn_ref(txn, &c);
+        memcpy(name, ref.name.ptr, ref.name.len);
+        after.len = ref.name.len;
+    }
+    if (end == BOUGH_EKEY)
+        fprintf(stderr, "bough: convert: rules of `bough keep` do not go into a git:DIR\n");
+    if (!end && err != BOUGH_ENOENT)
+        end = err;
+    if (!end)
+        return bough_txn_commit(txn, BOUGH_DURABLE_NOW);
+    bough_txn_abort(txn);
+    return end == BOUGH_EKEY ? BOUGH_OK : end;
+}
+
+/* ---- Verb ---- */
+
+static int convert(struct cli *src, struct cli *dst, struct transfer *t)
+{
+    struct receiver x = {.t = t};
+    struct bough_why why = {0};
+    enum bough_err err = transfer_take(t, src->repo);
+
+    if (err)
+        return say_error(err, src->store, bough_repo_why(src->repo));
+    err = copy_boundary(src->engine, dst->engine);
+    if (!err)
+        err = copy_keep(src->engine, dst->engine);
+    if (err)
+        return say_error(err, dst->store, &dst->engine->why);
+    err = receiver_open(&x, t, dst->repo, true, &why);
+    if (!err)
+        err = transfer_send(t, src->repo, receiver_feed, &x, &why);
+    if (!why.err && x.session != NULL && x.session->why.err)
+        why = x.session->why;
+    if (!err)
+        err = receiver_finish(&x, &why);
+    receiver_close(&x);
+    if (err)
+        return say_error(err, dst->store, &why);
+    fprintf(
+        stderr, "bough: convert: %zu refs, %llu objects\n", t->n, (unsigned long long)t->objects);
+    return EXIT_YES;
+}
+
+int verb_convert(struct cli *cli, int argc, char **argv)
+{
+    struct flags f = {.argc = argc, .argv = argv, .at = 1};
+    struct cli dst = {.env = cli->env, .level = cli->level};
+    struct transfer t;
+    uint64_t size = 0;
+    const char *name;
+    int code;
+
+    while ((name = flag_next(&f)) != NULL) {
+        if (strcmp(name, "--size") != 0 || flag_value(&f) == NULL || !parse_size(f.value, &size))
+            return say_usage("convert", "--size is a number, with K, M, G or T");
+    }
+    if (argc - f.at != 2)
+        return say_usage("convert", "from where, and to where");
+    cli_address(cli, argv[f.at]);
+    dst.store = argv[f.at + 1];
+    code = transfer_open_source(cli);
+    if (code != 0)
+        return code;
+    transfer_init(&t, cli->env.mem, cli->engine->algo);
+    code = transfer_open_target(&dst, cli->engine->algo, size);
+    if (code == 0)
+        code = convert(cli, &dst, &t);
+    transfer_fini(&t);
+    cli_close(&dst);
+    return code;
+}

@@ -1,0 +1,117 @@
+/*
+ * init.c - an empty store, of any engine.
+ *
+ *   kinds    a file or device, a repository of git's own kind
+ *   verb     flags
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "store/gitdir.h"
+#include "store/log/log.h"
+
+static const uint64_t size_default = (uint64_t)4 << 30; /* sparse: costs nothing until it is used */
+
+static int exists(const char *path)
+{
+    fprintf(stderr, "bough: %s: already exists; remove it first\n", path);
+    return EXIT_NO;
+}
+
+/* ---- Kinds ---- */
+
+static int init_gitdir(struct cli *cli, const struct init *in, const char *dir)
+{
+    enum bough_err err;
+
+    if (in->size != 0 || in->algo == BOUGH_SHA256)
+        return say_usage("init", "git:DIR grows as it is filled, and is sha1");
+    err = bough_gitdir_create(dir, &cli->why);
+    if (err == BOUGH_EEXIST)
+        return exists(dir);
+    return err ? say_error(err, in->path, &cli->why) : EXIT_YES;
+}
+
+/* Format the file or device that cli->file is open on. */
+static enum bough_err format(struct cli *cli, const struct init *in)
+{
+    struct bough_log_format_opts opts = {.algo = in->algo};
+    enum bough_err err = BOUGH_OK;
+
+    if (!cli->file.device)
+        err = bough_block_resize(
+            &cli->file.blk, (in->size != 0 ? in->size : size_default) / cli->file.blk.unit);
+    return err ? err : bough_log_format(&cli->file.blk, &cli->env, &opts, &cli->why);
+}
+
+static int init_file(struct cli *cli, const struct init *in)
+{
+    struct stat st;
+    bool created = stat(in->path, &st) != 0;
+    enum bough_err err;
+
+    if (!created && !S_ISBLK(st.st_mode) && st.st_size > 0)
+        return exists(in->path);
+    err = bough_fileblk_open(
+        &cli->file, in->path, BOUGH_FILEBLK_CREATE | BOUGH_FILEBLK_DIRECT, 0, &cli->why);
+    if (err)
+        return say_error(err, in->path, &cli->why);
+    err = format(cli, in);
+    bough_fileblk_close(&cli->file);
+    if (err && created)
+        unlink(in->path);
+    return err ? say_error(err, in->path, &cli->why) : EXIT_YES;
+}
+
+int cli_init(struct cli *cli, const struct init *in)
+{
+    const char *dir = address_rest(in->path, "git:");
+
+    return dir != NULL ? init_gitdir(cli, in, dir) : init_file(cli, in);
+}
+
+/* ---- Verb ---- */
+
+static int init_parse(struct cli *cli, int argc, char **argv, struct init *out)
+{
+    struct flags f = {.argc = argc, .argv = argv, .at = 1};
+    const char *name, *value;
+
+    while ((name = flag_next(&f)) != NULL) {
+        value = flag_value(&f);
+        if (value == NULL)
+            return say_usage("init", "a flag wants a value");
+        if (strcmp(name, "--size") == 0) {
+            if (!parse_size(value, &out->size) || out->size == 0)
+                return say_usage("init", "--size is a number, with K, M, G or T");
+        } else if (strcmp(name, "--object-format") == 0 && strcmp(value, "sha1") == 0) {
+            out->algo = BOUGH_SHA1;
+        } else if (strcmp(name, "--object-format") == 0 && strcmp(value, "sha256") == 0) {
+            out->algo = BOUGH_SHA256;
+        } else {
+            return say_usage("init", "unknown flag or value");
+        }
+    }
+    if (argc - f.at > 1)
+        return say_usage("init", "one store at a time");
+    out->path = cli_address(cli, f.at < argc ? argv[f.at] : NULL);
+    return 0;
+}
+
+int verb_init(struct cli *cli, int argc, char **argv)
+{
+    struct init in = {.algo = BOUGH_SHA1};
+    int code = init_parse(cli, argc, argv, &in);
+    const char *dir;
+
+    if (code == 0)
+        code = cli_init(cli, &in);
+    if (code != 0)
+        return code;
+    dir = address_rest(in.path, "git:");
+    fprintf(stderr, "bough: made an empty store in %s\n", dir != NULL ? dir : in.path);
+    return EXIT_YES;
+}

@@ -38,10 +38,8 @@ static struct place *place_of(struct bough_kv *kv)
 /* The repository knows more of a failure than the path. */
 static enum bough_err told(struct place *p, enum bough_err err)
 {
-    const struct bough_why *why = bough_repo_why(p->repo);
-
-    if (err && err != BOUGH_ENOENT && why->err == err)
-        p->kv.why = *why;
+    if (err && err != BOUGH_ENOENT && bough_repo_why(p->repo)->err == err)
+        p->kv.why = *bough_repo_why(p->repo);
     return err;
 }
 
@@ -147,6 +145,15 @@ static enum bough_err place_get_part(struct bough_kv *kv, struct bough_view path
     }
     out->len += err ? 0 : (size_t)len;
     return told(p, err);
+}
+
+static enum bough_err place_get(struct bough_kv *kv, struct bough_view path, uint64_t at,
+    uint64_t len, struct bough_node *n, struct bough_buf *out)
+{
+    struct bough_tree *t;
+    enum bough_err err = place_tree(place_of(kv), &t);
+
+    return err ? err : told(place_of(kv), bough_tree_get(t, path, at, len, n, out));
 }
 
 static enum bough_err place_next(struct bough_kv *kv, struct bough_view path,
@@ -450,6 +457,7 @@ static const struct bough_kv_class branch_class = {
     .close = place_close,
     .find = place_find,
     .get_part = place_get_part,
+    .get = place_get,
     .size = place_size,
     .next = place_next,
     .digest = place_digest,
@@ -469,6 +477,7 @@ static const struct bough_kv_class tree_class = {
     .close = place_close,
     .find = place_find,
     .get_part = place_get_part,
+    .get = place_get,
     .size = place_size,
     .next = place_next,
     .digest = place_digest,

@@ -18,6 +18,9 @@
 /* Take the next segment off `rest`; false at the end. */
 bool bough_kv__segment_next(struct bough_view *rest, struct bough_view *name);
 
+/* Is `key` in inner form: no slash at the ends, none beside another? */
+bool bough_kv__path_is_normal(struct bough_view key);
+
 /* As bough_why_set(), with the printed form of `key`. */
 enum bough_err bough_kv__why(
     struct bough_why *why, enum bough_err err, const char *what, struct bough_view key);

@@ -73,20 +73,43 @@ enum bough_err bough_kv__retries_fail(struct bough_kv *kv, uint32_t allowed)
     return err;
 }
 
-/* What is at `key`, which must be there. */
+/* The inner form for the time of a call: the key itself, when it is in that form. */
+static enum bough_err look_path(struct bough_kv *kv, struct bough_view key, struct bough_view *out)
+{
+    if (!bough_kv__path_is_normal(key))
+        return bough_kv__path(kv, key, out);
+    *out = key;
+    return BOUGH_OK;
+}
+
+/* What is at `path`, which must be there. */
+static enum bough_err looked(
+    struct bough_kv *kv, enum bough_err err, struct bough_view path, const struct bough_node *n)
+{
+    if (err)
+        return bough_kv__fail(kv, err, path);
+    if (n->kind == BOUGH_NODE_NONE)
+        return bough_kv__why(&kv->why, BOUGH_ENOENT, "", path);
+    return BOUGH_OK;
+}
+
 static enum bough_err look(
     struct bough_kv *kv, struct bough_view key, struct bough_view *path, struct bough_node *n)
 {
-    enum bough_err err = bough_kv__path(kv, key, path);
+    enum bough_err err = look_path(kv, key, path);
 
     kv->why.err = BOUGH_OK;
-    if (err)
-        return err;
-    err = kv->cls->find(kv, *path, n, NULL);
-    if (err)
-        return bough_kv__fail(kv, err, *path);
-    if (n->kind == BOUGH_NODE_NONE)
-        return bough_kv__why(&kv->why, BOUGH_ENOENT, "", *path);
+    return err ? err : looked(kv, kv->cls->find(kv, *path, n, NULL), *path, n);
+}
+
+/* Only values have bytes, and only those that are here. */
+static enum bough_err is_value(
+    struct bough_kv *kv, struct bough_view path, const struct bough_node *n)
+{
+    if (n->kind == BOUGH_NODE_DICT)
+        return bough_kv__why(&kv->why, BOUGH_EVALUE, "", path);
+    if (n->mode == BOUGH_KV__SUBMODULE)
+        return bough_kv__why(&kv->why, BOUGH_ENOTSUP, "a submodule", path);
     return BOUGH_OK;
 }
 
@@ -96,13 +119,7 @@ static enum bough_err look_value(
 {
     enum bough_err err = look(kv, key, path, n);
 
-    if (err)
-        return err;
-    if (n->kind == BOUGH_NODE_DICT)
-        return bough_kv__why(&kv->why, BOUGH_EVALUE, "", *path);
-    if (n->mode == BOUGH_KV__SUBMODULE)
-        return bough_kv__why(&kv->why, BOUGH_ENOTSUP, "a submodule", *path);
-    return BOUGH_OK;
+    return err ? err : is_value(kv, *path, n);
 }
 
 /* ---- Values ---- */
@@ -124,6 +141,20 @@ enum bough_err bough_kv_get(struct bough_kv *kv, struct bough_view key, struct b
     return bough_kv_get_part(kv, key, 0, INT64_MAX, out);
 }
 
+/* Find and read, where a driver does both at once and where it does not. */
+static enum bough_err get_found(struct bough_kv *kv, struct bough_view path, uint64_t at,
+    uint64_t n, struct bough_node *node, struct bough_buf *out)
+{
+    enum bough_err err;
+
+    if (kv->cls->get != NULL)
+        return kv->cls->get(kv, path, at, n, node, out);
+    err = kv->cls->find(kv, path, node, NULL);
+    if (err || node->kind != BOUGH_NODE_VALUE || node->mode == BOUGH_KV__SUBMODULE)
+        return err;
+    return kv->cls->get_part(kv, path, node, at, n, out);
+}
+
 enum bough_err bough_kv_get_part(
     struct bough_kv *kv, struct bough_view key, uint64_t at, uint64_t n, struct bough_buf *out)
 {
@@ -132,19 +163,21 @@ enum bough_err bough_kv_get_part(
     size_t before = out->len;
     enum bough_err err;
 
+    kv->why.err = BOUGH_OK;
     if (at > INT64_MAX || n > INT64_MAX)
         return bough_kv__why(&kv->why, BOUGH_EINVAL, "negative offset or length", key);
-    err = look_value(kv, key, &path, &node);
+    err = look_path(kv, key, &path);
     if (err)
         return err;
-    err = kv->cls->get_part(kv, path, &node, at, n, out);
+    err = get_found(kv, path, at, n, &node, out);
     if (!err)
         err = out->err;
-    if (err) {
+    err = looked(kv, err, path, &node);
+    if (!err)
+        err = is_value(kv, path, &node);
+    if (err)
         out->len = before;
-        return bough_kv__fail(kv, err, path);
-    }
-    return BOUGH_OK;
+    return err;
 }
 
 enum bough_err bough_kv_size(struct bough_kv *kv, struct bough_view key, uint64_t *out)

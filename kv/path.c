@@ -22,6 +22,35 @@ size_t bough_path_normal(struct bough_view key, uint8_t *dst)
     return n;
 }
 
+/* The high bit of every byte of `x` that is a slash. */
+static uint64_t slashes(uint64_t x)
+{
+    const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+
+    x ^= 0x2f2f2f2f2f2f2f2f;
+    return ~(((x & low) + low) | x | low);
+}
+
+bool bough_kv__path_is_normal(struct bough_view key)
+{
+    uint64_t before = 0x80; /* the last of the bytes before, as if a slash stood there */
+    size_t i = 0;
+
+    for (; i + 8 <= key.len; i += 8) {
+        uint64_t m = slashes(bough_get64le(key.ptr + i));
+        if ((m & (m << 8 | before)) != 0)
+            return false;
+        before = m >> 56;
+    }
+    for (; i < key.len; i++) {
+        uint64_t m = key.ptr[i] == '/' ? 0x80 : 0;
+        if ((m & before) != 0)
+            return false;
+        before = m;
+    }
+    return before == 0;
+}
+
 bool bough_kv__segment_next(struct bough_view *rest, struct bough_view *name)
 {
     size_t n = 0;

@@ -120,7 +120,7 @@ static enum bough_err write_check(
         sets = sets || !writes[i].remove;
         if (!writes[i].remove || sets)
             continue;
-        err = bough_repo__tree_look(&w->h->tree, writes[i].path, &is);
+        err = bough_repo__tree_look(&w->h->tree, writes[i].path, &is, NULL);
         if (err)
             return err;
         if (is.kind == BOUGH_NODE_NONE)
@@ -188,7 +188,7 @@ static enum bough_err write_is_idle(
     struct writing *w, const struct bough_write *change, const struct bough_oid *id, bool *idle)
 {
     struct bough_repo__change is;
-    enum bough_err err = bough_repo__tree_look(&w->h->tree, change->path, &is);
+    enum bough_err err = bough_repo__tree_look(&w->h->tree, change->path, &is, NULL);
 
     *idle = false;
     if (err)
@@ -234,6 +234,10 @@ static enum bough_err write_one(
         return err;
     w->entered = true;
     c.mode = bough_repo__mode_class(change->mode);
+    if (!change->remove)
+        bough_repo__path_keep(&w->h->tree, change->path,
+            &(struct bough_repo__change){.kind = BOUGH_NODE_VALUE, .mode = c.mode, .id = c.id}, 0,
+            change->id == NULL ? change->bytes : bough_view(NULL, 0));
     if (w->changes.len + change->path.len + w->who.len + w->h->who.len >
         BOUGH_RECORD_MAX - BOUGH_REPO__RECORD_HEAD_MAX)
         err = write_record(w);

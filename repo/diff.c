@@ -201,7 +201,7 @@ static enum bough_err side_find(
     if (root == NULL || bough_oid_eq(root, bough_oid_empty_tree(d->r->algo)))
         return BOUGH_OK;
     bough_repo__tree_init(&t, d->r, root);
-    err = bough_repo__tree_look(&t, prefix, &is);
+    err = bough_repo__tree_look(&t, prefix, &is, NULL);
     if (err || is.kind == BOUGH_NODE_NONE)
         return err;
     *out = (struct side){.is = true, .dir = is.kind == BOUGH_NODE_DICT, .id = is.id};

@@ -1,10 +1,10 @@
 /*
  * inner.h - what the files of repo/ share.
  *
- *   nodes      decoded trees in a bounded cache                        node.c
+ *   nodes      decoded trees in a bounded cache                        node.c, nodecache.c
  *   sorting    natural merge sort                                      sort.c
  *   edits      a directory's changes, ordered by name                  edit.c
- *   trees      a root and a trie of edited directories                 tree.c, list.c, write.c
+ *   trees      a root and a trie of edited directories                 tree.c, find.c, list.c, write.c
  *   chains     versions of a directory as skip-deltas                  chain.c
  *   paths      values of branches by their whole path                  pathcache.c
  *   heads      branches as this process knows them                     head.c, branch.c, fold.c
@@ -65,22 +65,25 @@ struct bough_repo__ent {
 
 /*
  * A decoded tree: immutable.  While pinned it stays; unpinned ones are kept as long as the
- * cache has room, last used first.
+ * cache has room, last used first.  Locators are hints: the store finds what is not there by id.
  */
 struct bough_repo__node {
+    struct bough_repo__node *bucket; /* what a look needs comes first: two cache lines */
     struct bough_oid id;
-    struct bough_buf raw;         /* the tree's body */
     struct bough_repo__ent *ents; /* in tree order */
-    uint32_t *order;              /* indices by name bytes; NULL: ents is so ordered */
     uint32_t *slots;              /* bits of a name's hash, index + 1; NULL: not made yet */
+    uint32_t slots_n;
     uint32_t n;
+    struct bough_buf raw; /* the tree's body */
+    uint64_t *where;      /* locators of children, 0: not known; NULL: of none */
+    uint32_t *order;      /* indices by name bytes; NULL: ents is so ordered */
     uint32_t pins;
-    size_t ents_cap;
-    size_t slots_n;
     uint32_t lookups; /* since it was decoded; slots are made when they pay */
-    size_t cost;      /* bytes, as counted by the cache */
-    struct bough_repo__node *bucket;
-    struct bough_repo__node *newer, *older; /* while unpinned */
+    bool large;       /* more than half of the cache: not in the list, not counted */
+    bool touched;     /* since it was the oldest of the list last */
+    size_t ents_cap;
+    size_t cost;                            /* bytes, as counted by the cache */
+    struct bough_repo__node *newer, *older; /* unless large */
 };
 
 struct bough_repo__cache {
@@ -89,15 +92,32 @@ struct bough_repo__cache {
     size_t count;
     struct bough_repo__node *newest, *oldest;
     struct bough_repo__node *large; /* one unpinned node that is too large for the list */
-    size_t used, limit;             /* bytes */
+    size_t used, limit;             /* bytes of those in the list */
 };
 
 void bough_repo__cache_fini(struct bough_repo *r);
 void bough_repo__cache_drop(struct bough_repo *r); /* what nobody pins */
 
+/* For the cache: entries from n->raw, BOUGH_ECORRUPT when it is no tree; release. */
+enum bough_err bough_repo__node_parse(struct bough_repo *r, struct bough_repo__node *n);
+enum bough_err bough_repo__node_broken(struct bough_repo *r, const struct bough_oid *id);
+void bough_repo__node_free(struct bough_repo *r, struct bough_repo__node *n);
+
+/* A cached node holds `more` bytes than before. */
+void bough_repo__node_grew(struct bough_repo *r, struct bough_repo__node *n, size_t more);
+
 /* The decoded tree `id`, pinned. BOUGH_EFORMAT and BOUGH_ECORRUPT as the store and the bytes say. */
 enum bough_err bough_repo__node_get(
     struct bough_repo *r, const struct bough_oid *id, struct bough_repo__node **out);
+
+/* The tree that entry `i` of a pinned node names, pinned: no id is looked up twice. */
+enum bough_err bough_repo__node_child(
+    struct bough_repo *r, struct bough_repo__node *n, uint32_t i, struct bough_repo__node **out);
+
+/* The locator of entry `i`, or 0; note one. */
+uint64_t bough_repo__node_where(const struct bough_repo__node *n, uint32_t i);
+void bough_repo__node_learn(
+    struct bough_repo *r, struct bough_repo__node *n, uint32_t i, uint64_t where);
 void bough_repo__node_unpin(struct bough_repo *r, struct bough_repo__node *n); /* NULL is fine */
 
 /* Let the cache have a tree that was just written; its body is taken over.  No promise. */
@@ -113,6 +133,11 @@ static inline enum bough_repo__mode bough_repo__node_mode(
     const struct bough_repo__node *n, uint32_t i)
 {
     return (enum bough_repo__mode)(n->ents[i].len_mode & 7);
+}
+
+static inline const uint8_t *bough_repo__node_raw_id(const struct bough_repo__node *n, uint32_t i)
+{
+    return n->raw.ptr + n->ents[i].at + (n->ents[i].len_mode >> 3) + 1;
 }
 
 struct bough_oid bough_repo__node_id(
@@ -248,9 +273,9 @@ void bough_repo__tree_stamp(struct bough_tree *t);
 /* The same for those outside. */
 void bough_repo__node_say(const struct bough_repo__change *is, struct bough_node *out);
 
-/* What is at `path`, with what owns it. */
+/* What is at `path`, with what owns it; `through` as bough_tree_find(). */
 enum bough_err bough_repo__tree_look(
-    struct bough_tree *t, struct bough_view path, struct bough_repo__change *out);
+    struct bough_tree *t, struct bough_view path, struct bough_repo__change *out, size_t *through);
 
 /*
  * One edit, as told to those who describe them: `to` replaces what `d` has at `name`, which
@@ -267,19 +292,32 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
 /* Values by stamp and path; see pathcache.c for what must hold. */
 struct bough_repo__paths {
     uint8_t *memory; /* as allocated; NULL: none yet */
-    uint8_t *slots;  /* in it, at a cache line */
-    size_t sets;     /* a power of two, or 0 */
-    uint64_t kept;   /* since it grew */
-    size_t limit;    /* bytes */
-    uint64_t stamp;  /* the last one given */
+    uint8_t *set;    /* in it, at a cache line */
+    size_t sets;
+    uint64_t kept;  /* since it grew */
+    size_t limit;   /* bytes */
+    uint64_t stamp; /* the last one given */
 };
 
-/* What is at `path`, if the cache knows; keep what was found; drop what changes. */
+enum { BOUGH_REPO__PATH_VALUE_MAX = 512 }; /* bytes of a value that is kept itself */
+
+/* What the cache knows of a value; borrowed until it keeps or drops one. */
+struct bough_repo__known {
+    enum bough_repo__mode mode;
+    struct bough_oid id;
+    struct bough_view bytes; /* the value; ptr NULL: larger, or not read yet */
+    uint8_t *where;          /* then: its locator, a uint64_t at any address, to be filled in */
+};
+
+/* What is at `path`, if the cache knows. */
 bool bough_repo__path_get(
-    struct bough_tree *t, struct bough_view path, struct bough_repo__change *out);
-void bough_repo__path_keep(
-    struct bough_tree *t, struct bough_view path, const struct bough_repo__change *is);
-void bough_repo__path_drop(struct bough_tree *t, struct bough_view path);
+    struct bough_tree *t, struct bough_view path, struct bough_repo__known *out);
+
+/* Keep a value that is at `path`, in place of what was kept of it: where it is (0: not known) and
+   its bytes (ptr NULL: not known).  No promise. */
+void bough_repo__path_keep(struct bough_tree *t, struct bough_view path,
+    const struct bough_repo__change *is, uint64_t where, struct bough_view bytes);
+bool bough_repo__path_drop(struct bough_tree *t, struct bough_view path); /* was it known? */
 void bough_repo__paths_fini(struct bough_repo *r);
 
 /* ---- Writing trees ---- */

@@ -47,7 +47,7 @@ enum bough_err bough_tree_next(struct bough_tree *t, struct bough_view dir, stru
 {
     struct bough_repo__change at, is = {.kind = BOUGH_NODE_NONE};
     struct bough_repo__node *n = NULL;
-    enum bough_err err = bough_repo__tree_look(t, dir, &at);
+    enum bough_err err = bough_repo__tree_look(t, dir, &at, NULL);
 
     if (err)
         return err;

@@ -4,19 +4,14 @@
  *   modes and names     classes, segments of paths
  *   node_parse ...      from a tree's body to entries
  *   lookup              by name (hash or binary search), by byte order, by tree order
- *   cache               buckets by id, a list by last use, a limit in bytes
+ *   locators            of children, as they become known
  *
  * Foreign trees are read as git reads them: padded and odd modes are taken for what git
  * takes them for; the first of equal names counts.
- *
- * Invariant: a node is in its bucket; while unpinned it is in the list, or it is `large`;
- * cache.used is the sum of all costs.  One unpinned node of more than half the limit is kept
- * beside the others and not counted, so that a directory larger than the cache is not decoded
- * for every look.
  */
 #include "repo/inner.h"
 
-enum { MODE_DIGITS_MAX = 8, SLOTS_MIN = 16 };
+enum { MODE_DIGITS_MAX = 8, SEARCHED_MAX = 4, SLOTS_MIN = 8 };
 
 uint32_t bough_repo__mode_of(enum bough_repo__mode m)
 {
@@ -64,7 +59,7 @@ bool bough_repo__below(struct bough_view path, struct bough_view prefix)
 
 /* ---- Decoding ---- */
 
-static enum bough_err node_broken(struct bough_repo *r, const struct bough_oid *id)
+enum bough_err bough_repo__node_broken(struct bough_repo *r, const struct bough_oid *id)
 {
     char hex[BOUGH_HEX_MAX];
     size_t n = bough_oid_hex(r->algo, id, hex);
@@ -139,7 +134,7 @@ static void node_trim(struct bough_repo *r, struct bough_repo__node *n)
     }
 }
 
-static enum bough_err node_parse(struct bough_repo *r, struct bough_repo__node *n)
+enum bough_err bough_repo__node_parse(struct bough_repo *r, struct bough_repo__node *n)
 {
     bool ordered = true;
     size_t at = 0;
@@ -159,7 +154,7 @@ static enum bough_err node_parse(struct bough_repo *r, struct bough_repo__node *
                 return err;
         }
         if (!ent_parse(&n->raw, r->hash_len, &at, &n->ents[n->n]))
-            return node_broken(r, &n->id);
+            return bough_repo__node_broken(r, &n->id);
         n->n++;
         ordered = ordered && (n->n < 2 || order_cmp(n, n->n - 2, n->n - 1) < 0);
     }
@@ -167,19 +162,23 @@ static enum bough_err node_parse(struct bough_repo *r, struct bough_repo__node *
     return ordered ? BOUGH_OK : node_order(r, n);
 }
 
-static void node_free(struct bough_repo *r, struct bough_repo__node *n)
+void bough_repo__node_free(struct bough_repo *r, struct bough_repo__node *n)
 {
     bough_buf_fini(&n->raw);
     bough_mem_free(r->mem, n->ents, n->ents_cap * sizeof *n->ents);
     bough_mem_free(r->mem, n->order, n->n * sizeof *n->order);
     bough_mem_free(r->mem, n->slots, n->slots_n * sizeof *n->slots);
+    bough_mem_free(r->mem, n->where, n->n * sizeof *n->where);
     bough_mem_free(r->mem, n, sizeof *n);
 }
 
 struct bough_oid bough_repo__node_id(
     const struct bough_repo *r, const struct bough_repo__node *n, uint32_t i)
 {
-    return bough_oid_raw(r->algo, n->raw.ptr + n->ents[i].at + (n->ents[i].len_mode >> 3) + 1);
+    struct bough_oid id = {{0}};
+
+    memcpy(id.bytes, bough_repo__node_raw_id(n, i), r->hash_len);
+    return id;
 }
 
 size_t bough_repo__node_at(const struct bough_repo *r, const struct bough_repo__node *n, uint32_t i)
@@ -197,14 +196,21 @@ size_t bough_repo__node_at(const struct bough_repo *r, const struct bough_repo__
 /* The low bits of a slot that hold an index + 1; above them are bits of the hash. */
 static uint32_t slot_mask(const struct bough_repo__node *n)
 {
-    return (uint32_t)n->slots_n - 1; /* at least twice n, a power of two */
+    return n->slots_n - 1; /* at least twice n, a power of two */
+}
+
+void bough_repo__node_grew(struct bough_repo *r, struct bough_repo__node *n, size_t more)
+{
+    n->cost += more;
+    if (!n->large)
+        r->cache.used += more;
 }
 
 static void node_index(struct bough_repo *r, struct bough_repo__node *n)
 {
-    size_t want = SLOTS_MIN;
+    uint32_t want = SLOTS_MIN; /* a node has less than 2^25 entries */
 
-    while (want < (size_t)n->n * 2)
+    while (want < n->n * 2)
         want *= 2;
     n->slots = bough_mem_zalloc(r->mem, want, sizeof *n->slots);
     if (n->slots == NULL) {
@@ -212,8 +218,7 @@ static void node_index(struct bough_repo *r, struct bough_repo__node *n)
         return;
     }
     n->slots_n = want;
-    n->cost += want * sizeof *n->slots;
-    r->cache.used += want * sizeof *n->slots;
+    bough_repo__node_grew(r, n, want * sizeof *n->slots);
     for (uint32_t i = 0; i < n->n; i++) {
         struct bough_view name = bough_repo__node_name(n, i);
         uint64_t hash = bough_mix64(r->key, name.ptr, name.len);
@@ -262,7 +267,7 @@ uint32_t bough_repo__node_find(
 {
     uint32_t place, i;
 
-    if (n->slots == NULL && n->n > SLOTS_MIN && ++n->lookups > n->n / 16)
+    if (n->slots == NULL && n->n > SEARCHED_MAX && ++n->lookups > n->n / 16)
         node_index(r, n);
     if (n->slots != NULL)
         return node_hashed(r, n, name);
@@ -289,214 +294,22 @@ uint32_t bough_repo__node_place(const struct bough_repo__node *n, struct bough_v
     return lo;
 }
 
-/* ---- Cache ---- */
+/* ---- Locators ---- */
 
-static struct bough_repo__node **cache_bucket(
-    struct bough_repo__cache *c, const struct bough_oid *id)
+uint64_t bough_repo__node_where(const struct bough_repo__node *n, uint32_t i)
 {
-    return &c->buckets[bough_get64le(id->bytes) & (c->buckets_n - 1)];
+    return n->where == NULL ? 0 : n->where[i];
 }
 
-static void list_drop(struct bough_repo__cache *c, struct bough_repo__node *n)
+void bough_repo__node_learn(
+    struct bough_repo *r, struct bough_repo__node *n, uint32_t i, uint64_t where)
 {
-    if (n->newer != NULL)
-        n->newer->older = n->older;
-    else
-        c->newest = n->older;
-    if (n->older != NULL)
-        n->older->newer = n->newer;
-    else
-        c->oldest = n->newer;
-    n->newer = n->older = NULL;
-}
-
-static void list_push(struct bough_repo__cache *c, struct bough_repo__node *n)
-{
-    n->newer = NULL;
-    n->older = c->newest;
-    if (c->newest != NULL)
-        c->newest->newer = n;
-    else
-        c->oldest = n;
-    c->newest = n;
-}
-
-static void cache_remove(struct bough_repo *r, struct bough_repo__node *n)
-{
-    struct bough_repo__node **at = cache_bucket(&r->cache, &n->id);
-
-    while (*at != n)
-        at = &(*at)->bucket;
-    *at = n->bucket;
-    if (r->cache.large == n)
-        r->cache.large = NULL;
-    else
-        list_drop(&r->cache, n);
-    r->cache.used -= n->cost;
-    r->cache.count--;
-    node_free(r, n);
-}
-
-static void cache_trim(struct bough_repo *r)
-{
-    struct bough_repo__cache *c = &r->cache;
-    size_t beside = c->large == NULL ? 0 : c->large->cost;
-
-    while (c->used - beside > c->limit && c->oldest != NULL)
-        cache_remove(r, c->oldest);
-}
-
-/* Twice the buckets; with no memory for them, chains get longer. */
-static void cache_grow(struct bough_repo *r)
-{
-    struct bough_repo__cache *c = &r->cache, bigger = *c;
-
-    bigger.buckets_n = c->buckets_n == 0 ? 256 : c->buckets_n * 2;
-    bigger.buckets = bough_mem_zalloc(r->mem, bigger.buckets_n, sizeof(void *));
-    if (bigger.buckets == NULL)
-        return;
-    for (size_t i = 0; i < c->buckets_n; i++) {
-        struct bough_repo__node *n = c->buckets[i], *next;
-
-        for (; n != NULL; n = next) {
-            struct bough_repo__node **at = cache_bucket(&bigger, &n->id);
-
-            next = n->bucket;
-            n->bucket = *at;
-            *at = n;
-        }
+    if (n->where == NULL && where != 0) {
+        n->where = bough_mem_zalloc(r->mem, n->n, sizeof *n->where);
+        if (n->where == NULL)
+            return;
+        bough_repo__node_grew(r, n, n->n * sizeof *n->where);
     }
-    bough_mem_free(r->mem, c->buckets, c->buckets_n * sizeof(void *));
-    *c = bigger;
-}
-
-/* Decode `raw` (taken, even on error) and keep it, pinned. */
-static enum bough_err cache_add(struct bough_repo *r, const struct bough_oid *id,
-    struct bough_buf *raw, struct bough_repo__node **out)
-{
-    struct bough_repo__cache *c = &r->cache;
-    struct bough_repo__node *n = bough_mem_zalloc(r->mem, 1, sizeof *n);
-    struct bough_repo__node **at;
-    enum bough_err err;
-
-    if (c->count >= c->buckets_n)
-        cache_grow(r);
-    if (n == NULL || c->buckets_n == 0) {
-        bough_mem_free(r->mem, n, sizeof *n);
-        bough_buf_fini(raw);
-        return BOUGH_ENOMEM;
-    }
-    n->id = *id;
-    n->raw = *raw;
-    bough_buf_init(raw, r->mem);
-    err = node_parse(r, n);
-    if (err) {
-        node_free(r, n);
-        return err;
-    }
-    n->pins = 1;
-    n->cost = sizeof *n + n->raw.cap + n->ents_cap * sizeof *n->ents +
-              (n->order == NULL ? 0 : n->n * sizeof *n->order);
-    at = cache_bucket(c, id);
-    n->bucket = *at;
-    *at = n;
-    c->count++;
-    c->used += n->cost;
-    *out = n;
-    return BOUGH_OK;
-}
-
-static struct bough_repo__node *cache_find(struct bough_repo *r, const struct bough_oid *id)
-{
-    struct bough_repo__node *n;
-
-    if (r->cache.buckets_n == 0)
-        return NULL;
-    n = *cache_bucket(&r->cache, id);
-    while (n != NULL && !bough_oid_eq(&n->id, id))
-        n = n->bucket;
-    return n;
-}
-
-enum bough_err bough_repo__node_get(
-    struct bough_repo *r, const struct bough_oid *id, struct bough_repo__node **out)
-{
-    struct bough_repo__node *n = cache_find(r, id);
-    enum bough_type type;
-    struct bough_buf raw;
-    enum bough_err err;
-
-    if (n != NULL) {
-        if (r->cache.large == n)
-            r->cache.large = NULL;
-        else if (n->pins == 0)
-            list_drop(&r->cache, n);
-        n->pins++;
-        *out = n;
-        return BOUGH_OK;
-    }
-    bough_buf_init(&raw, r->mem);
-    err = BOUGH_OK;
-    if (!bough_oid_eq(id, bough_oid_empty_tree(r->algo))) {
-        err = bough_store_read(r->store, id, &type, &raw);
-        if (err == BOUGH_OK && type != BOUGH_TREE)
-            err = node_broken(r, id);
-        else if (err)
-            r->why = r->store->why;
-    }
-    if (err) {
-        bough_buf_fini(&raw);
-        return err;
-    }
-    err = cache_add(r, id, &raw, out);
-    if (err == BOUGH_OK)
-        cache_trim(r);
-    return err;
-}
-
-void bough_repo__node_unpin(struct bough_repo *r, struct bough_repo__node *n)
-{
-    if (n == NULL)
-        return;
-    BOUGH_ASSERT(n->pins > 0);
-    if (--n->pins > 0)
-        return;
-    if (n->cost <= r->cache.limit / 2) {
-        list_push(&r->cache, n);
-    } else {
-        if (r->cache.large != NULL)
-            cache_remove(r, r->cache.large);
-        r->cache.large = n;
-    }
-    cache_trim(r);
-}
-
-void bough_repo__node_offer(
-    struct bough_repo *r, const struct bough_oid *id, struct bough_buf *body)
-{
-    struct bough_repo__node *n = NULL;
-
-    if (cache_find(r, id) != NULL)
-        bough_buf_fini(body);
-    else if (cache_add(r, id, body, &n) == BOUGH_OK)
-        bough_repo__node_unpin(r, n);
-}
-
-void bough_repo__cache_drop(struct bough_repo *r)
-{
-    struct bough_repo__cache *c = &r->cache;
-
-    if (c->large != NULL)
-        cache_remove(r, c->large);
-    while (c->oldest != NULL)
-        cache_remove(r, c->oldest);
-}
-
-void bough_repo__cache_fini(struct bough_repo *r)
-{
-    struct bough_repo__cache *c = &r->cache;
-
-    bough_repo__cache_drop(r);
-    BOUGH_ASSERT(c->count == 0); /* every tree was closed */
-    bough_mem_free(r->mem, c->buckets, c->buckets_n * sizeof(void *));
+    if (n->where != NULL)
+        n->where[i] = where;
 }

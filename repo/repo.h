@@ -158,6 +158,13 @@ enum bough_err bough_tree_find(
     struct bough_tree *t, struct bough_view path, struct bough_node *out, size_t *through);
 
 /*
+ * The same, and when it is a value with bytes here (no submodule), append up to `n` of them from
+ * byte `at` to `out`: the quick way to a value.  Errors as bough_store_get().
+ */
+enum bough_err bough_tree_get(struct bough_tree *t, struct bough_view path, uint64_t at, uint64_t n,
+    struct bough_node *node, struct bough_buf *out);
+
+/*
  * The first child of dictionary `dir`, in byte order of names, whose name is greater than
  * `after` ("" to begin); `name` is borrowed until the next call.  Costs O(log n) a call.
  * BOUGH_ENOENT: no more, or no such dictionary.

@@ -1,8 +1,7 @@
 /*
- * tree.c - a root and edits on top, as paths.
+ * tree.c - a root and edits on top, as paths.  Finding is in find.c.
  *
  *   opening     trees are a root until something is edited
- *   finding     down the edits, then down the nodes
  *   editing     set, remove, move
  *
  * An edit that fails leaves the tree as it was: what is new is built aside and linked by
@@ -104,103 +103,6 @@ const struct bough_oid *bough_tree_root(const struct bough_tree *t)
 bool bough_tree_edited(const struct bough_tree *t)
 {
     return t->top != NULL && t->top->state != BOUGH_REPO__CLEAN;
-}
-
-/* ---- Finding ---- */
-
-/* Where a path leads: a change, and what it is part of. */
-struct place {
-    struct bough_repo__change is;
-    size_t through; /* bytes of the path that are a value, when the path goes on */
-};
-
-/* Follow `path` from directory `at` (its `dir` or `id`). */
-static enum bough_err tree_walk(
-    struct bough_repo *r, struct bough_repo__change at, struct bough_view path, struct place *out)
-{
-    struct bough_view left = path, name;
-
-    out->through = 0;
-    while (at.kind == BOUGH_NODE_DICT && bough_repo__segment(&left, &name)) {
-        if (at.dir != NULL) {
-            bough_repo__dir_look(r, at.dir, name, &at);
-        } else {
-            struct bough_repo__node *n;
-            enum bough_err err = bough_repo__node_get(r, &at.id, &n);
-            uint32_t i;
-
-            if (err)
-                return err;
-            i = bough_repo__node_find(r, n, name);
-            at = (struct bough_repo__change){.kind = BOUGH_NODE_NONE};
-            if (i != UINT32_MAX) {
-                at.mode = bough_repo__node_mode(n, i);
-                at.kind = at.mode == BOUGH_REPO__DIR ? BOUGH_NODE_DICT : BOUGH_NODE_VALUE;
-                at.id = bough_repo__node_id(r, n, i);
-            }
-            bough_repo__node_unpin(r, n);
-        }
-    }
-    if (left.len > 0) { /* below a value, or below nothing */
-        if (at.kind == BOUGH_NODE_VALUE)
-            out->through = (size_t)(left.ptr - path.ptr) - 1;
-        at = (struct bough_repo__change){.kind = BOUGH_NODE_NONE};
-    }
-    out->is = at;
-    return BOUGH_OK;
-}
-
-static struct bough_repo__change tree_top(const struct bough_tree *t)
-{
-    return (struct bough_repo__change){
-        .kind = BOUGH_NODE_DICT, .mode = BOUGH_REPO__DIR, .id = t->root, .dir = t->top};
-}
-
-enum bough_err bough_repo__tree_look(
-    struct bough_tree *t, struct bough_view path, struct bough_repo__change *out)
-{
-    struct place p;
-    enum bough_err err = bough_repo__tree_check(t);
-
-    if (err == BOUGH_OK)
-        err = tree_walk(t->r, tree_top(t), path, &p);
-    if (err == BOUGH_OK)
-        *out = p.is;
-    return err;
-}
-
-void bough_repo__node_say(const struct bough_repo__change *is, struct bough_node *out)
-{
-    *out = (struct bough_node){.kind = is->kind};
-    if (is->kind == BOUGH_NODE_NONE)
-        return;
-    out->mode = bough_repo__mode_of(is->mode);
-    if (is->bytes != NULL)
-        out->bytes = bough_view(is->bytes, is->len - 1);
-    if (is->dir == NULL)
-        out->id = is->id;
-    else if (is->dir->state == BOUGH_REPO__CLEAN)
-        out->id = is->dir->now;
-}
-
-enum bough_err bough_tree_find(
-    struct bough_tree *t, struct bough_view path, struct bough_node *out, size_t *through)
-{
-    struct place p = {.through = 0};
-    enum bough_err err;
-
-    if (!bough_repo__path_get(t, path, &p.is)) {
-        err = bough_repo__tree_check(t);
-        if (err == BOUGH_OK)
-            err = tree_walk(t->r, tree_top(t), path, &p);
-        if (err)
-            return err;
-        bough_repo__path_keep(t, path, &p.is);
-    }
-    bough_repo__node_say(&p.is, out);
-    if (through != NULL)
-        *through = p.through;
-    return BOUGH_OK;
 }
 
 /* ---- Editing ---- */
@@ -310,15 +212,14 @@ static size_t path_depth(struct bough_view path)
 /* Before `path` changes: what the path cache knows of it, or may know of others, goes. */
 static enum bough_err tree_forget(struct bough_tree *t, struct bough_view path)
 {
-    struct place p;
+    struct bough_repo__change is;
+    size_t through;
     enum bough_err err;
 
-    if (t->stamp == 0)
+    if (t->stamp == 0 || bough_repo__path_drop(t, path))
         return BOUGH_OK;
-    err = tree_walk(t->r, tree_top(t), path, &p);
-    if (err == BOUGH_OK && p.is.kind == BOUGH_NODE_VALUE)
-        bough_repo__path_drop(t, path);
-    else if (err == BOUGH_OK && (p.is.kind == BOUGH_NODE_DICT || p.through > 0))
+    err = bough_repo__tree_look(t, path, &is, &through);
+    if (err == BOUGH_OK && (is.kind == BOUGH_NODE_DICT || through > 0))
         bough_repo__tree_stamp(t);
     return err;
 }
@@ -435,7 +336,7 @@ enum bough_err bough_tree_remove(struct bough_tree *t, struct bough_view path)
 
     if (path.len == 0)
         return tree_clear(t);
-    err = bough_repo__tree_look(t, path, &is);
+    err = bough_repo__tree_look(t, path, &is, NULL);
     if (err)
         return err;
     if (is.kind == BOUGH_NODE_NONE)
@@ -495,7 +396,7 @@ enum bough_err bough_tree_move(struct bough_tree *t, struct bough_view from, str
     struct bough_repo__dir *d;
     struct bough_repo__edit *e;
     struct bough_view name = from;
-    enum bough_err err = bough_repo__tree_look(t, from, &is);
+    enum bough_err err = bough_repo__tree_look(t, from, &is, NULL);
 
     if (err)
         return err;

@@ -231,7 +231,7 @@ enum bough_err bough_tree_digest(
     struct bough_tree *t, struct bough_view path, struct bough_oid *out)
 {
     struct bough_repo__change is;
-    enum bough_err err = bough_repo__tree_look(t, path, &is);
+    enum bough_err err = bough_repo__tree_look(t, path, &is, NULL);
 
     if (err)
         return err;

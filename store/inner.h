@@ -19,6 +19,16 @@ enum bough_err bough_store__wrote(struct bough_store *s, enum bough_err err);
 /* May it be written to?  BOUGH_EREADONLY, or the I/O error that ended writing. */
 enum bough_err bough_store__may_write(struct bough_store *s);
 
+/* A failure with an object's id as its key; returns `err`. */
+enum bough_err bough_store__fail_id(
+    struct bough_store *s, enum bough_err err, const char *what, const struct bough_oid *id);
+
+static inline bool bough_store__is_empty_tree(
+    const struct bough_store *s, const struct bough_oid *id)
+{
+    return bough_oid_eq(id, bough_oid_empty_tree(s->algo));
+}
+
 /* Close the handles that read_part() keeps. */
 void bough_store__parts_drop(struct bough_store *s);
 

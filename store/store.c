@@ -2,21 +2,19 @@
  * store.c - the calls on a store: check, then dispatch.
  *
  *   failures       why, and the end of writing after an I/O error
- *   whole objects  a handle on a body in memory, for engines that have none
  *   reading        find, has, read; the empty tree is everywhere
- *   parts          read_part() over a few handles that stay open
  *   entries, walks, abbreviations
  *   refs, records
  *   upkeep         sync, maintain, check, stat, reader, close
  *
- * Writing has its own file: txn.c.  What is true of all engines is checked
+ * Parts and writing have their own files: part.c, txn.c.  What is true of all engines is checked
  * here, once, so that no engine repeats it and none can forget it.
  */
 #include "store/inner.h"
 
 /* ---- Failures ---- */
 
-static enum bough_err fail_id(
+enum bough_err bough_store__fail_id(
     struct bough_store *s, enum bough_err err, const char *what, const struct bough_oid *id)
 {
     char hex[BOUGH_HEX_MAX];
@@ -42,63 +40,14 @@ enum bough_err bough_store__may_write(struct bough_store *s)
     return BOUGH_OK;
 }
 
-/* ---- Whole objects ---- */
-
-struct whole {
-    struct bough_object object;
-    struct bough_mem *mem;
-    struct bough_buf body;
-};
-
-static enum bough_err whole_read(
-    struct bough_object *o, uint64_t at, void *dst, size_t n, size_t *got)
-{
-    struct whole *w = (struct whole *)o; /* object is the first field */
-
-    memcpy(dst, w->body.ptr + at, n);
-    *got = n;
-    return BOUGH_OK;
-}
-
-static void whole_close(struct bough_object *o)
-{
-    struct whole *w = (struct whole *)o;
-
-    bough_buf_fini(&w->body);
-    bough_mem_free(w->mem, w, sizeof *w);
-}
-
-static const struct bough_object_class whole_class = {.read = whole_read, .close = whole_close};
-
-enum bough_err bough_store__whole_open(
-    struct bough_mem *mem, enum bough_type type, struct bough_buf *body, struct bough_object **out)
-{
-    struct whole *w = bough_mem_zalloc(mem, 1, sizeof *w);
-
-    if (w == NULL) {
-        bough_buf_fini(body);
-        return BOUGH_ENOMEM;
-    }
-    w->object = (struct bough_object){&whole_class, type, body->len};
-    w->mem = mem;
-    w->body = *body;
-    *out = &w->object;
-    return BOUGH_OK;
-}
-
 /* ---- Reading ---- */
-
-static bool is_empty_tree(const struct bough_store *s, const struct bough_oid *id)
-{
-    return bough_oid_eq(id, bough_oid_empty_tree(s->algo));
-}
 
 enum bough_err bough_store_find(
     struct bough_store *s, const struct bough_oid *id, struct bough_found *out)
 {
     enum bough_err err = s->cls->find(s, id, out);
 
-    if (err == BOUGH_ENOENT && is_empty_tree(s, id)) {
+    if (err == BOUGH_ENOENT && bough_store__is_empty_tree(s, id)) {
         *out = (struct bough_found){.type = BOUGH_TREE};
         return BOUGH_OK;
     }
@@ -110,7 +59,7 @@ enum bough_err bough_store_has(struct bough_store *s, const struct bough_oid *id
     struct bough_found found;
     enum bough_err err = s->cls->has != NULL ? s->cls->has(s, id) : s->cls->find(s, id, &found);
 
-    if (err == BOUGH_ENOENT && is_empty_tree(s, id))
+    if (err == BOUGH_ENOENT && bough_store__is_empty_tree(s, id))
         return BOUGH_OK;
     return err;
 }
@@ -131,7 +80,7 @@ enum bough_err bough_store_read_where(struct bough_store *s, uint64_t where,
     if (out->err)
         return out->err;
     err = s->cls->read(s, where, id, &found, out);
-    if (err == BOUGH_ENOENT && is_empty_tree(s, id)) {
+    if (err == BOUGH_ENOENT && bough_store__is_empty_tree(s, id)) {
         found = BOUGH_TREE;
         err = BOUGH_OK;
     }
@@ -139,125 +88,13 @@ enum bough_err bough_store_read_where(struct bough_store *s, uint64_t where,
         err = out->err;
     if (err) {
         out->len = len;
-        return err == BOUGH_ENOENT ? err : fail_id(s, err, "an object could not be read", id);
+        return err == BOUGH_ENOENT
+                   ? err
+                   : bough_store__fail_id(s, err, "an object could not be read", id);
     }
     if (type != NULL)
         *type = found;
     return BOUGH_OK;
-}
-
-/* ---- Parts ---- */
-
-/* What an engine without handles gives, and what the empty tree is. */
-static enum bough_err open_whole(
-    struct bough_store *s, const struct bough_oid *id, struct bough_object **out)
-{
-    struct bough_buf body;
-    enum bough_type type;
-    enum bough_err err;
-
-    bough_buf_init(&body, s->env->mem);
-    err = bough_store_read(s, id, &type, &body);
-    if (err) {
-        bough_buf_fini(&body);
-        return err;
-    }
-    return bough_store__whole_open(s->env->mem, type, &body, out);
-}
-
-enum bough_err bough_store_object_open(
-    struct bough_store *s, const struct bough_oid *id, struct bough_object **out)
-{
-    enum bough_err err;
-
-    *out = NULL;
-    if (s->cls->object_open == NULL)
-        return open_whole(s, id, out);
-    err = s->cls->object_open(s, id, out);
-    if (err == BOUGH_ENOENT && is_empty_tree(s, id))
-        return open_whole(s, id, out);
-    return err;
-}
-
-enum bough_err bough_object_read(
-    struct bough_object *o, uint64_t at, void *dst, size_t n, size_t *got)
-{
-    uint8_t *p = dst;
-    size_t done = 0;
-
-    BOUGH_ASSERT(dst != NULL || n == 0);
-    *got = 0;
-    if (at >= o->size)
-        return BOUGH_OK;
-    if (n > o->size - at)
-        n = (size_t)(o->size - at);
-    while (done < n) {
-        size_t k = 0;
-        enum bough_err err = o->cls->read(o, at + done, p + done, n - done, &k);
-        if (err)
-            return err;
-        BOUGH_ASSERT(k > 0 && k <= n - done);
-        done += k;
-    }
-    *got = n;
-    return BOUGH_OK;
-}
-
-void bough_object_close(struct bough_object *o)
-{
-    if (o != NULL)
-        o->cls->close(o);
-}
-
-static void part_drop(struct bough_store *s, size_t i)
-{
-    bough_object_close(s->parts[i].object);
-    s->parts[i].object = NULL;
-}
-
-void bough_store__parts_drop(struct bough_store *s)
-{
-    for (size_t i = 0; i < BOUGH_STORE_PARTS; i++)
-        part_drop(s, i);
-}
-
-/* The slot that holds `id` open, else the one to use for it: a free one or the oldest. */
-static size_t part_slot(const struct bough_store *s, const struct bough_oid *id)
-{
-    size_t best = 0;
-
-    for (size_t i = 0; i < BOUGH_STORE_PARTS; i++) {
-        if (s->parts[i].object != NULL && bough_oid_eq(&s->parts[i].id, id))
-            return i;
-        if (s->parts[best].object == NULL)
-            continue;
-        if (s->parts[i].object == NULL || s->parts[i].used < s->parts[best].used)
-            best = i;
-    }
-    return best;
-}
-
-enum bough_err bough_store_read_part(struct bough_store *s, const struct bough_oid *id, uint64_t at,
-    void *dst, size_t n, size_t *got)
-{
-    size_t i = part_slot(s, id);
-    struct bough_object *o = s->parts[i].object;
-    enum bough_err err;
-
-    *got = 0;
-    if (o == NULL || !bough_oid_eq(&s->parts[i].id, id)) {
-        part_drop(s, i);
-        err = bough_store_object_open(s, id, &o);
-        if (err)
-            return err;
-        s->parts[i].object = o;
-        s->parts[i].id = *id;
-    }
-    s->parts[i].used = ++s->parts_clock;
-    err = bough_object_read(o, at, dst, n, got);
-    if (err || at >= o->size || *got == o->size - at)
-        part_drop(s, i); /* read to its end: nobody comes back soon */
-    return err;
 }
 
 /* ---- Entries, walks, abbreviations ---- */
@@ -270,7 +107,7 @@ enum bough_err bough_store_entry(
     if (!(s->caps & BOUGH_STORE_PACKED))
         return BOUGH_ENOTSUP;
     err = s->cls->entry(s, id, out);
-    return err == BOUGH_ENOENT && is_empty_tree(s, id) ? BOUGH_ENOTSUP : err;
+    return err == BOUGH_ENOENT && bough_store__is_empty_tree(s, id) ? BOUGH_ENOTSUP : err;
 }
 
 enum bough_err bough_store_entry_read(

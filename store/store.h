@@ -133,6 +133,25 @@ enum bough_err bough_store_read(struct bough_store *s, const struct bough_oid *i
 enum bough_err bough_store_read_where(struct bough_store *s, uint64_t where,
     const struct bough_oid *id, enum bough_type *type, struct bough_buf *out);
 
+/* What get() is to give, and what it says. */
+struct bough_get {
+    uint64_t at, n; /* the part wanted, in bytes: from where, how many at most */
+    uint64_t where; /* in: a locator remembered for this id, or 0; out: one to remember, or 0 */
+    uint64_t size;  /* out: of the whole body */
+    enum bough_type type; /* out */
+};
+
+/*
+ * Append a part of object `id` to `out`, nothing when it lies behind the end: the quick way to
+ * values and trees that are read again and again.  Where an object is need not be looked up as
+ * long as `where` is good; when it is not any more it is looked up again.
+ *
+ * BOUGH_ENOENT, BOUGH_ECORRUPT, BOUGH_ENOMEM, BOUGH_EIO
+ * BOUGH_ETOOBIG    the part is larger than s->object_max
+ */
+enum bough_err bough_store_get(struct bough_store *s, const struct bough_oid *id,
+    struct bough_get *get, struct bough_buf *out);
+
 /*
  * Read up to `n` bytes from byte `at` of the body into `dst`; `*got` is short only at the end
  * (0 at or past it).  Memory stays bounded whatever the size; going forward through an object
@@ -474,6 +493,8 @@ struct bough_store_class {
     /* Sees to object_max; `where` 0 or wrong: looks `id` up; `type` is not NULL. */
     enum bough_err (*read)(struct bough_store *s, uint64_t where, const struct bough_oid *id,
         enum bough_type *type, struct bough_buf *out);
+    enum bough_err (*get)(struct bough_store *s, const struct bough_oid *id, struct bough_get *get,
+        struct bough_buf *out); /* NULL: find, then read or read_part; BOUGH_ENOTSUP: this time */
     enum bough_err (*object_open)(struct bough_store *s, const struct bough_oid *id,
         struct bough_object **out); /* NULL: read whole */
     enum bough_err (*entry)(

@@ -15,7 +15,7 @@ static struct bough_log__page_slot *set_of(struct bough_log__pages *p, uint64_t 
 {
     uint64_t mixed = no * 0x9e3779b97f4a7c15u;
 
-    return p->slot + (mixed >> 32 & (p->sets - 1)) * WAYS;
+    return p->slot + ((mixed >> 32) * p->sets >> 32) * WAYS;
 }
 
 static uint8_t *page_bytes(struct bough_log__pages *p, const struct bough_log__page_slot *slot)
@@ -29,9 +29,8 @@ enum bough_err bough_log__pages_init(struct bough_log *l, size_t room)
     size_t n;
 
     p->size = l->dev->unit > BOUGH_LOG__BLOCK ? l->dev->unit : BOUGH_LOG__BLOCK;
-    p->sets = 1;
-    while ((size_t)p->sets * 2 * WAYS * p->size <= room)
-        p->sets *= 2;
+    n = room / (WAYS * (size_t)p->size);
+    p->sets = n < 1 ? 1 : n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
     n = (size_t)p->sets * WAYS;
     p->slot = bough_mem_alloc(l->mem, n * sizeof *p->slot);
     p->bytes = bough_mem_alloc(l->mem, n * p->size);
@@ -82,7 +81,7 @@ enum bough_err bough_log__page(
             slot = set + i;
             break;
         }
-        if (set[i].used < slot->used)
+        if (p->clock - set[i].used > p->clock - slot->used)
             slot = set + i;
     }
     if (slot->no != no) {

@@ -86,17 +86,17 @@ static inline uint64_t bough_log__where_offset(uint64_t where)
 /* ---- The device, through a cache of pages (cache.c) ---- */
 
 struct bough_log__page_slot {
-    uint64_t no; /* of the page; UINT64_MAX: empty */
-    uint64_t used;
+    uint64_t no;      /* of the page; UINT64_MAX: empty */
+    uint32_t used;    /* by the clock, which goes round */
     uint32_t checked; /* a bit for each block in it that was found whole */
 };
 
 struct bough_log__pages {
     uint32_t size; /* bytes of a page: a block or the device's unit, whichever is more */
-    uint32_t sets; /* power of two; four pages a set */
+    uint32_t sets; /* four pages each */
     struct bough_log__page_slot *slot;
     uint8_t *bytes;
-    uint64_t clock;
+    uint32_t clock;
     uint64_t read_bytes, written_bytes; /* device traffic */
 };
 
@@ -696,7 +696,17 @@ static inline struct bough_log *bough_log__of(struct bough_store *s)
 /* A place for people: where something is damaged.  Returns BOUGH_ECORRUPT. */
 enum bough_err bough_log__corrupt(struct bough_log *l, const char *what, uint64_t at);
 
-/* ---- Reading (read.c, object.c, walk.c) ---- */
+/* Is what lies at `where` the open transaction's, and may never come to be? */
+static inline bool bough_log__is_unborn(const struct bough_log *l, uint64_t where)
+{
+    const struct bough_log__txn *t = &l->txn;
+    uint32_t segment = bough_log__where_segment(where);
+
+    return segment >= t->start_segment ||
+           (segment == t->start.segment && bough_log__where_offset(where) >= t->start.at);
+}
+
+/* ---- Reading (read.c, get.c, object.c, walk.c) ---- */
 
 /* A packed entry where it lies. */
 struct bough_log__entry {
@@ -708,7 +718,20 @@ struct bough_log__entry {
     struct bough_entry_head head;
 };
 
-enum { BOUGH_LOG__BEFORE = 16 }; /* bytes before an entry in a frame: length, crc, id8 */
+enum {
+    BOUGH_LOG__BEFORE = 16, /* bytes before an entry in a frame: length, crc, id8 */
+    BOUGH_LOG__FRAME_DATA = BOUGH_LOG__FRAME_HEAD + BOUGH_LOG__BEFORE, /* where the first begins */
+    BOUGH_LOG__STORED_HEAD = 7, /* of a zlib stream of one stored block: its two bytes, its five */
+    BOUGH_LOG__STORED_TAIL = 4, /* Adler-32 */
+    BOUGH_LOG__WHOLE_MAX = 256 * 1024, /* bytes of a body that parts are cut from in memory */
+};
+
+/* One stored block, as we write small things: its bytes are there to be copied. */
+static inline bool bough_log__is_one_stored(struct bough_view zlib, uint64_t size)
+{
+    return zlib.len == size + BOUGH_LOG__STORED_HEAD + BOUGH_LOG__STORED_TAIL &&
+           zlib.ptr[0] == 0x78 && zlib.ptr[2] == 0x01 && bough_get16le(zlib.ptr + 3) == size;
+}
 
 static inline uint64_t bough_log__id8(const struct bough_oid *id)
 {
@@ -719,6 +742,11 @@ enum bough_err bough_log__entry_open(
     struct bough_log *l, uint64_t where, struct bough_log__entry *out);
 enum bough_err bough_log__segment_read(
     struct bough_log *l, const struct bough_log__segment *seg, uint64_t at, void *dst, size_t n);
+
+/* The same, lent: by the page on which all of it lies, or in l->scratch.  Borrowed until the next
+   read. */
+enum bough_err bough_log__segment_lend(struct bough_log *l, const struct bough_log__segment *seg,
+    uint64_t at, size_t n, struct bough_view *out);
 
 /* Any row of `id`: the newest.  BOUGH_ENOENT. */
 enum bough_err bough_log__row_find(
@@ -752,6 +780,8 @@ enum bough_err bough_log__find(
 enum bough_err bough_log__has(struct bough_store *s, const struct bough_oid *id);
 enum bough_err bough_log__read_object(struct bough_store *s, uint64_t where,
     const struct bough_oid *id, enum bough_type *type, struct bough_buf *out);
+enum bough_err bough_log__get_object(
+    struct bough_store *s, const struct bough_oid *id, struct bough_get *g, struct bough_buf *out);
 enum bough_err bough_log__object_open(
     struct bough_store *s, const struct bough_oid *id, struct bough_object **out);
 enum bough_err bough_log__entry_of(

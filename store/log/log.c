@@ -162,6 +162,7 @@ static const struct bough_store_class log_class = {
     .find = bough_log__find,
     .has = bough_log__has,
     .read = bough_log__read_object,
+    .get = bough_log__get_object,
     .object_open = bough_log__object_open,
     .entry = bough_log__entry_of,
     .entry_read = bough_log__entry_read,
@@ -223,9 +224,9 @@ enum bough_err bough_log__new(struct bough_block *dev, const struct bough_env *e
     bough_buf_init(&l->txn.index, l->mem);
     l->store.read_only =
         l->opts.read_only || (dev->caps & BOUGH_BLOCK_READONLY) != 0 || dev->unit > geo->granule;
-    err = bough_log__pages_init(l, cache / 2);
+    err = bough_log__pages_init(l, cache / 4 * 3);
     if (!err)
-        err = bough_log__bodies_init(l, cache / 2);
+        err = bough_log__bodies_init(l, cache / 4);
     if (!err)
         err = bough_log__zones_init(l);
     l->ref_scratch = bough_mem_alloc(l->mem, 4 * BOUGH_REF_NAME_MAX);

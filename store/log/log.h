@@ -33,12 +33,13 @@ enum bough_err bough_log_format(struct bough_block *dev, const struct bough_env 
 /* How to open; 0 takes the default. */
 struct bough_log_open_opts {
     bool read_only;
-    size_t cache;          /* bytes of memory for caches; default 8 MiB, least 64 KiB */
-    uint32_t table_rows;   /* rows kept in memory between checkpoints; default 65,536 */
-    uint64_t log_max;      /* bytes of log between checkpoints; default 16 MiB */
-    uint32_t prepare;      /* bytes of log written once ahead, for speed in files; 1: none; default
+    size_t cache;        /* bytes of memory for caches: three quarters for pages of the device, the
+                              rest for inflated objects; default 8 MiB, least 64 KiB */
+    uint32_t table_rows; /* rows kept in memory between checkpoints; default 65,536 */
+    uint64_t log_max;    /* bytes of log between checkpoints; default 16 MiB */
+    uint32_t prepare;    /* bytes of log written once ahead, for speed in files; 1: none; default
                             1 MiB where zones have at least 128 KiB */
-    uint32_t settle_s;     /* on a device without BOUGH_BLOCK_SYNC: seconds after which a write is
+    uint32_t settle_s;   /* on a device without BOUGH_BLOCK_SYNC: seconds after which a write is
                             taken to be durable; default 30 */
     uint64_t settle_bytes; /* or bytes of later writes; default 64 MiB */
 };

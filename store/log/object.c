@@ -15,16 +15,6 @@ enum bough_err bough_log__has(struct bough_store *s, const struct bough_oid *id)
     return bough_log__row_find(bough_log__of(s), id, &row);
 }
 
-/* Is it the open transaction's? */
-static bool is_unborn(const struct bough_log *l, uint64_t where)
-{
-    const struct bough_log__txn *t = &l->txn;
-    uint32_t segment = bough_log__where_segment(where);
-
-    return segment >= t->start_segment ||
-           (segment == t->start.segment && bough_log__where_offset(where) >= t->start.at);
-}
-
 enum bough_err bough_log__find(
     struct bough_store *s, const struct bough_oid *id, struct bough_found *out)
 {
@@ -35,7 +25,7 @@ enum bough_err bough_log__find(
     if (err)
         return err;
     err = bough_log__look(l, row.where, out);
-    if (s->txn != NULL && is_unborn(l, row.where))
+    if (s->txn != NULL && bough_log__is_unborn(l, row.where))
         out->where = 0; /* it may never come to be */
     return err;
 }
@@ -57,7 +47,7 @@ enum bough_err bough_log__read_object(struct bough_store *s, uint64_t where,
 
 /* ---- Handles ---- */
 
-enum { WHOLE_MAX = 256 * 1024, PIECE = 32 * 1024, JUMP = 64 * 1024, STORED_BLOCK = 65535 };
+enum { PIECE = 32 * 1024, JUMP = 64 * 1024, STORED_BLOCK = 65535 };
 
 struct handle {
     struct bough_object object; /* first: the face */
@@ -222,7 +212,7 @@ enum bough_err bough_log__object_open(
     if (err)
         return err;
     if (!bough_entry_is_delta(e.head.type) &&
-        (e.head.size > WHOLE_MAX || e.head.size > s->object_max))
+        (e.head.size > BOUGH_LOG__WHOLE_MAX || e.head.size > s->object_max))
         return stream_open(l, row.where, &e, out);
     bough_buf_init(&body, l->mem);
     err = bough_log__body_read(l, row.where, &type, &body);

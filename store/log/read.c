@@ -79,7 +79,7 @@ enum bough_err bough_log__base_find(
 
 /* ---- Entries ---- */
 
-enum { BEFORE = BOUGH_LOG__BEFORE, FRAME_DATA = BOUGH_LOG__FRAME_HEAD + BEFORE };
+enum { BEFORE = BOUGH_LOG__BEFORE, FRAME_DATA = BOUGH_LOG__FRAME_DATA };
 
 /* In a log segment length, crc and the id's first bytes stand before the entry. */
 static enum bough_err entry_in_log(
@@ -150,13 +150,17 @@ enum bough_err bough_log__entry_open(
 
 enum { AT_ONCE = 1024 * 1024, PIECE = 64 * 1024 }; /* packed bytes */
 
-enum { STORED_HEAD = 7, STORED_TAIL = 4 }; /* zlib's two bytes and a block's five; Adler-32 */
-
-/* One stored block, as we write small things: its bytes are there to be copied. */
-static bool is_one_stored(struct bough_view zlib, uint64_t size)
+/* The packed bytes of an entry, whole and checked: lent by the page they lie on, or in scratch. */
+static enum bough_err entry_bytes(
+    struct bough_log *l, const struct bough_log__entry *e, struct bough_view *out)
 {
-    return zlib.len == size + STORED_HEAD + STORED_TAIL && zlib.ptr[0] == 0x78 &&
-           zlib.ptr[2] == 0x01 && bough_get16le(zlib.ptr + 3) == size;
+    enum bough_err err = bough_log__segment_lend(l, e->seg, e->at, (size_t)e->len, out);
+
+    if (err)
+        return err;
+    if (bough_crc32(0, out->ptr, out->len) != e->crc)
+        return bough_log__corrupt(l, "an entry is damaged", e->at);
+    return BOUGH_OK;
 }
 
 static enum bough_err inflate_once(
@@ -164,19 +168,13 @@ static enum bough_err inflate_once(
 {
     struct bough_view zlib;
     size_t used;
-    enum bough_err err;
+    enum bough_err err = entry_bytes(l, e, &zlib);
 
-    bough_buf_clear(&l->scratch);
-    if (bough_buf_room(&l->scratch, (size_t)e->len) == NULL)
-        return l->scratch.err;
-    err = bough_log__segment_read(l, e->seg, e->at, l->scratch.ptr, (size_t)e->len);
     if (err)
         return err;
-    if (bough_crc32(0, l->scratch.ptr, (size_t)e->len) != e->crc)
-        return bough_log__corrupt(l, "an entry is damaged", e->at);
-    zlib = bough_view(l->scratch.ptr + e->head.head_len, (size_t)e->len - e->head.head_len);
-    if (is_one_stored(zlib, e->head.size)) {
-        memcpy(dst, zlib.ptr + STORED_HEAD, (size_t)e->head.size);
+    zlib = bough_view(zlib.ptr + e->head.head_len, zlib.len - e->head.head_len);
+    if (bough_log__is_one_stored(zlib, e->head.size)) {
+        memcpy(dst, zlib.ptr + BOUGH_LOG__STORED_HEAD, (size_t)e->head.size);
         return BOUGH_OK;
     }
     err = bough_inflate(l->mem, zlib, dst, (size_t)e->head.size, &used);
@@ -470,6 +468,14 @@ static enum bough_err chain_up(struct bough_log *l, const struct chain *c, enum 
     return err;
 }
 
+/* Small stored entries need no copy beside the page they lie on. */
+static bool is_cheap(const struct bough_log__entry *e)
+{
+    return e->len <= BOUGH_LOG__BLOCK && !bough_entry_is_delta(e->head.type) &&
+           e->len ==
+               e->head.head_len + e->head.size + BOUGH_LOG__STORED_HEAD + BOUGH_LOG__STORED_TAIL;
+}
+
 enum bough_err bough_log__body_read(
     struct bough_log *l, uint64_t where, enum bough_type *type, struct bough_buf *out)
 {
@@ -501,7 +507,7 @@ enum bough_err bough_log__body_read(
     }
     if (err)
         out->len = len;
-    else
+    else if (!is_cheap(&e))
         bough_log__bodies_keep(l, where, e.id8, *type, bough_view(out->ptr + len, out->len - len));
     return err;
 }

@@ -75,3 +75,36 @@ enum bough_err bough_log__segment_read(
     }
     return bough_log__read(l, (uint64_t)seg->zone * l->geo.zone + at, dst, n);
 }
+
+/* The page on which all of the range lies, if one does: else the view is empty. */
+static enum bough_err page_lend(struct bough_log *l, const struct bough_log__segment *seg,
+    uint64_t at, size_t n, struct bough_view *out)
+{
+    uint64_t dev = (uint64_t)seg->zone * l->geo.zone + at, left = n;
+    enum bough_err err = BOUGH_OK;
+
+    *out = bough_view(NULL, 0);
+    if (seg->pack)
+        err = bough_log__run_at(l, &seg->run, at, &dev, &left);
+    else if (at > l->geo.zone || n > l->geo.zone - at)
+        err = bough_log__corrupt(l, "an entry leaves its log segment", at);
+    if (err || in_making(l, seg, at, n) || left < n || dev % l->pages.size + n > l->pages.size)
+        return err;
+    err = bough_log__page(l, dev, out, NULL);
+    out->len = n;
+    return err;
+}
+
+enum bough_err bough_log__segment_lend(struct bough_log *l, const struct bough_log__segment *seg,
+    uint64_t at, size_t n, struct bough_view *out)
+{
+    enum bough_err err = page_lend(l, seg, at, n, out);
+
+    if (err || out->ptr != NULL)
+        return err;
+    bough_buf_clear(&l->scratch);
+    if (bough_buf_room(&l->scratch, n) == NULL)
+        return l->scratch.err;
+    *out = bough_view(l->scratch.ptr, n);
+    return bough_log__segment_read(l, seg, at, l->scratch.ptr, n);
+}

@@ -1,0 +1,277 @@
+/*
+ * nodecache.c - decoded trees, by their ids.
+ *
+ *   list, buckets     those that can be let go; all
+ *   trimming          down to the limit, with second chances
+ *   getting           pinned, from the cache or the store
+ *
+ * Invariant: a node is in its bucket; it is in the list, or it is a large one; cache.used is the
+ * sum of the costs in the list.  Those touched or pinned get another round when they are the
+ * oldest, so that a look moves nothing.  One unpinned node of more than half the limit is kept
+ * beside the others and not counted, so that a directory larger than the cache is not decoded
+ * for every look.
+ */
+#include "repo/inner.h"
+
+enum { SPARED_MAX = 16 };
+
+/* ---- List, buckets ---- */
+
+static struct bough_repo__node **cache_bucket(struct bough_repo__cache *c, const uint8_t *id)
+{
+    return &c->buckets[bough_get64le(id) & (c->buckets_n - 1)];
+}
+
+static void list_drop(struct bough_repo__cache *c, struct bough_repo__node *n)
+{
+    if (n->newer != NULL)
+        n->newer->older = n->older;
+    else
+        c->newest = n->older;
+    if (n->older != NULL)
+        n->older->newer = n->newer;
+    else
+        c->oldest = n->newer;
+    n->newer = n->older = NULL;
+}
+
+static void list_push(struct bough_repo__cache *c, struct bough_repo__node *n)
+{
+    n->newer = NULL;
+    n->older = c->newest;
+    if (c->newest != NULL)
+        c->newest->newer = n;
+    else
+        c->oldest = n;
+    c->newest = n;
+}
+
+static void cache_remove(struct bough_repo *r, struct bough_repo__node *n)
+{
+    struct bough_repo__node **at = cache_bucket(&r->cache, n->id.bytes);
+
+    while (*at != n)
+        at = &(*at)->bucket;
+    *at = n->bucket;
+    if (n->large) {
+        r->cache.large = r->cache.large == n ? NULL : r->cache.large;
+    } else {
+        list_drop(&r->cache, n);
+        r->cache.used -= n->cost;
+    }
+    r->cache.count--;
+    bough_repo__node_free(r, n);
+}
+
+/* Let go what was not used lately; a few steps further round the list at a time. */
+static void cache_trim(struct bough_repo *r)
+{
+    struct bough_repo__cache *c = &r->cache;
+
+    for (int spared = 0; c->used > c->limit && c->oldest != NULL && spared < SPARED_MAX;) {
+        struct bough_repo__node *n = c->oldest;
+
+        if (n->pins == 0 && !n->touched) {
+            cache_remove(r, n);
+            continue;
+        }
+        n->touched = false;
+        list_drop(c, n);
+        list_push(c, n);
+        spared++;
+    }
+}
+
+/* Twice the buckets; with no memory for them, chains get longer. */
+static void cache_grow(struct bough_repo *r)
+{
+    struct bough_repo__cache *c = &r->cache, bigger = *c;
+
+    bigger.buckets_n = c->buckets_n == 0 ? 256 : c->buckets_n * 2;
+    bigger.buckets = bough_mem_zalloc(r->mem, bigger.buckets_n, sizeof(void *));
+    if (bigger.buckets == NULL)
+        return;
+    for (size_t i = 0; i < c->buckets_n; i++) {
+        struct bough_repo__node *n = c->buckets[i], *next;
+
+        for (; n != NULL; n = next) {
+            struct bough_repo__node **at = cache_bucket(&bigger, n->id.bytes);
+
+            next = n->bucket;
+            n->bucket = *at;
+            *at = n;
+        }
+    }
+    bough_mem_free(r->mem, c->buckets, c->buckets_n * sizeof(void *));
+    *c = bigger;
+}
+
+/* Decode `raw` (taken, even on error) and keep it, pinned. */
+static enum bough_err cache_add(struct bough_repo *r, const struct bough_oid *id,
+    struct bough_buf *raw, struct bough_repo__node **out)
+{
+    struct bough_repo__cache *c = &r->cache;
+    struct bough_repo__node *n = bough_mem_zalloc(r->mem, 1, sizeof *n);
+    struct bough_repo__node **at;
+    enum bough_err err;
+
+    if (c->count >= c->buckets_n)
+        cache_grow(r);
+    if (n == NULL || c->buckets_n == 0) {
+        bough_mem_free(r->mem, n, sizeof *n);
+        bough_buf_fini(raw);
+        return BOUGH_ENOMEM;
+    }
+    n->id = *id;
+    n->raw = *raw;
+    bough_buf_init(raw, r->mem);
+    err = bough_repo__node_parse(r, n);
+    if (err) {
+        bough_repo__node_free(r, n);
+        return err;
+    }
+    n->pins = 1;
+    n->cost = sizeof *n + n->raw.cap + n->ents_cap * sizeof *n->ents +
+              (n->order == NULL ? 0 : n->n * sizeof *n->order);
+    n->large = n->cost > c->limit / 2;
+    at = cache_bucket(c, id->bytes);
+    n->bucket = *at;
+    *at = n;
+    c->count++;
+    if (!n->large) {
+        list_push(c, n);
+        c->used += n->cost;
+    }
+    *out = n;
+    return BOUGH_OK;
+}
+
+/* `id` is as many bytes as ids have. */
+static struct bough_repo__node *cache_find(struct bough_repo *r, const uint8_t *id)
+{
+    struct bough_repo__node *n;
+
+    if (r->cache.buckets_n == 0)
+        return NULL;
+    n = *cache_bucket(&r->cache, id);
+    while (n != NULL && memcmp(n->id.bytes, id, r->hash_len) != 0)
+        n = n->bucket;
+    return n;
+}
+
+/* Pin what is cached, or NULL. */
+static struct bough_repo__node *cache_pin(struct bough_repo *r, const uint8_t *id)
+{
+    struct bough_repo__node *n = cache_find(r, id);
+
+    if (n == NULL)
+        return NULL;
+    if (r->cache.large == n)
+        r->cache.large = NULL;
+    n->pins++;
+    n->touched = true;
+    return n;
+}
+
+/* Read and decode a tree that is not cached; `*where` is a hint and becomes a better one. */
+static enum bough_err node_load(struct bough_repo *r, const struct bough_oid *id, uint64_t *where,
+    struct bough_repo__node **out)
+{
+    struct bough_get get = {.n = UINT64_MAX, .where = *where};
+    struct bough_buf raw;
+    enum bough_err err = BOUGH_OK;
+
+    bough_buf_init(&raw, r->mem);
+    if (!bough_oid_eq(id, bough_oid_empty_tree(r->algo))) {
+        err = bough_store_get(r->store, id, &get, &raw);
+        *where = get.where;
+        if (err == BOUGH_OK && get.type != BOUGH_TREE)
+            err = bough_repo__node_broken(r, id);
+        else if (err)
+            r->why = r->store->why;
+    }
+    if (err) {
+        bough_buf_fini(&raw);
+        return err;
+    }
+    err = cache_add(r, id, &raw, out);
+    if (err == BOUGH_OK)
+        cache_trim(r);
+    return err;
+}
+
+enum bough_err bough_repo__node_get(
+    struct bough_repo *r, const struct bough_oid *id, struct bough_repo__node **out)
+{
+    uint64_t where = 0;
+
+    *out = cache_pin(r, id->bytes);
+    return *out != NULL ? BOUGH_OK : node_load(r, id, &where, out);
+}
+
+enum bough_err bough_repo__node_child(
+    struct bough_repo *r, struct bough_repo__node *n, uint32_t i, struct bough_repo__node **out)
+{
+    struct bough_oid id;
+    uint64_t where;
+    enum bough_err err;
+
+    *out = cache_pin(r, bough_repo__node_raw_id(n, i));
+    if (*out != NULL)
+        return BOUGH_OK;
+    id = bough_repo__node_id(r, n, i);
+    where = bough_repo__node_where(n, i);
+    err = node_load(r, &id, &where, out);
+    if (err == BOUGH_OK)
+        bough_repo__node_learn(r, n, i, where);
+    return err;
+}
+
+void bough_repo__node_unpin(struct bough_repo *r, struct bough_repo__node *n)
+{
+    if (n == NULL)
+        return;
+    BOUGH_ASSERT(n->pins > 0);
+    if (--n->pins > 0)
+        return;
+    if (n->large) {
+        if (r->cache.large != NULL)
+            cache_remove(r, r->cache.large);
+        r->cache.large = n;
+    }
+    cache_trim(r);
+}
+
+void bough_repo__node_offer(
+    struct bough_repo *r, const struct bough_oid *id, struct bough_buf *body)
+{
+    struct bough_repo__node *n = NULL;
+
+    if (cache_find(r, id->bytes) != NULL)
+        bough_buf_fini(body);
+    else if (cache_add(r, id, body, &n) == BOUGH_OK)
+        bough_repo__node_unpin(r, n);
+}
+
+void bough_repo__cache_drop(struct bough_repo *r)
+{
+    struct bough_repo__cache *c = &r->cache;
+    struct bough_repo__node *n, *newer;
+
+    if (c->large != NULL)
+        cache_remove(r, c->large);
+    for (n = c->oldest; n != NULL; n = newer) {
+        newer = n->newer;
+        if (n->pins == 0)
+            cache_remove(r, n);
+    }
+}
+
+void bough_repo__cache_fini(struct bough_repo *r)
+{
+    struct bough_repo__cache *c = &r->cache;
+
+    bough_repo__cache_drop(r);
+    BOUGH_ASSERT(c->count == 0); /* every tree was closed */
+    bough_mem_free(r->mem, c->buckets, c->buckets_n * sizeof(void *));
+}

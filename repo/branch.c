@@ -304,6 +304,7 @@ struct committing {
     struct bough_info info;
     const struct bough_commit_opts *opts;
     struct bough_oid id;
+    bool forgot; /* the path cache knows nothing of what changes */
 };
 
 static enum bough_err commit_head(
@@ -330,7 +331,7 @@ static enum bough_err commit_head(
     if (err == BOUGH_OK)
         err = bough_repo__event(h->r, &event);
     h->commit = c->id;
-    bough_repo__tree_reset(&h->tree, root);
+    bough_repo__tree_follow(&h->tree, root, c->forgot);
     return err;
 }
 
@@ -359,8 +360,10 @@ static enum bough_err commit_tree(struct committing *c, struct bough_buf *messag
     if (err == BOUGH_OK && c->info.message.ptr == NULL && bough_tree_edited(c->tree) &&
         bough_oid_eq(&c->tree->root, &h->tree.root))
         err = bough_repo__message_edits(c->tree, message);
-    if (err == BOUGH_OK)
+    if (err == BOUGH_OK) {
+        c->forgot = bough_repo__forget_edits(&h->tree, c->tree);
         err = bough_tree_write(c->tree, txn, &root);
+    }
     if (err)
         return err;
     if (!c->opts->allow_empty && c->opts->parents_n == 0 && bough_oid_eq(&root, &h->tree.root)) {

@@ -6,7 +6,7 @@
  *   edits      a directory's changes, ordered by name                  edit.c
  *   trees      a root and a trie of edited directories                 tree.c, find.c, list.c, write.c
  *   chains     versions of a directory as skip-deltas                  chain.c
- *   paths      values of branches by their whole path                  pathcache.c
+ *   paths      values of branches by their whole path                  pathcache.c, follow.c
  *   heads      branches as this process knows them                     head.c, branch.c, fold.c
  *   records    the journal's bytes                                     record.c
  *   txns       operations, gathers, refs that moved, events            txn.c, refs.c, events.c
@@ -284,7 +284,8 @@ enum bough_err bough_repo__tree_look(
 typedef enum bough_err bough_repo__edit_fn(void *ctx, struct bough_repo__dir *d,
     struct bough_view path, struct bough_view name, const struct bough_repo__change *to);
 
-/* Every edit of the tree but the directories that hold them; `path` is borrowed for the call. */
+/* Every edit of the tree, directories that hold edits (`to->dir`) before what they hold; `path` is
+   borrowed for the call. */
 enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn *fn, void *ctx);
 
 /* ---- Paths ---- */
@@ -319,6 +320,14 @@ void bough_repo__path_keep(struct bough_tree *t, struct bough_view path,
     const struct bough_repo__change *is, uint64_t where, struct bough_view bytes);
 bool bough_repo__path_drop(struct bough_tree *t, struct bough_view path); /* was it known? */
 void bough_repo__paths_fini(struct bough_repo *r);
+
+/* Forget the paths of a head's tree that `edited`, of the same root, is about to change, or that
+   differ in `root`; false: they are too many or not known. */
+bool bough_repo__forget_edits(struct bough_tree *head, struct bough_tree *edited);
+bool bough_repo__forget_diff(struct bough_tree *head, const struct bough_oid *root);
+
+/* A head's tree without edits goes to `root`; `forgot`: what differs was forgotten already. */
+void bough_repo__tree_follow(struct bough_tree *head, const struct bough_oid *root, bool forgot);
 
 /* ---- Writing trees ---- */
 

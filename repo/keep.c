@@ -388,7 +388,8 @@ static enum bough_err edit_tell(void *ctx, struct bough_repo__dir *d, struct bou
     (void)d;
     (void)path;
     (void)name;
-    if (to->kind == BOUGH_NODE_NONE || to->bytes != NULL || to->mode == BOUGH_REPO__SUB)
+    if (to->kind == BOUGH_NODE_NONE || to->bytes != NULL || to->dir != NULL ||
+        to->mode == BOUGH_REPO__SUB)
         return BOUGH_OK;
     return t->emit(t->to, &to->id);
 }

@@ -94,13 +94,12 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
         if (path.len > 0)
             bough_buf_put_u8(&path, '/');
         bough_buf_put_view(&path, name);
+        err = path.err ? path.err : fn(ctx, d, bough_buf_view(&path), name, &e->to);
         if (e->to.dir != NULL) {
             d = e->to.dir;
             d->cursor = d->next[0];
-            err = path.err;
             continue;
         }
-        err = path.err ? path.err : fn(ctx, d, bough_buf_view(&path), name, &e->to);
         path.len -= name.len;
         if (path.len > 0)
             path.len--;

@@ -83,6 +83,8 @@ static enum bough_err tell_edit(void *ctx, struct bough_repo__dir *d, struct bou
     struct teller *t = (struct teller *)ctx;
     struct bough_repo__change was;
 
+    if (to->dir != NULL)
+        return BOUGH_OK;
     if (to->kind == BOUGH_NODE_NONE) {
         bough_repo__dir_base(t->r, d, name, &was);
         tell(t, path, true, &was.id, was.mode);

@@ -193,7 +193,7 @@ static enum bough_err head_follow(struct updating *g, const struct bough_ref_upd
         return err;
     bough_repo__touch(h);
     h->commit = u->now;
-    bough_repo__tree_reset(&h->tree, &root);
+    bough_repo__tree_follow(&h->tree, &root, false);
     return BOUGH_OK;
 }
 

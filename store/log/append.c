@@ -82,6 +82,20 @@ static enum bough_err zone_switch(struct bough_log *l)
     return BOUGH_OK;
 }
 
+enum bough_err bough_log__turn(struct bough_log *l)
+{
+    bool urgent = l->txn.txn.urgent;
+    enum bough_err err;
+
+    if (l->head.at == 0)
+        return BOUGH_OK;
+    bough_log__next_zone(l);
+    l->txn.txn.urgent = true;
+    err = zone_switch(l);
+    l->txn.txn.urgent = urgent;
+    return err;
+}
+
 static size_t frame_room(const struct bough_log *l)
 {
     size_t left = l->geo.zone - l->head.at;

@@ -8,7 +8,7 @@
 
 /* ---- Writer ---- */
 
-struct writer {
+struct bough_log__table_writer {
     struct bough_log__out *out;
     struct bough_log__table *t;
     uint32_t per;  /* rows a block takes */
@@ -16,7 +16,7 @@ struct writer {
     uint8_t block[BOUGH_LOG__BLOCK];
 };
 
-static enum bough_err block_end(struct writer *w)
+static enum bough_err block_end(struct bough_log__table_writer *w)
 {
     enum bough_err err;
 
@@ -28,7 +28,8 @@ static enum bough_err block_end(struct writer *w)
     return err;
 }
 
-static enum bough_err row_put(struct writer *w, const struct bough_log__row *row)
+enum bough_err bough_log__table_writer_put(
+    struct bough_log__table_writer *w, const struct bough_log__row *row)
 {
     const struct bough_log *l = w->out->log;
     uint32_t home = bough_log__home_of(&row->id, w->t->home);
@@ -55,37 +56,60 @@ static uint32_t homes_for(uint64_t rows, uint32_t per)
     return n == 0 ? 1 : (uint32_t)n;
 }
 
-enum bough_err bough_log__table_write(struct bough_log__out *out, struct bough_log__row_source *src,
-    uint64_t rows, struct bough_log__table *t)
+enum bough_err bough_log__table_writer_init(struct bough_log__table_writer **out,
+    struct bough_log__out *to, uint64_t rows, struct bough_log__table *t)
 {
-    struct bough_log *l = out->log;
-    struct writer *w;
-    enum bough_err err;
+    struct bough_log *l = to->log;
+    struct bough_log__table_writer *w;
 
-    BOUGH_ASSERT((out->run->start + out->run->len) % l->geo.align == 0);
+    BOUGH_ASSERT((to->run->start + to->run->len) % l->geo.align == 0);
     if (rows > (uint64_t)1 << 38)
         return BOUGH_ETOOBIG;
     w = bough_mem_zalloc(l->mem, 1, sizeof *w);
     if (w == NULL)
         return BOUGH_ENOMEM;
-    *w = (struct writer){.out = out, .t = t, .per = bough_log__rows_per_block(l)};
+    *w = (struct bough_log__table_writer){.out = to, .t = t, .per = bough_log__rows_per_block(l)};
     t->number = l->next_table++;
     t->rows = 0;
     t->blocks = 0;
     t->home = homes_for(rows, w->per);
+    *out = w;
+    return BOUGH_OK;
+}
+
+enum bough_err bough_log__table_writer_end(struct bough_log__table_writer *w)
+{
+    enum bough_err err = block_end(w);
+
+    while (!err && w->t->blocks < w->t->home)
+        err = block_end(w);
+    return err;
+}
+
+void bough_log__table_writer_fini(struct bough_log__table_writer *w, struct bough_mem *mem)
+{
+    bough_mem_free(mem, w, sizeof *w);
+}
+
+enum bough_err bough_log__table_write(struct bough_log__out *out, struct bough_log__row_source *src,
+    uint64_t rows, struct bough_log__table *t)
+{
+    struct bough_log__table_writer *w;
+    enum bough_err err = bough_log__table_writer_init(&w, out, rows, t);
+
+    if (err)
+        return err;
     for (;;) {
         struct bough_log__row row;
         err = src->next(src, &row);
         if (!err)
-            err = row_put(w, &row);
+            err = bough_log__table_writer_put(w, &row);
         if (err)
             break;
     }
     if (err == BOUGH_ENOENT)
-        err = block_end(w);
-    while (!err && t->blocks < t->home)
-        err = block_end(w);
-    bough_mem_free(l->mem, w, sizeof *w);
+        err = bough_log__table_writer_end(w);
+    bough_log__table_writer_fini(w, out->log->mem);
     return err;
 }
 

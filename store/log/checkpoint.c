@@ -70,15 +70,15 @@ static enum bough_err out_end(struct bough_log__out *out)
 /* The first table of the old list that is merged with the rows in memory. */
 static size_t merge_from(const struct bough_log *l)
 {
-    size_t i = l->tables, old = l->tables - l->fresh;
+    size_t i = l->tables, old = l->tables - l->fresh, first = bough_log__cycle_frozen(l);
     uint64_t sum = l->rows.n;
 
     if (l->tables > BOUGH_LOG__TABLES_MAX / 2)
-        return 0;
-    while (i > 0 && l->table[i - 1].rows <= GROWTH * sum)
+        return first;
+    while (i > first && l->table[i - 1].rows <= GROWTH * sum)
         sum += l->table[--i].rows;
-    if (i >= BOUGH_LOG__TABLES_WANTED)
-        return 0;
+    if (i - first >= BOUGH_LOG__TABLES_WANTED)
+        return first;
     return i <= old ? i : l->tables; /* not a part of what was adopted: the rows come before it */
 }
 
@@ -155,8 +155,8 @@ static enum bough_err tables_make(struct making *m)
     struct bough_log__table t = {.number = 0};
     enum bough_err err = BOUGH_OK;
 
-    if (l->tables >= BOUGH_LOG__TABLES_WANTED && l->rows.n == 0)
-        from = 0;
+    if (l->tables - bough_log__cycle_frozen(l) >= BOUGH_LOG__TABLES_WANTED && l->rows.n == 0)
+        from = bough_log__cycle_frozen(l);
     m->merged = from < l->tables;
     m->keep = m->merged ? from : old;
     for (size_t i = 0; i < m->keep && !err; i++)
@@ -247,6 +247,7 @@ static void lists_unmark(struct bough_log *l, const struct bough_log__lists *lis
         bough_log__zones_unmark(l, &lists->table[i].run);
     for (size_t i = 0; i < lists->reftables; i++)
         bough_log__zones_unmark(l, &lists->reftable[i].run);
+    bough_log__cycle_unmark(l);
 }
 
 /* The tables are made: what is not in the new lists leaves with this checkpoint. */

@@ -21,6 +21,7 @@
 
 #include "base/zip.h"
 #include "git/entry.h"
+#include "store/collect.h"
 #include "store/inner.h"
 #include "store/intake.h"
 #include "store/log/log.h"
@@ -320,6 +321,7 @@ enum bough_log__kind {
     BOUGH_LOG__COUNTERS = 20,
     BOUGH_LOG__KIND_OPTIONAL = 128, /* from here on unknown ones are skipped */
     BOUGH_LOG__HELD = 128,
+    BOUGH_LOG__BIRTHS = 129,
 };
 
 /* Walk over items.  BOUGH_ENOENT: no more; BOUGH_ECORRUPT. */
@@ -412,6 +414,10 @@ enum bough_err bough_log__table_block(struct bough_log *l, const struct bough_lo
 enum bough_err bough_log__table_find(struct bough_log *l, const struct bough_log__table *t,
     const struct bough_oid *id, struct bough_log__row *out);
 
+/* The same, and its place: block * bough_log__rows_per_block() + row. */
+enum bough_err bough_log__table_place(struct bough_log *l, const struct bough_log__table *t,
+    const struct bough_oid *id, struct bough_log__row *out, uint64_t *place);
+
 /* Read row `i` of a block of oid rows. */
 void bough_log__table_row(const struct bough_log *l, const struct bough_log__table *t,
     const uint8_t *block, uint32_t i, struct bough_log__row *out);
@@ -434,6 +440,15 @@ void bough_log__table_source_init(struct bough_log__table_source *s, struct boug
    geo.align); fills all of `t` but segment and run. */
 enum bough_err bough_log__table_write(struct bough_log__out *out, struct bough_log__row_source *src,
     uint64_t rows, struct bough_log__table *t);
+
+/* The same row by row: rows come in order.  `*out` is allocated. */
+struct bough_log__table_writer;
+enum bough_err bough_log__table_writer_init(struct bough_log__table_writer **out,
+    struct bough_log__out *to, uint64_t rows, struct bough_log__table *t);
+enum bough_err bough_log__table_writer_put(
+    struct bough_log__table_writer *w, const struct bough_log__row *row);
+enum bough_err bough_log__table_writer_end(struct bough_log__table_writer *w);
+void bough_log__table_writer_fini(struct bough_log__table_writer *w, struct bough_mem *mem);
 
 /* Fill in the head of a block, checksum last. */
 void bough_log__block_seal(
@@ -630,6 +645,16 @@ struct bough_log__txn {
     size_t adopted_n, adopted_cap;
 };
 
+/* When what lies where was written (births.c). */
+struct bough_log__birth {
+    uint64_t where, time; /* at or behind this place: at or after this time */
+};
+enum { BOUGH_LOG__BIRTHS_MAX = 64 };
+struct bough_log__births {
+    struct bough_log__birth at[BOUGH_LOG__BIRTHS_MAX];
+    uint32_t n;
+};
+
 struct bough_log {
     struct bough_store store; /* first: the face */
     struct bough_block *dev;
@@ -676,6 +701,13 @@ struct bough_log {
 
     struct bough_log__pin *pins; /* of readers that were opened from here, newest first */
     struct bough_log__pin *pin;  /* of a reader: its own, or NULL */
+
+    struct bough_log__births births;
+    struct bough_log__cycle *cycle;          /* the collection that runs, or NULL: cycle_inner.h */
+    struct bough_collect_progress collected; /* how the last one ended */
+    uint32_t intakes;                        /* that are open */
+    uint32_t settled;                        /* zones in use when the last one had ended */
+    uint64_t paid;                           /* bytes of traffic when writers paid for it last */
 
     struct bough_log__txn txn;
     uint8_t *bounce;          /* BOUGH_LOG__BOUNCE bytes for aligned writes, or NULL */
@@ -809,6 +841,9 @@ enum bough_err bough_log__prepare(struct bough_log *l);
 /* Make sure that a next zone is chosen, if there is one. */
 void bough_log__next_zone(struct bough_log *l);
 
+/* Between transactions: the log goes on in a new zone.  BOUGH_ENOSPC. */
+enum bough_err bough_log__turn(struct bough_log *l);
+
 /* Zones that new objects leave free; and those that the open transaction does. */
 uint32_t bough_log__reserve(const struct bough_log *l);
 uint32_t bough_log__kept_back(const struct bough_log *l);
@@ -900,6 +935,29 @@ bool bough_log__pins_yield(struct bough_log *l);
 uint64_t bough_log__pins_oldest(struct bough_log *l); /* its checkpoint; UINT64_MAX: none */
 void bough_log__pins_fini(struct bough_log *l);
 bool bough_log__reader_expired(const struct bough_log *l);
+
+/* ---- Collecting (cycle_inner.h, births.c) ---- */
+
+/* Something is about to be written. */
+void bough_log__births_note(struct bough_log *l);
+/* Was it written just now?  Then it need not be written again to be young. */
+bool bough_log__births_is_now(const struct bough_log *l, uint64_t where);
+/* From this locator on all may be younger than so many seconds. */
+uint64_t bough_log__births_since(const struct bough_log *l, uint64_t age);
+void bough_log__births_encode(const struct bough_log *l, struct bough_buf *b);
+enum bough_err bough_log__births_decode(struct bough_log *l, struct bough_view body);
+
+enum bough_err bough_log__collect(struct bough_store *s, const struct bough_collect_opts *opts);
+void bough_log__collection(struct bough_store *s, struct bough_collect_progress *out);
+enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, bool *more);
+void bough_log__cycle_end(struct bough_log *l, bool zones);
+
+/* So many tables at the front of the list are not to be touched; its own tables' zones stay. */
+size_t bough_log__cycle_frozen(const struct bough_log *l);
+void bough_log__cycle_unmark(struct bough_log *l);
+
+/* A writer begins: when space runs short it does a part of the work. */
+enum bough_err bough_log__collect_pay(struct bough_log *l);
 
 /* ---- Intake (intake.c, view.c, adopt.c) ---- */
 

@@ -244,6 +244,7 @@ void bough_log__intake_close(struct bough_intake *in)
     for (uint32_t i = 0; i < x->seg.run.n; i++)
         bough_log__zone_drop(l, x->seg.run.zones[i]);
     bough_log__segment_fini(l, &x->seg);
+    l->intakes--;
     bough_mem_free(l->mem, x, sizeof *x);
 }
 
@@ -266,6 +267,7 @@ enum bough_err bough_log__intake_open(
         return BOUGH_ENOMEM;
     x->in = (struct bough_intake){.cls = &intake_class, .store = s};
     x->log = l;
+    l->intakes++;
     x->host.cls = &host_class;
     x->seg.pack = true;
     bough_log__view_init(x);

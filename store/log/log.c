@@ -113,22 +113,25 @@ static enum bough_err log_maintain(struct bough_store *s, uint64_t budget, bool 
     struct bough_log *l = bough_log__of(s);
     enum bough_err err;
 
-    (void)budget; /* a checkpoint's size is bounded by the options */
     *more = false;
     err = bough_log__owner_check_timely(l);
     if (!err)
         err = bough_log__settle_move(l);
     if (err)
         return err;
-    if (bough_log__checkpoint_due(l, 2))
-        return bough_log__checkpoint(l);
-    return bough_log__prepare(l);
+    if (bough_log__checkpoint_due(l, 2)) {
+        *more = l->cycle != NULL;
+        return bough_log__checkpoint(l); /* its size is bounded by the options */
+    }
+    err = bough_log__prepare(l);
+    return err ? err : bough_log__collect_step(l, budget, more);
 }
 
 static void log_close(struct bough_store *s)
 {
     struct bough_log *l = bough_log__of(s);
 
+    bough_log__cycle_end(l, false);
     bough_log__txn_fini(l);
     bough_log__pins_fini(l);
     if (l->pin != NULL)
@@ -175,6 +178,8 @@ static const struct bough_store_class log_class = {
     .intake = bough_log__intake_open,
     .sync = bough_log__sync,
     .maintain = log_maintain,
+    .collect = bough_log__collect,
+    .collection = bough_log__collection,
     .check = bough_log__check,
     .stat = log_stat,
     .reader = bough_log__reader,
@@ -323,6 +328,7 @@ static enum bough_err log_start(struct bough_log *l, const struct bough_log__sup
 {
     enum bough_err err;
 
+    bough_log__births_note(l); /* what is replayed is taken to be written now */
     err = bough_log__replay(l, all->s[0].mount_seq, all->s[0].epoch);
     if (!err)
         err = next_claim(l);

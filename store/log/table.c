@@ -173,8 +173,8 @@ static enum bough_err table_seek(struct bough_log *l, const struct bough_log__ta
     return BOUGH_ENOENT;
 }
 
-enum bough_err bough_log__table_find(struct bough_log *l, const struct bough_log__table *t,
-    const struct bough_oid *id, struct bough_log__row *out)
+enum bough_err bough_log__table_place(struct bough_log *l, const struct bough_log__table *t,
+    const struct bough_oid *id, struct bough_log__row *out, uint64_t *place)
 {
     uint32_t no, row;
     const uint8_t *block;
@@ -186,7 +186,16 @@ enum bough_err bough_log__table_find(struct bough_log *l, const struct bough_log
     if (err)
         return err;
     bough_log__table_row(l, t, block, row, out);
+    *place = (uint64_t)no * bough_log__rows_per_block(l) + row;
     return bough_oid_eq(&out->id, id) ? BOUGH_OK : BOUGH_ENOENT;
+}
+
+enum bough_err bough_log__table_find(struct bough_log *l, const struct bough_log__table *t,
+    const struct bough_oid *id, struct bough_log__row *out)
+{
+    uint64_t place;
+
+    return bough_log__table_place(l, t, id, out, &place);
 }
 
 static enum bough_err table_next(struct bough_log__row_source *src, struct bough_log__row *out)

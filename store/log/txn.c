@@ -130,10 +130,13 @@ static enum bough_err entry_put(struct bough_log *l, const struct bough_oid *id)
     return err;
 }
 
+/* What is put again must be young again: else it is written once more. */
 static bool is_recent(const struct bough_log *l, const struct bough_oid *id)
 {
+    const struct bough_log__row *row = bough_log__rows_find(&l->rows, id);
+
     return bough_log__rows_find(&l->txn.rows, id) != NULL ||
-           bough_log__rows_find(&l->rows, id) != NULL;
+           (row != NULL && bough_log__births_is_now(l, row->where));
 }
 
 static enum bough_err txn_put(
@@ -463,9 +466,12 @@ enum bough_err bough_log__txn_begin(struct bough_store *s, struct bough_txn **ou
     struct bough_log__txn *t = &l->txn;
     enum bough_err err = bough_log__owner_check_timely(l);
 
+    if (!err)
+        err = bough_log__collect_pay(l);
     if (err)
         return err;
     bough_log__next_zone(l);
+    bough_log__births_note(l);
     t->txn = (struct bough_txn){.cls = &txn_class, .store = s};
     t->start = l->head;
     t->start_segment = l->next_segment;

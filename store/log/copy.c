@@ -1,0 +1,437 @@
+/*
+ * copy.c - what lives in the victims goes into new segments.
+ *
+ *   segments   of our own making, bounded; their rows are kept until the table is written
+ *   entries    as they are, with another head where the base must be named by its id; whole where
+ *              the base goes
+ *   steps      victims in order; deltas elsewhere that lose their base; what is found to live late
+ *
+ * Damage is never mended by copying: an entry that does not have its checksum gets one that it
+ * does not have, either.
+ */
+#include "store/log/cycle_inner.h"
+
+enum { PIECE = 64 * 1024, LEVEL = 6 };
+enum { SEGMENT_BYTES = 64 * 1024 * 1024, ROWS_MIN = 512, ROWS_MAX = 128 * 1024 };
+
+/* ---- Segments ---- */
+
+static size_t rows_max(const struct bough_log *l)
+{
+    size_t n = l->opts.table_rows > l->geo.zone / 64 ? l->opts.table_rows : l->geo.zone / 64;
+
+    return n < ROWS_MIN ? ROWS_MIN : n > ROWS_MAX ? ROWS_MAX : n;
+}
+
+static enum bough_err segment_open(struct bough_log__cycle *c)
+{
+    static const uint8_t head[12] = {'P', 'A', 'C', 'K', 0, 0, 0, 2};
+    struct bough_log *l = c->log;
+    enum bough_err err;
+
+    if (l->next_segment > BOUGH_LOG__SEGMENT_MAX)
+        return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "segment numbers are used up", NULL, 0);
+    c->seg = (struct bough_log__segment){.number = l->next_segment, .pack = true};
+    c->seg.oid.segment = c->seg.reverse.segment = c->seg.number;
+    err = bough_log__out_init(&c->out, l, &c->seg.run, BOUGH_LOG__ZONE_PACK);
+    c->out.reserve = 1;
+    if (err) {
+        c->seg.number = 0;
+        return err;
+    }
+    l->next_segment++;
+    return bough_log__out_put(&c->out, head, sizeof head);
+}
+
+static enum bough_err reverse_write(struct bough_log__cycle *c)
+{
+    struct bough_log *l = c->log;
+    uint32_t per = bough_log__rows_per_block(l);
+    uint8_t *block = bough_mem_alloc(l->mem, BOUGH_LOG__BLOCK);
+    enum bough_err err = block == NULL ? BOUGH_ENOMEM : BOUGH_OK;
+
+    c->seg.reverse.number = l->next_table++;
+    c->seg.reverse.at = c->seg.run.len;
+    c->seg.reverse.rows = c->rows_now.n;
+    for (size_t at = 0; at < c->rows_now.n && !err; at += per) {
+        size_t rows = c->rows_now.n - at < per ? c->rows_now.n - at : per;
+        uint8_t *p = block + BOUGH_LOG__BLOCK_HEAD;
+
+        memset(block, 0, BOUGH_LOG__BLOCK);
+        for (size_t i = 0; i < rows; i++, p += bough_log__row_len(l)) {
+            const struct bough_log__row *row = &c->rows_now.row[at + i];
+            bough_put64le(p, bough_log__where_offset(row->where));
+            memcpy(p + 8, row->id.bytes, l->geo.id_len);
+            bough_put32le(p + 8 + l->geo.id_len, row->crc);
+        }
+        bough_log__block_seal(block, c->seg.reverse.number, c->seg.reverse.blocks++, (uint32_t)rows,
+            BOUGH_LOG__BLOCK_REVERSE);
+        err = bough_log__out_put(&c->out, block, BOUGH_LOG__BLOCK);
+    }
+    bough_mem_free(l->mem, block, block == NULL ? 0 : BOUGH_LOG__BLOCK);
+    return err;
+}
+
+/* The rows so far, and tables before them that are not much longer, as one table. */
+static enum bough_err moved_spill(struct bough_log__cycle *c)
+{
+    enum { GROWTH = 4 };
+    struct bough_log *l = c->log;
+    struct bough_log__table_source src[BOUGH_LOG__MOVED_MAX];
+    struct bough_log__rows_source rows = {.order = NULL};
+    struct bough_log__out out = {.buf = NULL};
+    struct bough_log__merge merge;
+    struct bough_log__table t = {.number = 0};
+    uint64_t sum = c->moved_rows.n;
+    uint32_t from = c->moveds;
+    enum bough_err err = bough_log__merge_init(&merge, l->mem, BOUGH_LOG__MOVED_MAX + 1);
+
+    if (!err)
+        err = bough_log__rows_source_init(&rows, &c->moved_rows, l->mem);
+    if (!err)
+        bough_log__merge_add(&merge, &rows.src);
+    while (!err && from > 0 &&
+           (c->moved[from - 1].rows <= GROWTH * sum || c->moveds == BOUGH_LOG__MOVED_MAX)) {
+        sum += c->moved[--from].rows;
+        bough_log__table_source_init(&src[from], l, &c->moved[from], NULL);
+        bough_log__merge_add(&merge, &src[from].src);
+    }
+    if (!err)
+        err = bough_log__out_init(&out, l, &t.run, BOUGH_LOG__ZONE_TABLE);
+    if (!err)
+        err = bough_log__table_write(&out, &merge.src, sum, &t);
+    if (!err)
+        err = bough_log__out_pad(&out, l->geo.granule);
+    if (!err)
+        err = bough_log__out_flush(&out);
+    bough_log__out_fini(&out);
+    bough_log__rows_source_fini(&rows);
+    bough_log__merge_fini(&merge);
+    if (err) {
+        bough_log__cycle_table_drop(c, &t);
+        return err;
+    }
+    while (c->moveds > from)
+        bough_log__cycle_table_drop(c, &c->moved[--c->moveds]);
+    c->moved[c->moveds++] = t;
+    bough_log__rows_clear(&c->moved_rows, l->mem, 0);
+    return BOUGH_OK;
+}
+
+static enum bough_err moved_note(struct bough_log__cycle *c)
+{
+    struct bough_log *l = c->log;
+    enum bough_err err = BOUGH_OK;
+
+    if (c->tabled)
+        return BOUGH_OK; /* they come with the swap */
+    if (c->moved_rows.n + c->rows_now.n > rows_max(l) && c->moved_rows.n > 0)
+        err = moved_spill(c);
+    if (!err)
+        err = bough_log__rows_reserve(&c->moved_rows, l->mem, c->rows_now.n);
+    for (size_t i = 0; i < c->rows_now.n && !err; i++)
+        bough_log__rows_add(&c->moved_rows, &c->rows_now.row[i]);
+    return err;
+}
+
+enum bough_err bough_log__copy_close(struct bough_log__cycle *c)
+{
+    struct bough_log *l = c->log;
+    void *ptr = c->made;
+    enum bough_err err;
+
+    if (c->seg.number == 0)
+        return BOUGH_OK;
+    BOUGH_ASSERT(c->copy.number == 0);
+    c->seg.pack_end = c->seg.run.len;
+    c->seg.objects = c->rows_now.n;
+    err = bough_mem_grow(l->mem, &ptr, &c->made_cap, c->mades + 1, sizeof *c->made);
+    c->made = ptr;
+    if (!err)
+        err = bough_log__out_pad(&c->out, l->geo.align);
+    if (!err)
+        err = reverse_write(c);
+    if (!err)
+        err = bough_log__out_pad(&c->out, l->geo.granule);
+    if (!err)
+        err = bough_log__out_flush(&c->out);
+    if (!err)
+        err = moved_note(c);
+    if (err)
+        return err;
+    bough_log__out_fini(&c->out);
+    c->made[c->mades++] = c->seg;
+    c->seg = (struct bough_log__segment){.number = 0};
+    bough_log__rows_clear(&c->rows_now, l->mem, rows_max(l));
+    return BOUGH_OK;
+}
+
+static enum bough_err segment_ready(struct bough_log__cycle *c)
+{
+    enum bough_err err = BOUGH_OK;
+
+    if (c->seg.number != 0 &&
+        (c->rows_now.n >= rows_max(c->log) || c->seg.run.len >= SEGMENT_BYTES))
+        err = bough_log__copy_close(c);
+    if (!err && c->seg.number == 0)
+        err = segment_open(c);
+    return err ? err : bough_log__rows_reserve(&c->rows_now, c->log->mem, 1);
+}
+
+static void segment_drop(struct bough_log__cycle *c, struct bough_log__segment *seg, bool zones)
+{
+    for (uint32_t i = 0; i < seg->run.n && zones; i++)
+        bough_log__zone_drop(c->log, seg->run.zones[i]);
+    bough_log__segment_fini(c->log, seg);
+}
+
+void bough_log__cycle_table_drop(struct bough_log__cycle *c, struct bough_log__table *t)
+{
+    for (uint32_t i = 0; i < t->run.n; i++)
+        bough_log__zone_drop(c->log, t->run.zones[i]);
+    bough_log__table_fini(c->log, t);
+}
+
+void bough_log__copy_fini(struct bough_log__cycle *c, bool zones)
+{
+    struct bough_mem *mem = c->log->mem;
+
+    bough_log__out_fini(&c->out);
+    segment_drop(c, &c->seg, zones);
+    for (size_t i = 0; i < c->mades; i++)
+        segment_drop(c, &c->made[i], zones);
+    bough_mem_free(mem, c->made, c->made_cap * sizeof *c->made);
+    while (c->moveds > 0) {
+        struct bough_log__table *t = &c->moved[--c->moveds];
+        if (zones)
+            bough_log__cycle_table_drop(c, t);
+        else
+            bough_log__table_fini(c->log, t);
+    }
+    bough_log__rows_fini(&c->rows_now, mem);
+    bough_log__rows_fini(&c->moved_rows, mem);
+}
+
+/* ---- Entries ---- */
+
+static enum bough_err put(struct bough_log__cycle *c, const void *src, size_t n)
+{
+    c->copy.new_crc = bough_crc32(c->copy.new_crc, src, n);
+    c->progress.copied_bytes += n;
+    return bough_log__out_put(&c->out, src, n);
+}
+
+static void entry_done(struct bough_log__cycle *c)
+{
+    bool whole = c->copy.old_crc == c->copy.want_crc;
+
+    c->copy.row.crc = whole ? c->copy.new_crc : ~c->copy.new_crc;
+    bough_log__rows_add(&c->rows_now, &c->copy.row);
+    c->copy.number = 0;
+}
+
+/* The next piece of the entry on its way. */
+static enum bough_err piece_copy(struct bough_log__cycle *c)
+{
+    struct bough_log *l = c->log;
+    const struct bough_log__segment *seg = bough_log__segment_find(l, c->copy.number);
+    size_t n = c->copy.left < PIECE ? (size_t)c->copy.left : PIECE;
+    enum bough_err err = BOUGH_OK;
+
+    bough_buf_clear(&l->scratch);
+    if (bough_buf_room(&l->scratch, n) == NULL && l->scratch.err)
+        return l->scratch.err;
+    err = bough_log__segment_read(l, seg, c->copy.from, l->scratch.ptr, n);
+    if (err)
+        return err;
+    c->copy.old_crc = bough_crc32(c->copy.old_crc, l->scratch.ptr, n);
+    err = put(c, l->scratch.ptr, n);
+    c->copy.from += n;
+    c->copy.left -= n;
+    if (!err && c->copy.left == 0)
+        entry_done(c);
+    return err;
+}
+
+/* As it is, but for its head. */
+static enum bough_err verbatim_begin(struct bough_log__cycle *c, uint32_t number,
+    const struct bough_log__found_entry *f, struct bough_entry_head *head, const uint8_t *raw)
+{
+    uint8_t made[BOUGH_ENTRY_HEAD_MAX];
+    uint32_t n = bough_entry_head_write(c->log->geo.algo, head, made);
+    bool same = n == head->head_len && memcmp(made, raw, n) == 0;
+
+    c->copy.number = number;
+    c->copy.from = f->at + head->head_len;
+    c->copy.left = f->len - head->head_len;
+    c->copy.want_crc = f->crc;
+    c->copy.old_crc = bough_crc32(0, raw, head->head_len);
+    c->copy.new_crc = 0;
+    return same ? put(c, raw, head->head_len) : put(c, made, n);
+}
+
+/* Its base goes, so it is written without one. */
+static enum bough_err whole_write(struct bough_log__cycle *c, uint64_t where)
+{
+    uint8_t raw[BOUGH_ENTRY_HEAD_MAX];
+    struct bough_entry_head head = {.size = 0};
+    struct bough_buf zlib;
+    enum bough_err err;
+
+    bough_buf_clear(&c->body);
+    err = bough_log__body_read(c->log, where, &head.type, &c->body);
+    if (err)
+        return err;
+    head.size = c->body.len;
+    c->copy.new_crc = c->copy.old_crc = c->copy.want_crc = 0;
+    bough_buf_init(&zlib, c->log->mem);
+    bough_deflate(&zlib, bough_buf_view(&c->body), LEVEL);
+    err = zlib.err;
+    if (!err)
+        err = put(c, raw, bough_entry_head_write(c->log->geo.algo, &head, raw));
+    if (!err)
+        err = put(c, zlib.ptr, zlib.len);
+    bough_buf_fini(&zlib);
+    if (!err)
+        entry_done(c);
+    return err;
+}
+
+/* The base by its id, if it lives; or by its place, where it was copied to the same segment. */
+static enum bough_err base_name(struct bough_log__cycle *c, uint32_t number,
+    const struct bough_log__found_entry *f, struct bough_entry_head *head)
+{
+    struct bough_log *l = c->log;
+    const struct bough_log__row *near;
+    struct bough_log__reverse r;
+    struct bough_log__row row;
+    enum bough_err err = BOUGH_OK;
+
+    if (head->type == BOUGH_OFS_DELTA) {
+        err =
+            bough_log__reverse_find(l, bough_log__segment_find(l, number), f->at - head->back, &r);
+        head->base = r.id;
+    }
+    if (!err)
+        err = bough_log__lives(c, &head->base, &row);
+    if (err)
+        return err;
+    near = bough_log__rows_find(&c->rows_now, &head->base);
+    head->type = near != NULL ? BOUGH_OFS_DELTA : BOUGH_REF_DELTA;
+    if (near != NULL)
+        head->back = c->seg.run.len - bough_log__where_offset(near->where);
+    return BOUGH_OK;
+}
+
+/* Begin to copy an entry that lives. */
+static enum bough_err entry_copy(
+    struct bough_log__cycle *c, uint32_t number, const struct bough_log__found_entry *f)
+{
+    uint8_t raw[BOUGH_ENTRY_HEAD_MAX];
+    struct bough_entry_head head;
+    enum bough_err err = segment_ready(c);
+
+    if (!err)
+        err = bough_log__entry_head(c->log, number, f, &head, raw);
+    if (err || bough_log__rows_find(&c->rows_now, &f->id) != NULL)
+        return err;
+    c->copy.row =
+        (struct bough_log__row){f->id, bough_log__where(c->seg.number, c->seg.run.len), 0};
+    if (bough_entry_is_delta(head.type)) {
+        err = base_name(c, number, f, &head);
+        if (err == BOUGH_ENOENT)
+            return whole_write(c, bough_log__where(number, f->at));
+    }
+    if (!err)
+        err = verbatim_begin(c, number, f, &head, raw);
+    return err ? err : piece_copy(c);
+}
+
+/* ---- Steps ---- */
+
+enum bough_err bough_log__copy_step(struct bough_log__cycle *c)
+{
+    struct bough_log__found_entry f;
+    struct bough_log__tally *y;
+    bool lives;
+    enum bough_err err;
+
+    if (c->copy.number != 0)
+        return piece_copy(c);
+    while (c->entries.number == 0) {
+        if (c->at == c->tallies)
+            return BOUGH_ENOENT;
+        if (c->tally[c->at].victim && c->tally[c->at].live > 0)
+            bough_log__entries_begin(&c->entries, c->tally[c->at].number);
+        else
+            c->at++;
+    }
+    y = &c->tally[c->at];
+    err = bough_log__entries_next(&c->entries, &f);
+    if (err == BOUGH_ENOENT) {
+        c->entries.number = 0;
+        c->at++;
+        if (y->copied < y->live)
+            return bough_log__corrupt(c->log, "a segment has lost entries", y->number);
+        return BOUGH_OK;
+    }
+    if (!err)
+        err = bough_log__lives_at(c, &f.id, bough_log__where(y->number, f.at), &lives);
+    if (err || !lives)
+        return err;
+    y->copied++;
+    return entry_copy(c, y->number, &f);
+}
+
+static enum bough_err row_copy(struct bough_log__cycle *c, const struct bough_log__row *row)
+{
+    struct bough_log__found_entry f = {.id = row->id, .at = bough_log__where_offset(row->where)};
+    struct bough_log__entry e;
+    enum bough_err err = bough_log__entry_open(c->log, row->where, &e);
+
+    if (err)
+        return err;
+    f.len = e.len;
+    f.crc = e.crc;
+    return entry_copy(c, e.seg->number, &f);
+}
+
+enum bough_err bough_log__stray_step(struct bough_log__cycle *c)
+{
+    if (c->copy.number != 0)
+        return piece_copy(c);
+    if (c->strays_done == c->strays.n)
+        return BOUGH_ENOENT;
+    return row_copy(c, &c->strays.row[c->strays_done++]);
+}
+
+enum bough_err bough_log__late_step(struct bough_log__cycle *c)
+{
+    struct bough_log__row *row;
+    const struct bough_log__row *has;
+    const struct bough_log__tally *y;
+    enum bough_err err;
+
+    if (c->copy.number != 0) {
+        err = piece_copy(c);
+        if (!err && c->copy.number == 0)
+            c->lates.row[c->lates_done++] = c->copy.row;
+        return err;
+    }
+    if (c->lates_done == c->lates.n)
+        return BOUGH_ENOENT;
+    row = &c->lates.row[c->lates_done];
+    y = bough_log__tally_find(c, bough_log__where_segment(row->where));
+    if (y == NULL || !y->victim) {
+        c->lates_done++;
+        return BOUGH_OK;
+    }
+    err = row_copy(c, row);
+    if (err || c->copy.number != 0)
+        return err;
+    has = bough_log__rows_find(&c->rows_now, &row->id);
+    BOUGH_ASSERT(has != NULL);
+    *row = *has;
+    c->lates_done++;
+    return BOUGH_OK;
+}

@@ -1,0 +1,257 @@
+/*
+ * cycle.c - a collection from the cut to the swap, in bounded steps.
+ *
+ *   begin     a checkpoint, the log goes on in a new segment, bits for all rows
+ *   stages    each is a step function that says BOUGH_ENOENT when it is done
+ *   work      steps until a budget is used up
+ *   methods   collect, collection
+ */
+#include "store/log/cycle_inner.h"
+
+/* ---- Begin, end ---- */
+
+void bough_log__cycle_end(struct bough_log *l, bool zones)
+{
+    struct bough_log__cycle *c = l->cycle;
+
+    if (c == NULL)
+        return;
+    bough_log__rows_stop(c);
+    if (zones)
+        bough_log__cycle_table_drop(c, &c->table);
+    else
+        bough_log__table_fini(l, &c->table);
+    bough_log__copy_fini(c, zones);
+    bough_log__since_fini(c);
+    bough_log__entries_fini(&c->entries);
+    bough_log__limits_fini(c);
+    bough_log__rows_fini(&c->strays, l->mem);
+    bough_log__tally_fini(c);
+    bough_log__marks_fini(c);
+    bough_mem_free(l->mem, c, sizeof *c);
+    l->cycle = NULL;
+}
+
+static enum bough_err cut_make(struct bough_log__cycle *c)
+{
+    struct bough_log *l = c->log;
+    enum bough_err err = c->opts.dry_run ? BOUGH_OK : bough_log__turn(l);
+
+    if (err == BOUGH_ENOSPC)
+        err = BOUGH_OK; /* then the log's segment stays this time */
+    if (!err)
+        err = bough_log__checkpoint(l);
+    c->cut = c->since = l->head;
+    c->first_young = l->next_segment;
+    c->graced = bough_log__births_since(l, c->opts.grace);
+    c->frozen = l->tables;
+    return err;
+}
+
+enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_collect_opts *opts)
+{
+    struct bough_log__cycle *c;
+    enum bough_err err;
+
+    BOUGH_ASSERT(l->cycle == NULL);
+    if (l->records.n > 0 && l->store.keeper == NULL)
+        return BOUGH_WHY(&l->store.why, BOUGH_ENOTSUP, "nobody says what records need", NULL, 0);
+    c = bough_mem_zalloc(l->mem, 1, sizeof *c);
+    if (c == NULL)
+        return BOUGH_ENOMEM;
+    c->log = l;
+    c->opts = *opts;
+    bough_buf_init(&c->body, l->mem);
+    bough_buf_init(&c->since_index, l->mem);
+    bough_log__entries_init(&c->entries, l);
+    bough_log__entries_init(&c->since_pack, l);
+    c->progress.phase = BOUGH_COLLECT_MARK;
+    err = cut_make(c);
+    l->cycle = c;
+    if (!err)
+        err = bough_log__marks_init(c);
+    if (!err)
+        err = bough_log__tally_init(c);
+    c->progress.all = c->rows;
+    if (err)
+        bough_log__cycle_end(l, true);
+    return err;
+}
+
+/* ---- Stages ---- */
+
+/* What is known to live but was not seen to, and what the log says since. */
+static enum bough_err catch_up(struct bough_log__cycle *c)
+{
+    enum bough_err err = bough_log__late_step(c);
+
+    if (err == BOUGH_ENOENT)
+        err = bough_log__mark_step(c, true);
+    return err == BOUGH_ENOENT ? bough_log__since_step(c) : err;
+}
+
+static enum bough_err end_step(struct bough_log__cycle *c)
+{
+    uint64_t marked = c->marked;
+    enum bough_err err = catch_up(c);
+
+    if (err != BOUGH_ENOENT)
+        return err;
+    if (c->log->intakes > 0)
+        return BOUGH_EAGAIN; /* what they have seen to be there must stay until they are adopted */
+    err = bough_log__roots_again(c);
+    if (err || c->marked != marked)
+        return err;
+    err = bough_log__finish(c);
+    return err ? err : BOUGH_ENOENT;
+}
+
+static enum bough_err stage_step(struct bough_log__cycle *c)
+{
+    switch (c->stage) {
+    case BOUGH_LOG__STAGE_MARK:
+        c->progress.done = c->marked;
+        return bough_log__roots_step(c);
+    case BOUGH_LOG__STAGE_COUNT:
+        return bough_log__count_step(c);
+    case BOUGH_LOG__STAGE_SIZE:
+        return bough_log__size_step(c);
+    case BOUGH_LOG__STAGE_CHOOSE:
+        return bough_log__choose_step(c);
+    case BOUGH_LOG__STAGE_COPY:
+        c->progress.done = c->progress.copied_bytes;
+        return bough_log__copy_step(c);
+    case BOUGH_LOG__STAGE_STRAY:
+        return bough_log__stray_step(c);
+    case BOUGH_LOG__STAGE_SINCE:
+        return catch_up(c);
+    case BOUGH_LOG__STAGE_TABLE:
+        return bough_log__rows_step(c);
+    case BOUGH_LOG__STAGE_BORDER:
+        return bough_log__border_step(c);
+    default:
+        return end_step(c);
+    }
+}
+
+static void copy_begin(struct bough_log__cycle *c)
+{
+    c->late = true;
+    c->progress.phase = BOUGH_COLLECT_COPY;
+    c->progress.done = c->progress.all = 0;
+    for (size_t i = 0; i < c->tallies; i++)
+        c->progress.all += c->tally[i].victim ? c->tally[i].live_bytes : 0;
+}
+
+/* The stage is done: what the next one begins with. */
+static enum bough_err stage_next(struct bough_log__cycle *c)
+{
+    enum bough_err err = BOUGH_OK;
+
+    c->stage++;
+    c->at = 0;
+    c->entries.number = 0;
+    switch (c->stage) {
+    case BOUGH_LOG__STAGE_COUNT:
+        c->progress.phase = BOUGH_COLLECT_COUNT;
+        c->progress.done = 0;
+        c->progress.all = c->rows;
+        break;
+    case BOUGH_LOG__STAGE_CHOOSE:
+        if (c->opts.dry_run)
+            c->stage = BOUGH_LOG__STAGE_DONE;
+        break;
+    case BOUGH_LOG__STAGE_COPY:
+        copy_begin(c);
+        break;
+    case BOUGH_LOG__STAGE_TABLE:
+        err = bough_log__copy_close(c);
+        c->lates_swap = c->lates.n;
+        c->tabled = true;
+        c->progress.phase = BOUGH_COLLECT_DROP;
+        break;
+    default:
+        break;
+    }
+    return err;
+}
+
+/* ---- Work ---- */
+
+enum { STEP_COST = 64 }; /* what a step costs at least, in bytes */
+
+static uint64_t traffic(const struct bough_log *l)
+{
+    return l->pages.read_bytes + l->pages.written_bytes;
+}
+
+/* It is over, well or not. */
+static void cycle_over(struct bough_log *l, bool well)
+{
+    uint64_t collections = l->collected.collections;
+
+    l->collected = l->cycle->progress;
+    l->collected.phase = BOUGH_COLLECT_IDLE;
+    l->collected.collections = collections + (well ? 1 : 0);
+    bough_log__cycle_end(l, true);
+    l->head.spare = l->zones.free < bough_log__reserve(l);
+}
+
+enum bough_err bough_log__cycle_work(struct bough_log *l, uint64_t budget, bool *more)
+{
+    struct bough_log__cycle *c = l->cycle;
+    uint64_t used = 0, before = traffic(l);
+    enum bough_err err = BOUGH_OK;
+
+    *more = false;
+    if (c == NULL || c->busy)
+        return BOUGH_OK;
+    c->busy = true;
+    while (used < budget && c->stage != BOUGH_LOG__STAGE_DONE && !err) {
+        uint64_t now;
+
+        err = stage_step(c);
+        if (err == BOUGH_ENOENT)
+            err = stage_next(c);
+        now = traffic(l);
+        used += now - before + STEP_COST;
+        before = now;
+    }
+    c->busy = false;
+    if (err == BOUGH_EAGAIN)
+        return BOUGH_OK; /* it waits for somebody */
+    if (err || c->stage == BOUGH_LOG__STAGE_DONE)
+        cycle_over(l, !err);
+    else
+        *more = true;
+    return err;
+}
+
+/* ---- Methods ---- */
+
+enum bough_err bough_log__collect(struct bough_store *s, const struct bough_collect_opts *opts)
+{
+    struct bough_log *l = bough_log__of(s);
+    struct bough_log__cycle *c = l->cycle;
+    struct bough_collect_opts wish = *opts;
+
+    if (c == NULL)
+        return bough_store__wrote(s, bough_log__cycle_begin(l, opts));
+    if (c->opts.dry_run == opts->dry_run && c->opts.grace <= opts->grace &&
+        (c->opts.whole || !opts->whole))
+        return BOUGH_OK;
+    if (!c->opts.dry_run && opts->dry_run)
+        return BOUGH_OK;
+    wish.whole = wish.whole || (c->opts.whole && !c->opts.dry_run);
+    wish.grace = wish.grace < c->opts.grace ? wish.grace : c->opts.grace;
+    bough_log__cycle_end(l, true);
+    return bough_store__wrote(s, bough_log__cycle_begin(l, &wish));
+}
+
+void bough_log__collection(struct bough_store *s, struct bough_collect_progress *out)
+{
+    struct bough_log *l = bough_log__of(s);
+
+    *out = l->cycle != NULL ? l->cycle->progress : l->collected;
+    out->collections = l->collected.collections;
+}

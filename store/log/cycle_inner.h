@@ -1,0 +1,281 @@
+/*
+ * cycle_inner.h - a collection in the log engine: what lives is found, moved together, the rest dropped.
+ *
+ *   entries   a walk over the entries of a segment (entries.c)
+ *   marks     a bit for each row that was there at the cut (mark.c)
+ *   roots     refs, the keeper, pins, what is young (roots.c); refs that keep less (limit.c)
+ *   tally     what lives in each segment, and who is a victim (tally.c)
+ *   copying   into new segments (copy.c)
+ *   after     what came since the cut (since.c)
+ *   the end   one table in place of the old ones, the swap (finish.c)
+ *   driving   steps, pressure (cycle.c, pressure.c)
+ *
+ * Words.  The *cut* is a checkpoint, after which the log goes on in a new segment.  What was there
+ * is *old*: its rows stand in the *frozen* tables, which no checkpoint touches until the end.  What
+ * comes later is *young* and lives.
+ *
+ * Invariants
+ *   1. Of several rows of an id only the first frozen one can be marked; all others die.
+ *   2. Until the swap nothing that readers or a cut see has changed.  The swap is a checkpoint.
+ *   3. After it, what a row leads to is closed: objects that are not marked have no row any more,
+ *      wherever their bytes lie, so nobody can build on them.
+ *   4. A moved delta's base has a row, or it is written whole.
+ */
+#ifndef BOUGH_LOG_CYCLE_INNER_H
+#define BOUGH_LOG_CYCLE_INNER_H
+
+#include "store/collect.h"
+#include "store/log/inner.h"
+
+/* ---- Entries of a segment (entries.c) ---- */
+
+/* Read the head and the index of the frame at a place.  BOUGH_ENOENT: there is none. */
+enum bough_err bough_log__frame_load(struct bough_log *l, uint32_t zone, uint32_t at,
+    struct bough_log__frame *f, struct bough_buf *index);
+
+struct bough_log__found_entry {
+    struct bough_oid id;
+    uint64_t at, len; /* in the segment: head and zlib stream */
+    uint32_t crc;
+};
+
+/* In order of place. */
+struct bough_log__entries {
+    struct bough_log *log;
+    uint32_t number; /* of the segment; 0: not begun */
+    uint64_t no;     /* of the next one, in a pack segment */
+    struct bough_log__frame frame;
+    struct bough_buf index; /* of the frame */
+    struct bough_log__items items;
+    uint32_t at; /* of the next frame */
+};
+void bough_log__entries_init(struct bough_log__entries *e, struct bough_log *l);
+void bough_log__entries_begin(struct bough_log__entries *e, uint32_t number);
+void bough_log__entries_fini(struct bough_log__entries *e);
+
+/* BOUGH_ENOENT: no more. */
+enum bough_err bough_log__entries_next(
+    struct bough_log__entries *e, struct bough_log__found_entry *out);
+
+/* The head of the entry; `raw` (may be NULL) gets its bytes. */
+enum bough_err bough_log__entry_head(struct bough_log *l, uint32_t number,
+    const struct bough_log__found_entry *f, struct bough_entry_head *out,
+    uint8_t raw[BOUGH_ENTRY_HEAD_MAX]);
+
+/* ---- The cycle ---- */
+
+struct bough_log__stack {
+    uint64_t *at;
+    size_t n, cap;
+};
+
+/* What a segment holds. */
+struct bough_log__tally {
+    uint32_t number;
+    bool pack, victim;
+    bool stays;                      /* it is within the grace period, or the log goes on in it */
+    uint64_t live, dead, again;      /* objects; rows of objects that stand elsewhere, too */
+    uint64_t live_bytes, dead_bytes; /* packed */
+    uint64_t copied;                 /* objects */
+};
+
+enum bough_log__stage {
+    BOUGH_LOG__STAGE_MARK,   /* what can be reached */
+    BOUGH_LOG__STAGE_COUNT,  /* rows: who holds how many */
+    BOUGH_LOG__STAGE_SIZE,   /* their bytes */
+    BOUGH_LOG__STAGE_CHOOSE, /* victims; what must leave the others */
+    BOUGH_LOG__STAGE_COPY,   /* victims, one after another */
+    BOUGH_LOG__STAGE_STRAY,  /* deltas elsewhere whose base dies */
+    BOUGH_LOG__STAGE_SINCE,  /* what came since the cut, the most of it */
+    BOUGH_LOG__STAGE_TABLE,  /* the rows that stay */
+    BOUGH_LOG__STAGE_BORDER, /* commits whose parents go */
+    BOUGH_LOG__STAGE_END,    /* the rest of what came, and the swap */
+    BOUGH_LOG__STAGE_DONE,
+};
+
+/* Commits that refs reach which keep less than all. */
+struct bough_log__limits {
+    struct bough_log__rows seen;   /* all of them */
+    struct bough_log__rows window; /* of the ref being walked; crc: generation, from 1 */
+    size_t window_next;
+    struct bough_retention keep; /* its */
+    size_t border_next;
+    struct bough_oid after; /* of the boundary, looked at last */
+    bool any;
+    struct bough_log__rows join, leave; /* commits that join the boundary, that leave it */
+};
+
+enum { BOUGH_LOG__MOVED_MAX = 16 };
+
+struct bough_log__cycle {
+    struct bough_log *log;
+    struct bough_collect_opts opts;
+    enum bough_log__stage stage;
+    struct bough_collect_progress progress;
+
+    /* The cut. */
+    struct bough_log__head cut;
+    uint32_t first_young; /* segment */
+    uint64_t graced;      /* from this locator on all is within the grace period */
+    size_t frozen;        /* tables */
+
+    /* Marks. */
+    uint64_t *first_bit; /* of each frozen table; then the end */
+    size_t first_bits;
+    uint8_t *bits;
+    size_t bits_len; /* bytes */
+    uint64_t rows, marked;
+    struct bough_log__stack commits, trees, others;
+    struct bough_buf body; /* of the object being looked at */
+    bool late;             /* what is marked now is noted in `lates`, too */
+    struct bough_log__rows lates;
+    size_t lates_done, lates_swap; /* so many are copied; from here on they come by the swap */
+
+    /* Roots. */
+    uint8_t ref_name[BOUGH_REF_NAME_MAX];
+    size_t ref_len;
+    uint32_t root_step;
+    bool limited; /* some ref keeps less than all */
+    struct bough_log__limits limits;
+
+    /* Tally. */
+    struct bough_log__tally *tally;
+    size_t tallies, tally_cap;
+    size_t at; /* of the stage: a table or a tally */
+    struct bough_log__count *count;
+    struct bough_log__entries entries;
+    struct bough_log__rows strays; /* rows of deltas that lose their base */
+    size_t strays_done;
+
+    /* Copying. */
+    struct bough_log__segment *made; /* done, with numbers */
+    size_t mades, made_cap;
+    struct bough_log__segment seg; /* being made: a number, or 0 */
+    struct bough_log__out out;
+    struct bough_log__rows rows_now;                     /* of its entries, in order */
+    struct bough_log__rows moved_rows;                   /* of what was moved */
+    struct bough_log__table moved[BOUGH_LOG__MOVED_MAX]; /* when they were too many */
+    uint32_t moveds;
+    struct {
+        struct bough_log__row row;           /* of the entry on its way, as it will be */
+        uint32_t number;                     /* from this segment; 0: none is on its way */
+        uint64_t from, left;                 /* what is to be copied */
+        uint32_t old_crc, new_crc, want_crc; /* so far; and what the old one should be */
+    } copy;
+
+    /* Since the cut. */
+    struct bough_log__head since; /* where the walk stands */
+    struct bough_log__entries since_pack;
+    struct bough_buf since_index;
+    struct bough_log__items since_items;
+    struct bough_log__frame since_frame;
+
+    /* The table. */
+    struct bough_log__table table;
+    struct bough_log__table_writer *writer;
+    struct bough_log__out table_out;
+    struct bough_log__merge merge;
+    struct bough_log__kept_source *kept;
+    struct bough_log__table_source moved_src[BOUGH_LOG__MOVED_MAX];
+    struct bough_log__rows_source moved_rows_src;
+    bool tabled; /* the table is being written: what is moved from now on comes by the swap */
+    bool busy;   /* a step is being done: a commit that it makes does not begin another */
+};
+
+/* ---- Marks (mark.c) ---- */
+
+enum bough_err bough_log__marks_init(struct bough_log__cycle *c);
+void bough_log__marks_fini(struct bough_log__cycle *c);
+
+/* The row of `id` as of the cut, and the number of its bit.  BOUGH_ENOENT. */
+enum bough_err bough_log__old_find(struct bough_log__cycle *c, const struct bough_oid *id,
+    struct bough_log__row *row, uint64_t *bit);
+
+static inline bool bough_log__is_marked(const struct bough_log__cycle *c, uint64_t bit)
+{
+    return (c->bits[bit / 8] & 1u << bit % 8) != 0;
+}
+
+/* Does `id` live, as far as is known?  BOUGH_ENOENT: no, or it is not old. */
+enum bough_err bough_log__lives(
+    struct bough_log__cycle *c, const struct bough_oid *id, struct bough_log__row *row);
+
+/* Is the entry at `where` the one that stands for `id`, and does it live? */
+enum bough_err bough_log__lives_at(
+    struct bough_log__cycle *c, const struct bough_oid *id, uint64_t where, bool *yes);
+
+/* `id` lives, and so does what it reaches; what is not old is left alone.  `type` BOUGH_NONE:
+   unknown. */
+enum bough_err bough_log__mark(
+    struct bough_log__cycle *c, const struct bough_oid *id, enum bough_type type);
+
+/* The same without what it reaches.  BOUGH_ENOENT: it is not old. */
+enum bough_err bough_log__mark_alone(struct bough_log__cycle *c, const struct bough_oid *id,
+    struct bough_log__row *row, bool *fresh);
+
+/* One object more: what it names is marked.  BOUGH_ENOENT: none is waiting. */
+enum bough_err bough_log__mark_step(struct bough_log__cycle *c, bool with_trees);
+
+enum bough_err bough_log__push(struct bough_log__cycle *c, struct bough_log__stack *s, uint64_t x);
+void bough_log__stack_fini(struct bough_log__cycle *c, struct bough_log__stack *s);
+
+/* Mark what the object `body` names. */
+enum bough_err bough_log__mark_named(struct bough_log__cycle *c, const struct bough_oid *id,
+    enum bough_type type, struct bough_view body);
+
+/* ---- Roots (roots.c, limit.c) ---- */
+
+/* BOUGH_ENOENT: all roots are marked, and all they reach. */
+enum bough_err bough_log__roots_step(struct bough_log__cycle *c);
+
+/* What changes without the log telling: the keeper's, and pins. */
+enum bough_err bough_log__roots_again(struct bough_log__cycle *c);
+
+enum bough_err bough_log__limit_root(
+    struct bough_log__cycle *c, const struct bough_ref *ref, const struct bough_retention *keep);
+enum bough_err bough_log__limit_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: no more */
+enum bough_err bough_log__border_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: no more */
+void bough_log__limits_fini(struct bough_log__cycle *c);
+
+/* ---- Tally (tally.c) ---- */
+
+enum bough_err bough_log__tally_init(struct bough_log__cycle *c);
+void bough_log__tally_fini(struct bough_log__cycle *c);
+struct bough_log__tally *bough_log__tally_find(struct bough_log__cycle *c, uint32_t segment);
+enum bough_err bough_log__count_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
+enum bough_err bough_log__size_step(struct bough_log__cycle *c);   /* BOUGH_ENOENT: done */
+enum bough_err bough_log__choose_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
+
+/* ---- Copying (copy.c) ---- */
+
+enum bough_err bough_log__copy_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
+enum bough_err bough_log__stray_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
+enum bough_err bough_log__late_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
+
+/* The segment being made is done, if there is one. */
+enum bough_err bough_log__copy_close(struct bough_log__cycle *c);
+
+/* What was made is given up: zones, memory. */
+void bough_log__copy_fini(struct bough_log__cycle *c, bool zones);
+void bough_log__cycle_table_drop(struct bough_log__cycle *c, struct bough_log__table *t);
+
+/* ---- Since the cut (since.c) ---- */
+
+enum bough_err bough_log__since_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: at the head */
+void bough_log__since_fini(struct bough_log__cycle *c);
+
+/* ---- The end (table.c, finish.c) ---- */
+
+enum bough_err bough_log__rows_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
+void bough_log__rows_stop(struct bough_log__cycle *c);
+enum bough_err bough_log__finish(struct bough_log__cycle *c);
+
+/* ---- Driving (cycle.c, pressure.c) ---- */
+
+enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_collect_opts *opts);
+void bough_log__cycle_end(struct bough_log *l, bool zones);
+
+/* About `budget` bytes of work; *more: call again. */
+enum bough_err bough_log__cycle_work(struct bough_log *l, uint64_t budget, bool *more);
+
+#endif

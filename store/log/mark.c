@@ -1,0 +1,235 @@
+/*
+ * mark.c - a bit for each old row: does it live?
+ *
+ *   bits     found by id; the first frozen table that has the id decides
+ *   marking  an object, alone or with what it reaches
+ *   steps    one waiting object at a time: what it names is marked
+ *
+ * Commits go before trees, so that the trees of a history come oldest first: each is then a delta
+ * of one that was read not long ago.  What waits is kept as locators, eight bytes each.
+ */
+#include "git/object.h"
+#include "store/log/cycle_inner.h"
+
+enum bough_err bough_log__marks_init(struct bough_log__cycle *c)
+{
+    struct bough_log *l = c->log;
+    uint64_t bits = 0;
+
+    c->first_bits = c->frozen + 1;
+    c->first_bit = bough_mem_zalloc(l->mem, c->first_bits, sizeof *c->first_bit);
+    if (c->first_bit == NULL)
+        return BOUGH_ENOMEM;
+    for (size_t i = 0; i < c->frozen; i++) {
+        c->first_bit[i] = bits;
+        bits += (uint64_t)l->table[i].blocks * bough_log__rows_per_block(l);
+        c->rows += l->table[i].rows;
+    }
+    c->first_bit[c->frozen] = bits;
+    if (bits / 8 >= SIZE_MAX / 2)
+        return BOUGH_ENOMEM;
+    c->bits_len = (size_t)(bits / 8 + 1);
+    c->bits = bough_mem_zalloc(l->mem, c->bits_len, 1);
+    return c->bits == NULL ? BOUGH_ENOMEM : BOUGH_OK;
+}
+
+void bough_log__marks_fini(struct bough_log__cycle *c)
+{
+    struct bough_mem *mem = c->log->mem;
+
+    bough_mem_free(mem, c->first_bit, c->first_bits * sizeof *c->first_bit);
+    bough_mem_free(mem, c->bits, c->bits_len);
+    bough_log__stack_fini(c, &c->commits);
+    bough_log__stack_fini(c, &c->trees);
+    bough_log__stack_fini(c, &c->others);
+    bough_log__rows_fini(&c->lates, mem);
+    bough_buf_fini(&c->body);
+}
+
+/* ---- Bits ---- */
+
+enum bough_err bough_log__old_find(struct bough_log__cycle *c, const struct bough_oid *id,
+    struct bough_log__row *row, uint64_t *bit)
+{
+    enum bough_err err = BOUGH_ENOENT;
+
+    for (size_t i = 0; i < c->frozen && err == BOUGH_ENOENT; i++) {
+        uint64_t place;
+        err = bough_log__table_place(c->log, &c->log->table[i], id, row, &place);
+        if (!err)
+            *bit = c->first_bit[i] + place;
+    }
+    return err;
+}
+
+enum bough_err bough_log__lives(
+    struct bough_log__cycle *c, const struct bough_oid *id, struct bough_log__row *row)
+{
+    uint64_t bit;
+    enum bough_err err = bough_log__old_find(c, id, row, &bit);
+
+    return err ? err : bough_log__is_marked(c, bit) ? BOUGH_OK : BOUGH_ENOENT;
+}
+
+enum bough_err bough_log__lives_at(
+    struct bough_log__cycle *c, const struct bough_oid *id, uint64_t where, bool *yes)
+{
+    struct bough_log__row row;
+    enum bough_err err = bough_log__lives(c, id, &row);
+
+    *yes = !err && row.where == where;
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
+/* ---- Marking ---- */
+
+enum bough_err bough_log__push(struct bough_log__cycle *c, struct bough_log__stack *s, uint64_t x)
+{
+    void *ptr = s->at;
+    enum bough_err err = bough_mem_grow(c->log->mem, &ptr, &s->cap, s->n + 1, sizeof *s->at);
+
+    s->at = ptr;
+    if (!err)
+        s->at[s->n++] = x;
+    return err;
+}
+
+void bough_log__stack_fini(struct bough_log__cycle *c, struct bough_log__stack *s)
+{
+    bough_mem_free(c->log->mem, s->at, s->cap * sizeof *s->at);
+    *s = (struct bough_log__stack){NULL, 0, 0};
+}
+
+enum bough_err bough_log__mark_alone(
+    struct bough_log__cycle *c, const struct bough_oid *id, struct bough_log__row *row, bool *fresh)
+{
+    uint64_t bit;
+    enum bough_err err = bough_log__old_find(c, id, row, &bit);
+
+    if (err)
+        return err;
+    *fresh = !bough_log__is_marked(c, bit);
+    if (!*fresh)
+        return BOUGH_OK;
+    if (c->late) {
+        err = bough_log__rows_reserve(&c->lates, c->log->mem, 1);
+        if (err)
+            return err;
+        bough_log__rows_add(&c->lates, row);
+    }
+    c->bits[bit / 8] |= (uint8_t)(1u << bit % 8);
+    c->marked++;
+    return BOUGH_OK;
+}
+
+enum bough_err bough_log__mark(
+    struct bough_log__cycle *c, const struct bough_oid *id, enum bough_type type)
+{
+    struct bough_log__row row;
+    bool fresh;
+    enum bough_err err = bough_log__mark_alone(c, id, &row, &fresh);
+
+    if (err || !fresh || type == BOUGH_BLOB)
+        return err == BOUGH_ENOENT ? BOUGH_OK : err;
+    if (type == BOUGH_COMMIT)
+        return bough_log__push(c, &c->commits, row.where);
+    return bough_log__push(c, type == BOUGH_TREE ? &c->trees : &c->others, row.where);
+}
+
+/* ---- What objects name ---- */
+
+static enum bough_err commit_named(
+    struct bough_log__cycle *c, const struct bough_oid *id, struct bough_view body)
+{
+    struct bough_store *s = &c->log->store;
+    struct bough_commit commit;
+    enum bough_err err = bough_commit_parse(s->algo, body, &commit);
+
+    if (!err)
+        err = bough_log__mark(c, &commit.tree, BOUGH_TREE);
+    if (err || commit.parents_n == 0)
+        return err;
+    err = s->boundary == BOUGH_BOUNDARY_NONE ? BOUGH_ENOENT : bough_store_boundary(s, id);
+    if (err != BOUGH_ENOENT)
+        return err; /* its parents were given up, or that is not known */
+    err = BOUGH_OK;
+    for (uint32_t i = 0; i < commit.parents_n && !err; i++) {
+        struct bough_oid parent = bough_commit_parent(&commit, i);
+        err = bough_log__mark(c, &parent, BOUGH_COMMIT);
+    }
+    return err;
+}
+
+static enum bough_err tree_named(struct bough_log__cycle *c, struct bough_view body)
+{
+    struct bough_tree_iter it;
+    struct bough_tree_entry e;
+    enum bough_err err;
+
+    bough_tree_iter_init(&it, c->log->geo.algo, body, false);
+    while (!(err = bough_tree_iter_next(&it, &e))) {
+        uint32_t mode = bough_filemode(e.mode);
+
+        if (mode == BOUGH_FILEMODE_GITLINK)
+            continue;
+        err = bough_log__mark(c, &e.id,
+            mode == BOUGH_FILEMODE_TREE ? BOUGH_TREE
+            : mode == 0                 ? BOUGH_NONE
+                                        : BOUGH_BLOB);
+        if (err)
+            return err;
+    }
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
+enum bough_err bough_log__mark_named(struct bough_log__cycle *c, const struct bough_oid *id,
+    enum bough_type type, struct bough_view body)
+{
+    struct bough_tag tag;
+    enum bough_err err = BOUGH_OK;
+
+    if (type == BOUGH_COMMIT)
+        err = commit_named(c, id, body);
+    else if (type == BOUGH_TREE)
+        err = tree_named(c, body);
+    else if (type == BOUGH_TAG)
+        err = bough_tag_parse(c->log->geo.algo, body, &tag);
+    if (!err && type == BOUGH_TAG)
+        err = bough_log__mark(c, &tag.object, tag.type);
+    if (err == BOUGH_EFORMAT) /* what it names is not known, so nothing may go */
+        return bough_log__corrupt(c->log, "an object of a history makes no sense", 0);
+    return err;
+}
+
+/* ---- Steps ---- */
+
+static enum bough_err named_at(struct bough_log__cycle *c, uint64_t where)
+{
+    enum bough_type type;
+    struct bough_oid id = {{0}};
+    enum bough_err err;
+
+    bough_buf_clear(&c->body);
+    err = bough_log__body_read(c->log, where, &type, &c->body);
+    if (!err && type == BOUGH_COMMIT && c->log->store.boundary != BOUGH_BOUNDARY_NONE)
+        id = bough_oid_of(c->log->geo.algo, type, bough_buf_view(&c->body));
+    return err ? err : bough_log__mark_named(c, &id, type, bough_buf_view(&c->body));
+}
+
+enum bough_err bough_log__mark_step(struct bough_log__cycle *c, bool with_trees)
+{
+    struct bough_found found;
+    uint64_t where;
+    enum bough_err err;
+
+    if (c->others.n > 0) {
+        where = c->others.at[--c->others.n];
+        err = bough_log__look(c->log, where, &found);
+        return err || found.type == BOUGH_BLOB ? err : named_at(c, where);
+    }
+    if (c->commits.n > 0)
+        return named_at(c, c->commits.at[--c->commits.n]);
+    if (with_trees && c->trees.n > 0)
+        return named_at(c, c->trees.at[--c->trees.n]);
+    return BOUGH_ENOENT;
+}

@@ -1,0 +1,153 @@
+/*
+ * pressure.c - when space runs short a collection begins by itself.
+ *
+ *   low        so few zones are free that one must begin
+ *   step       what maintain() does
+ *   pay        what a writer does for it when nobody calls maintain()
+ *
+ * Under pressure there is no grace, and when that does not help the oldest pin is given up.
+ */
+#include "store/log/cycle_inner.h"
+
+size_t bough_log__cycle_frozen(const struct bough_log *l)
+{
+    return l->cycle != NULL ? l->cycle->frozen : 0;
+}
+
+void bough_log__cycle_unmark(struct bough_log *l)
+{
+    struct bough_log__cycle *c = l->cycle;
+
+    if (c == NULL)
+        return;
+    bough_log__zones_unmark(l, &c->table.run);
+    for (uint32_t i = 0; i < c->moveds; i++)
+        bough_log__zones_unmark(l, &c->moved[i].run);
+}
+
+/* ---- Low ---- */
+
+/* Zones that a table of all rows takes. */
+static uint32_t table_zones(const struct bough_log *l)
+{
+    uint64_t rows = l->rows.n;
+
+    for (size_t i = 0; i < l->tables; i++)
+        rows += l->table[i].rows;
+    return (uint32_t)(rows * bough_log__row_len(l) * 4 / 3 / l->geo.zone) + 1;
+}
+
+/* Below this a writer does not begin before the collection is done. */
+static uint32_t least(const struct bough_log *l)
+{
+    return bough_log__reserve(l) + 1;
+}
+
+static uint32_t low(const struct bough_log *l)
+{
+    return least(l) + 2 * table_zones(l) + 2 + l->geo.zones / 16;
+}
+
+static uint32_t used(const struct bough_log *l)
+{
+    return l->geo.zones - l->zones.free;
+}
+
+/* Is it time, and was enough written since the last one that it may give something? */
+static bool is_due(const struct bough_log *l)
+{
+    uint32_t grown = used(l) > l->settled ? used(l) - l->settled : 0;
+
+    if (l->zones.free < least(l))
+        return grown > 0;
+    return l->zones.free < low(l) && grown > l->geo.zones / 32;
+}
+
+static enum bough_err begin(struct bough_log *l)
+{
+    struct bough_collect_opts opts = {.grace = 0};
+    enum bough_err err;
+
+    l->settled = used(l);
+    err = bough_log__cycle_begin(l, &opts);
+    return err == BOUGH_ENOTSUP || err == BOUGH_ENOMEM || err == BOUGH_ENOSPC ? BOUGH_OK : err;
+}
+
+/* ---- Steps ---- */
+
+/* A collection has ended: what it freed counts when the checkpoint before it is forgotten. */
+static enum bough_err ended(struct bough_log *l)
+{
+    enum bough_err err = BOUGH_OK;
+
+    if (l->zones.free < low(l))
+        err = bough_log__checkpoint(l);
+    l->settled = used(l);
+    l->head.spare = l->zones.free < bough_log__reserve(l);
+    return err;
+}
+
+enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, bool *more)
+{
+    enum bough_err err = BOUGH_OK;
+    bool had;
+
+    *more = false;
+    if (l->cycle == NULL && is_due(l))
+        err = begin(l);
+    had = l->cycle != NULL;
+    if (!err)
+        err = bough_log__cycle_work(l, budget, more);
+    if (err == BOUGH_ENOMEM || err == BOUGH_ENOSPC)
+        err = BOUGH_OK; /* another time */
+    if (!err && had && l->cycle == NULL)
+        err = ended(l);
+    return err;
+}
+
+static bool pin_expire(struct bough_log *l)
+{
+    struct bough_store_pin *p = l->store.oldest_pin;
+
+    if (p == NULL)
+        return false;
+    p->expired = true;
+    bough_store_unpin(&l->store, p);
+    return true;
+}
+
+/* All of it, and again without the oldest pin while that does not help. */
+static enum bough_err pay_all(struct bough_log *l)
+{
+    enum bough_err err = BOUGH_OK;
+
+    do {
+        bool more = true;
+        if (l->cycle == NULL)
+            err = begin(l);
+        if (!err && l->cycle == NULL)
+            return BOUGH_OK;
+        while (!err && l->cycle != NULL && more)
+            err = bough_log__collect_step(l, UINT64_MAX, &more);
+    } while (!err && l->zones.free < least(l) && pin_expire(l));
+    return err;
+}
+
+enum bough_err bough_log__collect_pay(struct bough_log *l)
+{
+    enum { SHARE = 8, AT_LEAST = 32 * 1024 };
+    uint64_t written = l->pages.written_bytes - l->paid;
+    enum bough_err err;
+    bool more;
+
+    if (l->cycle != NULL && l->cycle->busy)
+        return BOUGH_OK; /* it is the collection that writes */
+    if (l->cycle == NULL ? !is_due(l) : l->zones.free >= low(l))
+        return BOUGH_OK;
+    if (l->zones.free < least(l))
+        err = pay_all(l);
+    else
+        err = bough_log__collect_step(l, SHARE * written + AT_LEAST, &more);
+    l->paid = l->pages.written_bytes;
+    return bough_store__wrote(&l->store, err);
+}

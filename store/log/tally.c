@@ -1,0 +1,329 @@
+/*
+ * tally.c - what lives in each segment, and which segments go.
+ *
+ *   count     the frozen tables' rows: how many objects of each segment live
+ *   size      how many bytes that are
+ *   choose    victims, as many as there is room to copy what lives in them; then what must
+ *             leave the others since its base dies
+ *
+ * Log segments always go, young as they are and full of padding; pack segments when enough of
+ * them is dead.  A pack segment within the grace period stays, else what is in it would be young
+ * for ever.
+ */
+#include "store/log/cycle_inner.h"
+
+enum bough_err bough_log__tally_init(struct bough_log__cycle *c)
+{
+    struct bough_log *l = c->log;
+
+    c->tally_cap = l->segments + 1;
+    c->tally = bough_mem_zalloc(l->mem, c->tally_cap, sizeof *c->tally);
+    if (c->tally == NULL)
+        return BOUGH_ENOMEM;
+    for (size_t i = 0; i < l->segments; i++) {
+        const struct bough_log__segment *seg = &l->segment[i];
+
+        if (seg->number >= c->first_young)
+            break;
+        c->tally[c->tallies++] = (struct bough_log__tally){.number = seg->number,
+            .pack = seg->pack,
+            .stays = seg->number == c->cut.segment ||
+                     (seg->pack && seg->number >= bough_log__where_segment(c->graced))};
+    }
+    return BOUGH_OK;
+}
+
+struct bough_log__tally *bough_log__tally_find(struct bough_log__cycle *c, uint32_t segment)
+{
+    size_t lo = 0, hi = c->tallies;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (c->tally[mid].number == segment)
+            return &c->tally[mid];
+        if (c->tally[mid].number < segment)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return NULL;
+}
+
+/* ---- Count ---- */
+
+/* The frozen tables side by side, so that rows of one id are met together. */
+struct bough_log__count {
+    struct bough_log__row row;
+    uint64_t place; /* of the row: block * rows per block + number in it */
+    uint64_t rows;  /* in the block that is read; 0: none is */
+    bool filled, done;
+};
+
+static enum bough_err count_fill(struct bough_log__cycle *c, size_t table)
+{
+    struct bough_log *l = c->log;
+    struct bough_log__count *k = &c->count[table];
+    uint32_t per = bough_log__rows_per_block(l);
+
+    for (; k->place / per < l->table[table].blocks; k->place = (k->place / per + 1) * per) {
+        const uint8_t *block;
+        uint32_t rows;
+        enum bough_err err = bough_log__table_block(
+            l, &l->table[table], BOUGH_LOG__BLOCK_OID, (uint32_t)(k->place / per), &block, &rows);
+
+        if (err)
+            return err;
+        if (k->place % per >= rows)
+            continue;
+        bough_log__table_row(l, &l->table[table], block, (uint32_t)(k->place % per), &k->row);
+        k->filled = true;
+        return BOUGH_OK;
+    }
+    k->done = true;
+    return BOUGH_OK;
+}
+
+static enum bough_err count_row(struct bough_log__cycle *c, size_t table, bool first)
+{
+    struct bough_log__count *k = &c->count[table];
+    struct bough_log__tally *y = bough_log__tally_find(c, bough_log__where_segment(k->row.where));
+
+    if (y == NULL)
+        return bough_log__corrupt(c->log, "a row names a segment that is not there", k->row.where);
+    if (!first)
+        y->again++;
+    else if (bough_log__is_marked(c, c->first_bit[table] + k->place))
+        y->live++;
+    else
+        y->dead++;
+    k->filled = false;
+    k->place++;
+    c->progress.done++;
+    return BOUGH_OK;
+}
+
+static enum bough_err count_one(struct bough_log__cycle *c)
+{
+    size_t best = c->frozen;
+    struct bough_oid id;
+    enum bough_err err = BOUGH_OK;
+
+    for (size_t i = 0; i < c->frozen; i++) {
+        if (!c->count[i].filled && !c->count[i].done)
+            err = count_fill(c, i);
+        if (err)
+            return err;
+        if (c->count[i].filled &&
+            (best == c->frozen || bough_oid_cmp(&c->count[i].row.id, &c->count[best].row.id) < 0))
+            best = i;
+    }
+    if (best == c->frozen)
+        return BOUGH_ENOENT;
+    id = c->count[best].row.id;
+    for (size_t i = best; i < c->frozen && !err; i++) {
+        if (c->count[i].filled && bough_oid_eq(&c->count[i].row.id, &id))
+            err = count_row(c, i, i == best);
+    }
+    return err;
+}
+
+enum bough_err bough_log__count_step(struct bough_log__cycle *c)
+{
+    enum { ROWS = 64 };
+    enum bough_err err = BOUGH_OK;
+
+    if (c->count == NULL)
+        c->count = bough_mem_zalloc(c->log->mem, c->frozen + 1, sizeof *c->count);
+    if (c->count == NULL)
+        return BOUGH_ENOMEM;
+    for (uint32_t i = 0; i < ROWS && !err; i++)
+        err = count_one(c);
+    return err;
+}
+
+void bough_log__tally_fini(struct bough_log__cycle *c)
+{
+    struct bough_mem *mem = c->log->mem;
+
+    bough_mem_free(mem, c->count, (c->frozen + 1) * sizeof *c->count);
+    bough_mem_free(mem, c->tally, c->tally_cap * sizeof *c->tally);
+}
+
+/* ---- Size ---- */
+
+static enum bough_err size_entry(struct bough_log__cycle *c, struct bough_log__tally *y)
+{
+    struct bough_log__found_entry e;
+    bool lives;
+    enum bough_err err = bough_log__entries_next(&c->entries, &e);
+
+    if (!err)
+        err = bough_log__lives_at(c, &e.id, bough_log__where(y->number, e.at), &lives);
+    if (!err && lives)
+        y->live_bytes += e.len;
+    else if (!err)
+        y->dead_bytes += e.len;
+    return err;
+}
+
+static void size_sum(struct bough_log__cycle *c, const struct bough_log__tally *y)
+{
+    c->progress.live += y->live;
+    c->progress.dead += y->dead;
+    c->progress.live_bytes += y->live_bytes;
+    c->progress.dead_bytes += y->dead_bytes;
+}
+
+/* All of a pack lives, or nothing: then that is known without looking. */
+static bool size_known(struct bough_log__cycle *c, struct bough_log__tally *y)
+{
+    const struct bough_log__segment *seg = bough_log__segment_find(c->log, y->number);
+
+    if (!y->pack || (y->live > 0 && y->dead > 0) || y->live + y->dead + y->again != seg->objects ||
+        y->again > 0)
+        return false;
+    *(y->live > 0 ? &y->live_bytes : &y->dead_bytes) = seg->pack_end;
+    return true;
+}
+
+enum bough_err bough_log__size_step(struct bough_log__cycle *c)
+{
+    struct bough_log__tally *y;
+    enum bough_err err;
+
+    if (c->at == c->tallies)
+        return BOUGH_ENOENT;
+    y = &c->tally[c->at];
+    if (c->entries.number == 0) {
+        if (size_known(c, y)) {
+            size_sum(c, y);
+            c->at++;
+            return BOUGH_OK;
+        }
+        bough_log__entries_begin(&c->entries, y->number);
+    }
+    err = size_entry(c, y);
+    if (err != BOUGH_ENOENT)
+        return err;
+    size_sum(c, y);
+    c->entries.number = 0;
+    c->at++;
+    return BOUGH_OK;
+}
+
+/* ---- Choose ---- */
+
+enum { DEAD_SHARE = 4, DEAD_SHARE_TIGHT = 8 }; /* a part so small of a pack is not worth it */
+
+static bool is_worth_it(const struct bough_log__cycle *c, const struct bough_log__tally *y)
+{
+    uint64_t all = y->live_bytes + y->dead_bytes;
+    bool tight = c->log->zones.free < c->log->geo.zones / 8;
+
+    if (y->stays)
+        return false;
+    if (!y->pack || c->opts.whole || y->live == 0)
+        return true;
+    return y->dead_bytes * (tight ? DEAD_SHARE_TIGHT : DEAD_SHARE) >= all;
+}
+
+/* Bytes that the copies of what lives in it take. */
+static uint64_t cost_of(const struct bough_log__cycle *c, const struct bough_log__tally *y)
+{
+    return y->live_bytes + y->live * bough_log__row_len(c->log);
+}
+
+/* Zones that a table of all that lives takes, and a checkpoint after it. */
+static uint32_t zones_after(const struct bough_log__cycle *c)
+{
+    const struct bough_log *l = c->log;
+    uint64_t rows = c->marked * bough_log__row_len(l) * 4 / 3 + 2 * BOUGH_LOG__BLOCK;
+
+    return 2 * (uint32_t)(rows / l->geo.zone + 1) + 2;
+}
+
+/* Those first that give most for what they cost. */
+static struct bough_log__tally *best_of(struct bough_log__cycle *c, uint64_t room)
+{
+    struct bough_log__tally *best = NULL;
+
+    for (size_t i = 0; i < c->tallies; i++) {
+        struct bough_log__tally *y = &c->tally[i];
+
+        if (y->victim || cost_of(c, y) > room || !is_worth_it(c, y))
+            continue;
+        if (best == NULL || cost_of(c, y) < cost_of(c, best))
+            best = y;
+    }
+    return best;
+}
+
+static void victims_choose(struct bough_log__cycle *c)
+{
+    const struct bough_log *l = c->log;
+    uint32_t after = zones_after(c);
+    uint64_t room = 0, all = 0;
+    struct bough_log__tally *y;
+
+    if (l->zones.free > after + 1)
+        room = (uint64_t)(l->zones.free - after - 1) * l->geo.zone;
+    for (size_t i = 0; i < c->tallies; i++)
+        all += is_worth_it(c, &c->tally[i]) ? cost_of(c, &c->tally[i]) : 0;
+    for (size_t i = 0; i < c->tallies && all <= room; i++)
+        c->tally[i].victim = is_worth_it(c, &c->tally[i]);
+    if (all <= room)
+        return;
+    while ((y = best_of(c, room)) != NULL) {
+        y->victim = true;
+        room -= cost_of(c, y);
+    }
+}
+
+/* An entry of a segment that stays: does its delta have a base that goes? */
+static enum bough_err stray_look(
+    struct bough_log__cycle *c, uint32_t number, const struct bough_log__found_entry *f)
+{
+    struct bough_entry_head head;
+    struct bough_log__row base;
+    uint64_t where = bough_log__where(number, f->at);
+    bool lives;
+    enum bough_err err = bough_log__entry_head(c->log, number, f, &head, NULL);
+
+    if (err || head.type != BOUGH_REF_DELTA)
+        return err;
+    err = bough_log__lives(c, &head.base, &base);
+    if (err != BOUGH_ENOENT)
+        return err;
+    err = bough_log__lives_at(c, &f->id, where, &lives);
+    if (err)
+        return err;
+    if (!lives) /* but something that does may stand upon it by its place: its base stays, too */
+        return bough_log__mark(c, &head.base, BOUGH_NONE);
+    err = bough_log__rows_reserve(&c->strays, c->log->mem, 1);
+    if (!err)
+        bough_log__rows_add(&c->strays, &(struct bough_log__row){f->id, where, f->crc});
+    return err;
+}
+
+enum bough_err bough_log__choose_step(struct bough_log__cycle *c)
+{
+    struct bough_log__found_entry f;
+    enum bough_err err;
+
+    if (c->at == 0 && c->entries.number == 0)
+        victims_choose(c);
+    while (c->entries.number == 0) {
+        if (c->at == c->tallies)
+            return bough_log__mark_step(c, true);
+        if (!c->tally[c->at].victim && c->tally[c->at].live > 0)
+            bough_log__entries_begin(&c->entries, c->tally[c->at].number);
+        else
+            c->at++;
+    }
+    err = bough_log__entries_next(&c->entries, &f);
+    if (err != BOUGH_ENOENT)
+        return err ? err : stray_look(c, c->entries.number, &f);
+    c->entries.number = 0;
+    c->at++;
+    return BOUGH_OK;
+}

@@ -1,0 +1,160 @@
+/*
+ * test_store_log_collect.c - what cannot be reached goes, all else stays, whatever happens meanwhile.
+ *
+ * Goal: a collection drops what nothing reaches and gives its space back; what lives stays
+ * readable, closed and unchanged; what is named again while it runs lives; pins, the keeper, grace
+ * and retention hold; a dry run says what the real one does.
+ * Method: small histories (tests/lib/history.h) on a device in memory with small zones and tiny
+ * tables; collections in one go and in the smallest steps, with things happening between them.
+ */
+#include "store/log/log.h"
+#include "tests/lib/history.h"
+
+#define OK(x) assert_int_equal((x), BOUGH_OK)
+
+enum { UNIT = 512, ZONE = 32 * 1024, BYTES = 8 * 1024 * 1024 };
+
+struct fix {
+    struct test_env t;
+    struct bough_ramblk ram;
+    uint8_t *device;
+    struct bough_store *s;
+    struct bough_why why;
+};
+
+static const struct bough_collect_opts now = {.grace = 0};
+
+static void open_store(struct fix *f)
+{
+    struct bough_log_open_opts opts = {
+        .table_rows = 100, .log_max = 64 * 1024, .cache = 64 * 1024, .prepare = 1};
+
+    OK(bough_log_open(&f->ram.blk, &f->t.env, &opts, &f->s, &f->why));
+}
+
+static void reopen(struct fix *f)
+{
+    bough_store_close(f->s);
+    open_store(f);
+}
+
+static int setup(void **state)
+{
+    struct bough_log_format_opts opts = {.granule = UNIT, .zone = ZONE};
+    struct fix *f = calloc(1, sizeof *f);
+
+    assert_non_null(f);
+    f->device = calloc(1, BYTES);
+    assert_non_null(f->device);
+    test_env_init(&f->t);
+    bough_ramblk_init(&f->ram, f->device, BYTES / UNIT, UNIT);
+    OK(bough_log_format(&f->ram.blk, &f->t.env, &opts, &f->why));
+    open_store(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fix *f = *state;
+
+    bough_store_close(f->s);
+    test_env_done(&f->t);
+    free(f->device);
+    free(f);
+    return 0;
+}
+
+static void commits(struct history *h, struct bough_store *s, uint64_t from, uint64_t n)
+{
+    for (uint64_t i = from; i < from + n; i++)
+        OK(history_commit(h, s, (uint32_t)(i * 7), i + 1));
+}
+
+static uint64_t used(struct bough_store *s)
+{
+    struct bough_store_stats st;
+
+    OK(bough_store_stat(s, &st));
+    return st.used_bytes;
+}
+
+static void whole(struct fix *f, uint64_t objects)
+{
+    assert_int_equal(history_closed(f->s), objects);
+    reopen(f);
+    assert_int_equal(history_closed(f->s), objects);
+}
+
+static void test_collect__a_dropped_branch_gives_its_space_back(void **state)
+{
+    struct fix *f = *state;
+    struct history keep, drop;
+    struct bough_collect_progress p;
+    uint64_t kept, before, full;
+
+    history_init(&keep, "keep");
+    history_init(&drop, "drop");
+    commits(&keep, f->s, 0, 40);
+    kept = history_closed(f->s);
+    before = used(f->s);
+    commits(&drop, f->s, 1000, 600);
+    full = used(f->s);
+    assert_true(full > before + 10 * ZONE);
+    OK(history_drop(&drop, f->s));
+    OK(history_collect(f->s, &now, 1 << 20));
+    bough_store_collection(f->s, &p);
+    assert_int_equal(p.phase, BOUGH_COLLECT_IDLE);
+    assert_int_equal(p.collections, 1);
+    assert_int_equal(p.live, kept);
+    assert_true(p.dead >= 1800);
+    assert_int_equal(history_closed(f->s), kept);
+    OK(history_collect(f->s, &now, 1 << 20));
+    OK(history_collect(f->s, &now, 1 << 20));
+    assert_true(used(f->s) <= before + 4 * ZONE);
+    whole(f, kept);
+    commits(&keep, f->s, 100, 50);
+    whole(f, kept + 150);
+    history_fini(&keep);
+    history_fini(&drop);
+}
+
+static void test_collect__steps_may_be_as_small_as_can_be(void **state)
+{
+    struct fix *f = *state;
+    struct history keep, drop;
+    uint64_t n = 0, kept;
+    bool more = true;
+
+    history_init(&keep, "keep");
+    history_init(&drop, "drop");
+    commits(&keep, f->s, 0, 60);
+    commits(&drop, f->s, 1000, 100);
+    OK(history_drop(&drop, f->s));
+    OK(bough_store_collect(f->s, &now));
+    while (more) {
+        OK(bough_store_maintain(f->s, 1, &more));
+        if (++n % 50 == 0)
+            OK(history_commit(&keep, f->s, (uint32_t)n, n + 5000));
+        if (n % 501 == 0)
+            history_closed(f->s);
+    }
+    assert_true(n > 500);
+    kept = history_closed(f->s);
+    assert_int_equal(kept, 3 * keep.commits);
+    whole(f, kept);
+    history_fini(&keep);
+    history_fini(&drop);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_collect__a_dropped_branch_gives_its_space_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_collect__steps_may_be_as_small_as_can_be, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("store/log collect", tests, NULL, NULL);
+}

@@ -35,10 +35,10 @@ void bough_log__cycle_end(struct bough_log *l, bool zones)
 static enum bough_err cut_make(struct bough_log__cycle *c)
 {
     struct bough_log *l = c->log;
-    enum bough_err err = c->opts.dry_run ? BOUGH_OK : bough_log__turn(l);
+    enum bough_err err = BOUGH_OK;
 
-    if (err == BOUGH_ENOSPC)
-        err = BOUGH_OK; /* then the log's segment stays this time */
+    if (!c->opts.dry_run && l->zones.free > bough_log__reserve(l))
+        err = bough_log__turn(l); /* else the log's segment stays this time */
     if (!err)
         err = bough_log__checkpoint(l);
     c->cut = c->since = l->head;

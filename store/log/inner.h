@@ -8,12 +8,12 @@
  *   frames         heads and items as bytes (frame.c, item.c)
  *   rows           of new objects, in memory (rows.c)
  *   tables         of rows on the device: blocks, lookups (table.c), writing, merging (build.c)
- *   refs           in memory (overlay.c), on the device (reftable.c), together (refs.c)
- *   records        records.c
+ *   refs, records  refs_inner.h; ref tables (reftable.c)
  *   the log        append.c, txn.c, replay.c
  *   checkpoints    root.c, checkpoint.c
  *   reading        read.c, object.c, walk.c, check.c
  *   readers        reader.c
+ *   collecting     cycle_inner.h, births.c
  *   intake         intake.c
  */
 #ifndef BOUGH_LOG_INNER_H
@@ -25,6 +25,7 @@
 #include "store/inner.h"
 #include "store/intake.h"
 #include "store/log/log.h"
+#include "store/log/refs_inner.h"
 #include "store/log/zone_inner.h"
 
 #include <stdatomic.h>
@@ -509,52 +510,7 @@ enum bough_err bough_log__segment_add(struct bough_log *l, struct bough_log__seg
 enum bough_err bough_log__segment_reserve(struct bough_log *l, size_t more);
 void bough_log__segment_fini(struct bough_log *l, struct bough_log__segment *seg);
 
-/* ---- Refs ---- */
-
-struct bough_log__ref {
-    enum bough_ref_kind kind; /* NONE: gone */
-    uint64_t seq, expiry;
-    struct bough_oid id, peeled;
-    uint16_t name_len, target_len;
-    uint8_t bytes[]; /* name, then target */
-};
-
-/* Sorted by name. */
-struct bough_log__refs {
-    struct bough_log__ref **ref;
-    size_t n, cap;
-};
-
-/* What a ref is, wherever it stands. */
-struct bough_log__ref_value {
-    struct bough_ref ref;
-    uint64_t seq, expiry;
-    bool counts; /* of an item: the ref was not there before, or is gone now */
-};
-
-size_t bough_log__refs_seek(const struct bough_log__refs *r, struct bough_view name, bool *found);
-enum bough_err bough_log__refs_reserve(
-    struct bough_log__refs *r, struct bough_mem *mem, size_t more);
-struct bough_log__ref *bough_log__ref_new(
-    struct bough_mem *mem, const struct bough_log__ref_value *v);
-void bough_log__ref_free(struct bough_mem *mem, struct bough_log__ref *ref);
-/* Put `ref` (taken) in its place, after a reserve. */
-void bough_log__refs_set(
-    struct bough_log__refs *r, struct bough_mem *mem, struct bough_log__ref *ref);
-void bough_log__refs_clear(struct bough_log__refs *r, struct bough_mem *mem);
-void bough_log__refs_fini(struct bough_log__refs *r, struct bough_mem *mem);
-void bough_log__ref_show(const struct bough_log__ref *ref, struct bough_log__ref_value *out);
-
-/* The item of a ref. */
-void bough_log__ref_encode(
-    struct bough_buf *b, enum bough_algo algo, const struct bough_log__ref_value *v);
-enum bough_err bough_log__ref_decode(
-    struct bough_view body, enum bough_algo algo, struct bough_log__ref_value *out);
-
-/* The first ref at or after `name` (after it, when `past`) in a table; kind NONE ones included.
-   Views are borrowed until `scratch` (2 * BOUGH_REF_NAME_MAX bytes) changes.  BOUGH_ENOENT. */
-enum bough_err bough_log__reftable_seek(struct bough_log *l, const struct bough_log__table *t,
-    struct bough_view name, bool past, uint8_t *scratch, struct bough_log__ref_value *out);
+/* ---- Ref tables (reftable.c) ---- */
 
 /* A writer of a ref table. */
 struct bough_log__ref_writer {
@@ -570,44 +526,6 @@ void bough_log__ref_writer_init(struct bough_log__ref_writer *w, struct bough_lo
 enum bough_err bough_log__ref_writer_put(
     struct bough_log__ref_writer *w, const struct bough_log__ref_value *v);
 enum bough_err bough_log__ref_writer_end(struct bough_log__ref_writer *w);
-
-/* The ref as committed, not followed.  BOUGH_ENOENT. */
-enum bough_err bough_log__ref_get(
-    struct bough_log *l, struct bough_view name, struct bough_log__ref_value *out);
-
-/* The next of all, the newest where a name stands twice; kind NONE ones included.
-   `tables_from`: the oldest table that is looked at.  Borrowed until the next of these calls. */
-enum bough_err bough_log__ref_seek(struct bough_log *l, struct bough_view name, bool past,
-    uint32_t tables_from, struct bough_log__ref_value *out);
-
-/* ---- Records (records.c) ---- */
-
-struct bough_log__record {
-    uint64_t seq;
-    uint32_t stream_len, len;
-    uint8_t bytes[]; /* stream, then the record */
-};
-
-struct bough_log__records {
-    struct bough_log__record **rec;
-    size_t n, cap;
-    uint64_t bytes; /* of all */
-};
-
-enum { BOUGH_LOG__RECORDS_MAX = 64 * 1024 * 1024 }; /* bytes of live records */
-
-enum bough_err bough_log__records_reserve(
-    struct bough_log__records *r, struct bough_mem *mem, size_t more);
-/* Append, after a reserve. BOUGH_ENOMEM. */
-enum bough_err bough_log__records_add(struct bough_log__records *r, struct bough_mem *mem,
-    uint64_t seq, struct bough_view stream, struct bough_view bytes);
-void bough_log__records_retire(
-    struct bough_log__records *r, struct bough_mem *mem, struct bough_view stream, uint64_t seq);
-void bough_log__records_fini(struct bough_log__records *r, struct bough_mem *mem);
-void bough_log__record_encode(struct bough_buf *b, uint64_t seq, struct bough_view stream,
-    struct bough_view bytes, bool retire);
-enum bough_err bough_log__record_decode(
-    struct bough_view body, uint64_t *seq, struct bough_view *stream, struct bough_view *bytes);
 
 /* ---- The engine ---- */
 

@@ -28,9 +28,8 @@ struct expect {
 };
 
 struct step {
-    struct bough_kv__step s; /* its views point behind it */
+    struct bough_kv__step s; /* its views point into the batch's arenas */
     struct bough_set_opts opts;
-    size_t size; /* of this allocation */
 };
 
 struct batch {
@@ -39,8 +38,9 @@ struct batch {
     const struct bough_kv__host *host;
     enum bough_strategy strategy;
     struct bough_kv__info info;
-    struct bough_arena arena; /* of paths */
-    struct path_slot *slots;  /* a hash table, a power of two */
+    struct bough_arena arena;  /* paths and steps */
+    struct bough_arena values; /* bytes of steps that can be spilled: all leave together */
+    struct path_slot *slots;   /* a hash table, a power of two */
     size_t slots_n, paths_n;
     uint64_t key;
     struct expect *expects;
@@ -103,38 +103,32 @@ static enum bough_err path_note(struct batch *b, struct bough_view path)
 
 /* ---- Steps ---- */
 
-static void step_free(struct batch *b, struct step *s)
+/* Can the bytes of this step wait in the store? */
+static bool step_spills(const struct bough_kv__step *s)
 {
-    bough_mem_free(b->kv.env->mem, s, s->size);
+    return s->op == BOUGH_KV__SET && s->bytes.len > 0;
 }
 
-static struct bough_view view_move(struct bough_view v, uint8_t **at)
+/* `*v` as a copy; false without memory. */
+static bool view_keep(struct bough_arena *a, struct bough_view *v)
 {
-    struct bough_view copy = bough_view(*at, v.len);
-
-    if (v.len > 0)
-        memcpy(*at, v.ptr, v.len);
-    *at += v.len;
-    return copy;
+    if (v->len == 0)
+        *v = bough_view("", 0);
+    else
+        *v = bough_arena_copy(a, *v);
+    return v->ptr != NULL;
 }
 
 static struct step *step_copy(struct batch *b, const struct bough_kv__step *from)
 {
-    size_t size = sizeof(struct step) + from->key.len + from->to.len;
-    struct step *s;
-    uint8_t *at;
+    struct step *s = bough_arena_alloc(&b->arena, sizeof *s);
 
-    if (from->bytes.len > SIZE_MAX - size - 1)
-        return NULL;
-    size += from->bytes.len + 1;
-    s = bough_mem_alloc(b->kv.env->mem, size);
     if (s == NULL)
         return NULL;
-    at = (uint8_t *)(s + 1);
-    *s = (struct step){.s = *from, .size = size};
-    s->s.key = view_move(from->key, &at);
-    s->s.to = view_move(from->to, &at);
-    s->s.bytes = view_move(from->bytes, &at);
+    *s = (struct step){.s = *from};
+    if (!view_keep(&b->arena, &s->s.key) || !view_keep(&b->arena, &s->s.to) ||
+        !view_keep(step_spills(from) ? &b->values : &b->arena, &s->s.bytes))
+        return NULL;
     if (from->opts != NULL) {
         s->opts = *from->opts;
         s->s.opts = &s->opts;
@@ -142,26 +136,12 @@ static struct step *step_copy(struct batch *b, const struct bough_kv__step *from
     return s;
 }
 
-/* Is this a step whose bytes can wait in the store? */
-static bool step_spills(const struct step *s)
-{
-    return s->s.op == BOUGH_KV__SET && s->s.bytes.len > 0;
-}
-
 /* The spilled step: an id in place of the bytes. */
-static void step_shrink(struct batch *b, struct step **at, const struct bough_oid *id)
+static void step_shrink(struct step *s, const struct bough_oid *id)
 {
-    struct step *old = *at, *s;
-    struct bough_kv__step with = old->s;
-
-    with.op = BOUGH_KV__SET_BLOB;
-    with.bytes = bough_view("", 0);
-    with.blob = *id;
-    s = step_copy(b, &with);
-    if (s == NULL)
-        return; /* the bytes are as good */
-    step_free(b, old);
-    *at = s;
+    s->s.op = BOUGH_KV__SET_BLOB;
+    s->s.bytes = bough_view("", 0);
+    s->s.blob = *id;
 }
 
 /* Bring the values that steps hold into the store; without room or ability they stay where they are. */
@@ -173,15 +153,16 @@ static void steps_spill(struct batch *b)
     size_t n = 0, at = 0;
 
     for (size_t i = 0; values != NULL && i < b->steps_n; i++) {
-        if (step_spills(b->steps[i]))
+        if (step_spills(&b->steps[i]->s))
             values[n++] = (struct bough_kv__value){b->steps[i]->s.key, b->steps[i]->s.bytes};
     }
     if (values != NULL && ids != NULL && n > 0 &&
         b->host->spill(b->parent, b->work, values, ids, n) == BOUGH_OK) {
         for (size_t i = 0; i < b->steps_n; i++) {
-            if (step_spills(b->steps[i]))
-                step_shrink(b, &b->steps[i], &ids[at++]);
+            if (step_spills(&b->steps[i]->s))
+                step_shrink(b->steps[i], &ids[at++]);
         }
+        bough_arena_fini(&b->values);
     }
     b->pending = 0; /* what stayed is not tried at every step again */
     bough_mem_free(mem, values, b->steps_n * sizeof *values);
@@ -215,7 +196,7 @@ void bough_kv__batch_unstep(struct bough_kv *kv)
     struct batch *b = (struct batch *)kv;
 
     if (kv->in_batch)
-        step_free(b, b->steps[--b->steps_n]);
+        b->steps_n--;
 }
 
 enum bough_err bough_kv__batch_blob(
@@ -262,12 +243,11 @@ static void batch_close(struct bough_kv *kv)
     struct bough_mem *mem = kv->env->mem;
 
     b->parent->batch = NULL;
-    while (b->steps_n > 0)
-        step_free(b, b->steps[--b->steps_n]);
     bough_mem_free(mem, b->steps, b->steps_cap * sizeof *b->steps);
     bough_mem_free(mem, b->slots, b->slots_n * sizeof *b->slots);
     bough_mem_free(mem, b->expects, b->expects_cap * sizeof *b->expects);
     bough_arena_fini(&b->arena);
+    bough_arena_fini(&b->values);
     bough_kv__info_fini(&b->info);
     bough_kv_close(b->work);
     bough_kv_close(b->now);
@@ -611,6 +591,7 @@ enum bough_err bough_kv__batch_open(struct bough_kv *kv, const struct bough_kv__
     b->strategy = strategy;
     bough_kv__info_init(&b->info, kv->env->mem);
     bough_arena_init(&b->arena, kv->env->mem);
+    bough_arena_init(&b->values, kv->env->mem);
     bough_env_random(kv->env, &b->key, sizeof b->key);
     err = bough_kv__info_set(&b->info, &info->info);
     if (!err)

@@ -386,27 +386,12 @@ static enum bough_err branch_fork(struct bough_kv *kv, struct bough_kv *now, str
         tree_place(p->repo, bough_tree_root(n->tree), &n->commit, CAPS_TREE | BOUGH_KV_WRITE, out));
 }
 
-/* A spilled value is named by its id in the work, too, when it is still there. */
-static void spill_name(
-    struct bough_tree *t, const struct bough_kv__value *v, const struct bough_oid *id)
-{
-    struct bough_node n;
-
-    if (bough_tree_find(t, v->path, &n, NULL) != BOUGH_OK || n.kind != BOUGH_NODE_VALUE ||
-        n.bytes.ptr == NULL || !bough_view_eq(n.bytes, v->bytes))
-        return;
-    if (bough_tree_set(t, v->path, n.mode, id, bough_view(NULL, 0)) != BOUGH_OK)
-        return; /* it stays in memory */
-}
-
 static enum bough_err branch_spill(struct bough_kv *kv, struct bough_kv *work,
     const struct bough_kv__value *values, struct bough_oid *ids, size_t n)
 {
     struct bough_txn *txn;
     enum bough_err err = bough_txn_begin(bough_repo_store(place_of(kv)->repo), &txn);
 
-    if (err)
-        return err;
     for (size_t i = 0; !err && i < n; i++)
         err = bough_txn_put(txn, BOUGH_BLOB, values[i].bytes, &ids[i]);
     if (err) {
@@ -414,9 +399,7 @@ static enum bough_err branch_spill(struct bough_kv *kv, struct bough_kv *work,
         return err;
     }
     err = bough_txn_commit(txn, BOUGH_DURABLE_LATER);
-    for (size_t i = 0; !err && i < n; i++)
-        spill_name(place_of(work)->tree, &values[i], &ids[i]);
-    return err;
+    return err ? err : bough_tree_let_go(place_of(work)->tree);
 }
 
 static enum bough_err branch_publish(struct bough_kv *kv, struct bough_kv *now,

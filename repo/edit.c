@@ -25,29 +25,29 @@ static uint64_t first8(struct bough_view name)
     return bough_get64be(bytes);
 }
 
-/* Does `e` stand before the place that is looked for?  Mostly the first bytes tell. */
-static bool edit_before(
-    const struct bough_repo__edit *e, uint64_t key, struct bough_view name, bool past)
+/* Does what follows stand before the place that is looked for?  Mostly the first bytes tell. */
+static bool link_before(
+    const struct bough_repo__link *l, uint64_t key, struct bough_view name, bool past)
 {
-    if (e->first8 != key)
-        return e->first8 < key;
-    return bough_view_cmp(bough_repo__edit_name(e), name) < (past ? 1 : 0);
+    if (l->to == NULL || l->first8 != key)
+        return l->to != NULL && l->first8 < key;
+    return bough_view_cmp(bough_repo__edit_name(l->to), name) < (past ? 1 : 0);
 }
 
 /* For each level the links that lead to the first edit >= `name` (`past`: > `name`). */
 static struct bough_repo__edit *edits_seek(struct bough_repo__dir *d, struct bough_view name,
-    bool past, struct bough_repo__edit **links[BOUGH_REPO__LEVELS])
+    bool past, struct bough_repo__link *links[BOUGH_REPO__LEVELS])
 {
-    struct bough_repo__edit **at = d->next;
+    struct bough_repo__link *at = d->next;
     uint64_t key = first8(name);
 
     for (uint32_t level = BOUGH_REPO__LEVELS; level-- > 0;) {
-        while (at[level] != NULL && edit_before(at[level], key, name, past))
-            at = at[level]->next;
+        while (link_before(&at[level], key, name, past))
+            at = at[level].to->next;
         if (links != NULL)
             links[level] = at;
     }
-    return at[0];
+    return at[0].to;
 }
 
 static bool edit_is(const struct bough_repo__edit *e, struct bough_view name)
@@ -94,7 +94,6 @@ static struct bough_repo__edit *edit_new(struct bough_repo *r, struct bough_view
     e->size = size;
     e->name_len = (uint32_t)name.len;
     e->levels = levels;
-    e->first8 = first8(name);
     memcpy(e->next + levels, name.ptr, name.len);
     return e;
 }
@@ -110,12 +109,12 @@ static void change_drop(struct bough_repo *r, struct bough_repo__change *c)
 
 static void edit_link(struct bough_repo__dir *d, struct bough_repo__edit *e)
 {
-    struct bough_repo__edit **links[BOUGH_REPO__LEVELS];
+    struct bough_repo__link *links[BOUGH_REPO__LEVELS];
 
     edits_seek(d, bough_repo__edit_name(e), false, links);
     for (uint32_t i = 0; i < e->levels; i++) {
         e->next[i] = links[i][i];
-        links[i][i] = e;
+        links[i][i] = (struct bough_repo__link){e, first8(bough_repo__edit_name(e))};
     }
     d->edits_n++;
     d->last = e;
@@ -123,7 +122,7 @@ static void edit_link(struct bough_repo__dir *d, struct bough_repo__edit *e)
 
 static void edit_unlink(struct bough_repo *r, struct bough_repo__dir *d, struct bough_repo__edit *e)
 {
-    struct bough_repo__edit **links[BOUGH_REPO__LEVELS];
+    struct bough_repo__link *links[BOUGH_REPO__LEVELS];
 
     edits_seek(d, bough_repo__edit_name(e), false, links);
     for (uint32_t i = 0; i < e->levels; i++)
@@ -164,7 +163,7 @@ void bough_repo__dir_free(struct bough_repo *r, struct bough_repo__dir *d)
     struct bough_repo__dir *stop = d == NULL ? NULL : d->up, *up;
 
     while (d != stop) {
-        struct bough_repo__edit *e = d->next[0];
+        struct bough_repo__edit *e = d->next[0].to;
 
         if (e == NULL) {
             up = d->up;

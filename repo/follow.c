@@ -14,7 +14,7 @@ enum { PATHS_MAX = 4096 }; /* that differ: beyond, all are forgotten */
 /* ---- Edits ---- */
 
 static enum bough_err edit_forget(void *ctx, struct bough_repo__dir *d, struct bough_view path,
-    struct bough_view name, const struct bough_repo__change *to)
+    struct bough_view name, struct bough_repo__change *to)
 {
     struct bough_tree *head = (struct bough_tree *)ctx;
     struct bough_repo__change was;

@@ -175,13 +175,18 @@ struct bough_repo__change {
     struct bough_repo__dir *dir; /* edits of a dictionary; owned */
 };
 
+/* Where a list of edits goes on.  The key is here, so that most edits need not be looked at. */
+struct bough_repo__link {
+    struct bough_repo__edit *to;
+    uint64_t first8; /* of its name, big-endian, padded with zeros */
+};
+
 struct bough_repo__edit {
     struct bough_repo__change to;
     size_t size; /* as allocated */
     uint32_t name_len;
     uint32_t levels;
-    uint64_t first8;                 /* of the name, big-endian, padded with zeros */
-    struct bough_repo__edit *next[]; /* levels of them, then the name */
+    struct bough_repo__link next[]; /* levels of them, then the name */
 };
 
 /* Is the id of a directory known, and is it in the store? */
@@ -204,7 +209,7 @@ struct bough_repo__dir {
     size_t edits_n;
     struct bough_repo__edit *cursor; /* of walks over the trie */
     struct bough_repo__edit *last;   /* that was found: one change asks for a name several times */
-    struct bough_repo__edit *next[BOUGH_REPO__LEVELS];
+    struct bough_repo__link next[BOUGH_REPO__LEVELS];
 };
 
 static inline struct bough_view bough_repo__edit_name(const struct bough_repo__edit *e)
@@ -282,7 +287,7 @@ enum bough_err bough_repo__tree_look(
  * is the last segment of `path`.
  */
 typedef enum bough_err bough_repo__edit_fn(void *ctx, struct bough_repo__dir *d,
-    struct bough_view path, struct bough_view name, const struct bough_repo__change *to);
+    struct bough_view path, struct bough_view name, struct bough_repo__change *to);
 
 /* Every edit of the tree, directories that hold edits (`to->dir`) before what they hold; `path` is
    borrowed for the call. */

@@ -381,7 +381,7 @@ static enum bough_err record_tell(
 
 /* What is stored and was put into a tree that is open. */
 static enum bough_err edit_tell(void *ctx, struct bough_repo__dir *d, struct bough_view path,
-    struct bough_view name, const struct bough_repo__change *to)
+    struct bough_view name, struct bough_repo__change *to)
 {
     struct telling *t = ctx;
 

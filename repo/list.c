@@ -2,7 +2,7 @@
  * list.c - what is in a tree, in order.
  *
  *   listing     base and edits merged by name bytes
- *   telling     every edit, for messages
+ *   telling     every edit, for messages; and letting go of values that are stored
  */
 #include "repo/inner.h"
 
@@ -38,7 +38,7 @@ static enum bough_err next_in(struct bough_tree *t, struct bough_repo__dir *d,
             return BOUGH_OK;
         }
         place += cmp == 0;
-        e = e->next[0];
+        e = e->next[0].to;
     }
 }
 
@@ -78,7 +78,7 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
 
     bough_buf_init(&path, t->r->mem);
     if (d != NULL)
-        d->cursor = d->next[0];
+        d->cursor = d->next[0].to;
     while (d != NULL && err == BOUGH_OK) {
         struct bough_repo__edit *e = d->cursor;
         struct bough_view name;
@@ -89,7 +89,7 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
             d = d->up;
             continue;
         }
-        d->cursor = e->next[0];
+        d->cursor = e->next[0].to;
         name = bough_repo__edit_name(e);
         if (path.len > 0)
             bough_buf_put_u8(&path, '/');
@@ -97,7 +97,7 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
         err = path.err ? path.err : fn(ctx, d, bough_buf_view(&path), name, &e->to);
         if (e->to.dir != NULL) {
             d = e->to.dir;
-            d->cursor = d->next[0];
+            d->cursor = d->next[0].to;
             continue;
         }
         path.len -= name.len;
@@ -106,4 +106,24 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
     }
     bough_buf_fini(&path);
     return err;
+}
+
+/* What the store has is known by its id alone. */
+static enum bough_err edit_let_go(void *ctx, struct bough_repo__dir *d, struct bough_view path,
+    struct bough_view name, struct bough_repo__change *to)
+{
+    struct bough_repo *r = ctx;
+
+    (void)d, (void)path, (void)name;
+    if (to->bytes == NULL || bough_store_has(r->store, &to->id) != BOUGH_OK)
+        return BOUGH_OK; /* what is not found stays in memory */
+    bough_mem_free(r->mem, to->bytes, to->len);
+    to->bytes = NULL;
+    to->len = 0;
+    return BOUGH_OK;
+}
+
+enum bough_err bough_tree_let_go(struct bough_tree *t)
+{
+    return bough_repo__tree_edits(t, edit_let_go, t->r);
 }

@@ -78,7 +78,7 @@ static enum bough_err tell_end(struct teller *t, struct bough_buf *out)
 }
 
 static enum bough_err tell_edit(void *ctx, struct bough_repo__dir *d, struct bough_view path,
-    struct bough_view name, const struct bough_repo__change *to)
+    struct bough_view name, struct bough_repo__change *to)
 {
     struct teller *t = (struct teller *)ctx;
     struct bough_repo__change was;

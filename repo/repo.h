@@ -194,6 +194,9 @@ enum bough_err bough_tree_move(struct bough_tree *t, struct bough_view from, str
 enum bough_err bough_tree_digest(
     struct bough_tree *t, struct bough_view path, struct bough_oid *out);
 
+/* Pending values whose blobs are in the store by now leave memory. */
+enum bough_err bough_tree_let_go(struct bough_tree *t);
+
 /* Write pending blobs and changed trees into `txn`; the edits become part of the root. */
 enum bough_err bough_tree_write(
     struct bough_tree *t, struct bough_txn *txn, struct bough_oid *root);

@@ -191,9 +191,9 @@ static void chain_drop(struct bough_repo *r, struct bough_repo__change *built,
     if (depth == 0)
         return;
     while (--depth > 0)
-        d = d->next[0]->to.dir;
-    d->next[0]->to.bytes = NULL;
-    d->next[0]->to.dir = NULL;
+        d = d->next[0].to->to.dir;
+    d->next[0].to->to.bytes = NULL;
+    d->next[0].to->to.dir = NULL;
     if (to->dir != NULL)
         to->dir->up = NULL;
     bough_repo__dir_free(r, built->dir);

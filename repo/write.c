@@ -80,7 +80,7 @@ static enum bough_err work_splices(struct work *w)
     w->tmp = bough_mem_alloc(mem, w->cap * sizeof *w->tmp);
     if (w->splices == NULL || w->order == NULL || w->tmp == NULL)
         return BOUGH_ENOMEM;
-    for (const struct bough_repo__edit *e = w->d->next[0]; e != NULL; e = e->next[0])
+    for (const struct bough_repo__edit *e = w->d->next[0].to; e != NULL; e = e->next[0].to)
         splice_edit(w, e);
     bough_repo__sort(w->order, w->tmp, w->n, splice_cmp, w->splices);
     return BOUGH_OK;
@@ -143,7 +143,7 @@ static enum bough_err work_body(struct work *w)
 /* Values that are not stored yet. */
 static enum bough_err dir_blobs(struct bough_repo__dir *d, struct bough_txn *txn)
 {
-    for (struct bough_repo__edit *e = d->next[0]; e != NULL; e = e->next[0]) {
+    for (struct bough_repo__edit *e = d->next[0].to; e != NULL; e = e->next[0].to) {
         struct bough_view bytes = bough_view(e->to.bytes, e->to.len - 1);
         enum bough_err err;
 
@@ -202,7 +202,7 @@ static enum bough_err dirs_finish(
 {
     struct bough_repo__dir *d = start;
 
-    d->cursor = d->next[0];
+    d->cursor = d->next[0].to;
     for (;;) {
         struct bough_repo__edit *e = d->cursor;
         struct bough_repo__dir *sub;
@@ -217,12 +217,12 @@ static enum bough_err dirs_finish(
             d = d->up;
             continue;
         }
-        d->cursor = e->next[0];
+        d->cursor = e->next[0].to;
         sub = e->to.dir;
         if (sub != NULL && sub->live > 0 &&
             sub->state >= (txn == NULL ? BOUGH_REPO__DIRTY : BOUGH_REPO__HASHED)) {
             d = sub;
-            d->cursor = d->next[0];
+            d->cursor = d->next[0].to;
         }
     }
 }

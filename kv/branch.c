@@ -193,6 +193,10 @@ static enum bough_err place_last_modified(
         return BOUGH_ENOENT;
     if (!err)
         err = bough_history_last_change(p->repo, &commit, path, &out->commit, &out->time);
+    if (err == BOUGH_ENOENT && p->branch == NULL &&
+        bough_store_has(bough_repo_store(p->repo), &commit) == BOUGH_ENOENT)
+        return BOUGH_WHY(/* the values of a snapshot live; the history behind it need not */
+            &p->kv.why, BOUGH_EEXPIRED, "its history was given up", path.ptr, path.len);
     return told(p, err);
 }
 

@@ -147,6 +147,7 @@ void cmd_reset(struct redis *r, struct args a)
     multi_reset(r);
     watch_reset(r);
     topics_reset(r);
+    snapshots_reset(r);
     bough_buf_clear(&r->name);
     r->w.proto = 2;
     r->replies_off = r->skip_next = false;

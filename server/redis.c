@@ -76,6 +76,8 @@ static const char *error_word(enum bough_err err)
         return "OOM";
     case BOUGH_ENOSPC:
         return "NOSPACE";
+    case BOUGH_EEXPIRED:
+        return "EXPIRED";
     default:
         return "ERR";
     }
@@ -131,6 +133,11 @@ bool place_read(struct redis *r, struct bough_view key, struct place_at *out)
         out->kv = place_kv(r);
         out->path = path_of(r, rest);
         return out->kv != NULL;
+    }
+    out->kv = snapshot_find(r, rev);
+    if (out->kv != NULL) {
+        out->path = path_of(r, rest);
+        return true;
     }
     err = bough_repo_resolve(repo, rev, &commit);
     if (!err)
@@ -381,6 +388,7 @@ static void redis_gone(struct conn *c)
     multi_reset(r);
     watch_reset(r);
     topics_reset(r);
+    snapshots_reset(r);
     bough_blob_close(r->big_in);
     big_out_drop(r);
     resp_parser_fini(&r->parser);

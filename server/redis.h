@@ -54,6 +54,7 @@ struct watched {
 enum {
     QUEUE_BYTES_MAX = 64 * 1024 * 1024, /* of the commands queued by MULTI */
     WATCHED_MAX = 16 * 1024,            /* keys */
+    SNAPSHOTS_MAX = 64,                 /* held by a client */
     TOPICS_MAX = 1024,                  /* channels and patterns of a client */
     NAME_LEN_MAX = 256,                 /* bytes a client may call itself */
 };
@@ -72,6 +73,13 @@ struct topic {
     bool pattern;
     size_t len;
     uint8_t name[];
+};
+
+/* A state that the client holds on to. */
+struct snapshot {
+    struct snapshot *next;
+    struct bough_oid id; /* of its commit */
+    struct bough_kv *kv;
 };
 
 struct redis {
@@ -93,6 +101,8 @@ struct redis {
     size_t watched_n;
     struct topic *topics;
     size_t topics_n;
+    struct snapshot *snapshots;
+    size_t snapshots_n;
     /* A value on its way in (SET) or out (GET), larger than is held. */
     struct bough_blob_writer *big_in;
     uint64_t big_in_left;
@@ -174,6 +184,11 @@ command_fn cmd_hello, cmd_auth, cmd_ping, cmd_echo, cmd_quit, cmd_reset, cmd_sel
 command_fn cmd_git_oid, cmd_git_modified, cmd_git_log, cmd_git_branch, cmd_git_ls;
 /* upkeep.c */
 command_fn cmd_git_gc, cmd_git_keep;
+/* snapshot.c */
+command_fn cmd_git_snapshot;
+struct bough_kv *snapshot_find(
+    struct redis *r, struct bough_view rev); /* held by its id, or NULL */
+void snapshots_reset(struct redis *r);
 
 /* ---- Replies ---- */
 

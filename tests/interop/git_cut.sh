@@ -106,6 +106,26 @@ for STORE in ${STORES:-mem:}; do
     same "$(git -C "$W/late-2" rev-parse origin/main)" "$(git ls-remote "$URL" main | cut -f1)" 'the late clone'
     sound 'late clone' "$W/late-2"
 
+    # --- a snapshot of a connection holds its values
+
+    mkfifo "$W/fifo" 2>/dev/null
+    rcli --raw <"$W/fifo" >"$W/held" 2>&1 &
+    exec 9>"$W/fifo"
+    rcli set held 'as it was' >/dev/null
+    id=$(rcli git.log limit 1 | sed -n 2p)
+    echo "git.snapshot $id" >&9
+    rcli set held 'as it is' >/dev/null && rcli git.log limit 1 >/dev/null
+    rcli git.keep main 1 >/dev/null
+    for _ in {1..100}; do [ -s "$W/held" ] && break; sleep 0.02; done
+    gc
+    has "$(rcli get "@$id:held" 2>&1)" ERR 'the commit is gone for others'
+    { echo "get @$id:held"; echo "git.modified @$id:held"; echo "git.snapshot drop $id"; echo "get @$id:held"; } >&9
+    exec 9>&-
+    wait $! && sed -i "/^$/d" "$W/held"
+    same "$(sed -n '1,2p;4p' "$W/held")" "$id"$'\nas it was\n1' 'a snapshot'
+    has "$(sed -n 3p "$W/held")" EXPIRED 'its history is gone'
+    has "$(sed -n 5p "$W/held")" ERR 'after the snapshot was dropped'
+
     # --- while clients go on
 
     rcli git.keep main 1 >/dev/null

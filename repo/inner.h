@@ -81,6 +81,7 @@ struct bough_repo__node {
     uint32_t lookups; /* since it was decoded; slots are made when they pay */
     bool large;       /* more than half of the cache: not in the list, not counted */
     bool touched;     /* since it was the oldest of the list last */
+    bool replaced;    /* by a newer version of the directory, when nobody asked for it since */
     size_t ents_cap;
     size_t cost;                            /* bytes, as counted by the cache */
     struct bough_repo__node *newer, *older; /* unless large */

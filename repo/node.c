@@ -67,26 +67,72 @@ enum bough_err bough_repo__node_broken(struct bough_repo *r, const struct bough_
     return BOUGH_WHY(&r->why, BOUGH_ECORRUPT, "broken tree", hex, n);
 }
 
+/* The first NUL from `p` on, or `end`; eight bytes at a time. */
+static const uint8_t *nul_find(const uint8_t *p, const uint8_t *end)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+
+    for (; end - p >= 8; p += 8) {
+        uint64_t x = bough_get64le(p);
+
+        if (((x - ones) & ~x & tops) != 0)
+            break;
+    }
+    while (p < end && *p != 0)
+        p++;
+    return p;
+}
+
+/* The mode at `p`, which moves behind it and its space; false when there is none. */
+static bool mode_parse(const uint8_t **p, const uint8_t *end, uint32_t *mode)
+{
+    const uint8_t *from = *p, *at = from;
+
+    if (end - at > 7 && memcmp(at, "100644 ", 7) == 0) { /* mostly */
+        *mode = 0100644;
+        *p = at + 7;
+        return true;
+    }
+    for (*mode = 0; at < end && *at >= '0' && *at <= '7' && at - from < MODE_DIGITS_MAX; at++)
+        *mode = *mode << 3 | (uint32_t)(*at - '0');
+    *p = at + 1;
+    return at > from && at < end && *at == ' ';
+}
+
 /* The entry that begins at `*at`, which moves behind it; false when it is none. */
 static bool ent_parse(
     const struct bough_buf *raw, uint32_t hash_len, size_t *at, struct bough_repo__ent *out)
 {
     const uint8_t *p = raw->ptr + *at, *end = raw->ptr + raw->len, *name;
-    uint32_t mode = 0;
+    uint32_t mode;
 
-    for (name = p; p < end && *p >= '0' && *p <= '7' && p - name < MODE_DIGITS_MAX; p++)
-        mode = mode << 3 | (uint32_t)(*p - '0');
-    if (p == name || p == end || *p != ' ')
+    if (!mode_parse(&p, end, &mode))
         return false;
-    name = ++p;
-    while (p < end && *p != 0)
-        p++;
+    name = p;
+    p = nul_find(name, end);
     if (p == name || (size_t)(end - p) < (size_t)hash_len + 1)
         return false;
     out->at = (uint32_t)(name - raw->ptr);
     out->len_mode = (uint32_t)(p - name) << 3 | (uint32_t)bough_repo__mode_class(mode);
     *at = (size_t)(p - raw->ptr) + 1 + hash_len;
     return true;
+}
+
+/* Does entry `i` stand before the next one by name bytes?  Ids follow names: eight bytes can be read. */
+static bool ents_ascend(const struct bough_repo__node *n, uint32_t i)
+{
+    struct bough_view a = bough_repo__node_name(n, i), b = bough_repo__node_name(n, i + 1);
+    size_t len = a.len < b.len ? a.len : b.len;
+    uint64_t x, y;
+
+    if (len >= 8) {
+        x = bough_get64be(a.ptr);
+        y = bough_get64be(b.ptr);
+        return x != y ? x < y : bough_view_cmp(a, b) < 0;
+    }
+    x = bough_get64be(a.ptr) >> (64 - 8 * len);
+    y = bough_get64be(b.ptr) >> (64 - 8 * len);
+    return x != y ? x < y : a.len < b.len;
 }
 
 static int order_cmp(const void *ctx, uint32_t a, uint32_t b)
@@ -156,7 +202,7 @@ enum bough_err bough_repo__node_parse(struct bough_repo *r, struct bough_repo__n
         if (!ent_parse(&n->raw, r->hash_len, &at, &n->ents[n->n]))
             return bough_repo__node_broken(r, &n->id);
         n->n++;
-        ordered = ordered && (n->n < 2 || order_cmp(n, n->n - 2, n->n - 1) < 0);
+        ordered = ordered && (n->n < 2 || ents_ascend(n, n->n - 2));
     }
     node_trim(r, n);
     return ordered ? BOUGH_OK : node_order(r, n);

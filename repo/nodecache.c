@@ -46,6 +46,19 @@ static void list_push(struct bough_repo__cache *c, struct bough_repo__node *n)
     c->newest = n;
 }
 
+/* Nobody will ask for a version that another took the place of: it goes first. */
+static void list_sink(struct bough_repo__cache *c, struct bough_repo__node *n)
+{
+    list_drop(c, n);
+    n->touched = false;
+    n->newer = c->oldest;
+    if (c->oldest != NULL)
+        c->oldest->older = n;
+    else
+        c->newest = n;
+    c->oldest = n;
+}
+
 static void cache_remove(struct bough_repo *r, struct bough_repo__node *n)
 {
     struct bough_repo__node **at = cache_bucket(&r->cache, n->id.bytes);
@@ -170,6 +183,7 @@ static struct bough_repo__node *cache_pin(struct bough_repo *r, const uint8_t *i
         r->cache.large = NULL;
     n->pins++;
     n->touched = true;
+    n->replaced = false; /* somebody wants it nevertheless */
     return n;
 }
 
@@ -238,6 +252,8 @@ void bough_repo__node_unpin(struct bough_repo *r, struct bough_repo__node *n)
         if (r->cache.large != NULL)
             cache_remove(r, r->cache.large);
         r->cache.large = n;
+    } else if (n->replaced) {
+        list_sink(&r->cache, n);
     }
     cache_trim(r);
 }

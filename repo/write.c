@@ -187,6 +187,8 @@ static enum bough_err dir_finish(
             err = bough_repo__chain_put(r, txn, old, bough_buf_view(&w.body), &w.map, &d->now);
         if (err == BOUGH_OK)
             bough_repo__node_offer(r, &d->now, &w.body);
+        if (err == BOUGH_OK && d->base != NULL && !bough_oid_eq(&d->base->id, &d->now))
+            d->base->replaced = true;
     }
     if (err == BOUGH_OK)
         d->state = BOUGH_REPO__HASHED;

@@ -186,7 +186,7 @@ enum bough_err bough_log__prepare(struct bough_log *l)
 
 /* ---- Frames ---- */
 
-enum { ALIGN = 4096, ALIGNED_MAX = BOUGH_LOG__BOUNCE - ALIGN };
+enum { ALIGN = 4096, ALIGNED_MAX = 256 * 1024, BOUNCE_FIRST = 16 * 1024 };
 
 /* Head, data, index and padding as one stretch in t->data. */
 static enum bough_err frame_make(struct bough_log *l, bool last, struct bough_log__frame *f)
@@ -222,18 +222,33 @@ static enum bough_err frame_make(struct bough_log *l, bool last, struct bough_lo
     return BOUGH_OK;
 }
 
-/* Devices like aligned bytes when they write past a page cache; short frames are worth a copy. */
+/* Room for `n` aligned bytes, or NULL. */
+static uint8_t *bounce_room(struct bough_log *l, size_t n)
+{
+    size_t want = l->bounce_len > 0 ? l->bounce_len : BOUNCE_FIRST;
+    uint8_t *p = l->bounce;
+
+    while (want - ALIGN < n)
+        want *= 2;
+    if (want > l->bounce_len)
+        p = l->mem->resize(l->mem, l->bounce, l->bounce_len, want);
+    if (p == NULL)
+        return NULL;
+    l->bounce = p;
+    l->bounce_len = want;
+    return p + (ALIGN - (uintptr_t)p % ALIGN) % ALIGN;
+}
+
+/* Devices like aligned bytes when they write past a page cache; to copy them costs less. */
 static const uint8_t *aligned(struct bough_log *l, const struct bough_buf *data)
 {
     uint8_t *p;
 
     if ((uintptr_t)data->ptr % ALIGN == 0 || data->len > ALIGNED_MAX)
         return data->ptr;
-    if (l->bounce == NULL)
-        l->bounce = bough_mem_alloc(l->mem, BOUGH_LOG__BOUNCE);
-    if (l->bounce == NULL)
+    p = bounce_room(l, data->len);
+    if (p == NULL)
         return data->ptr;
-    p = l->bounce + (ALIGN - (uintptr_t)l->bounce % ALIGN) % ALIGN;
     memcpy(p, data->ptr, data->len);
     return p;
 }

@@ -529,8 +529,6 @@ enum bough_err bough_log__ref_writer_end(struct bough_log__ref_writer *w);
 
 /* ---- The engine ---- */
 
-enum { BOUGH_LOG__BOUNCE = 36 * 1024 };
-
 /* Where the log goes on. */
 struct bough_log__head {
     uint64_t seq;      /* of the next frame */
@@ -628,7 +626,8 @@ struct bough_log {
     uint64_t paid;                           /* bytes of traffic when writers paid for it last */
 
     struct bough_log__txn txn;
-    uint8_t *bounce;          /* BOUGH_LOG__BOUNCE bytes for aligned writes, or NULL */
+    uint8_t *bounce;          /* for aligned writes, or NULL */
+    size_t bounce_len;
     struct bough_buf scratch; /* a packed entry, coming or going */
     struct bough_inflater inflater;
     bool inflater_ready;

@@ -152,7 +152,7 @@ static void log_close(struct bough_store *s)
     bough_log__records_fini(&l->records, l->mem);
     bough_log__run_fini(l, &l->root_run);
     bough_buf_fini(&l->scratch);
-    bough_mem_free(l->mem, l->bounce, BOUGH_LOG__BOUNCE);
+    bough_mem_free(l->mem, l->bounce, l->bounce_len);
     if (l->inflater_ready)
         bough_inflater_fini(&l->inflater);
     bough_mem_free(l->mem, l->ref_scratch, 4 * BOUGH_REF_NAME_MAX);

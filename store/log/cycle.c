@@ -194,7 +194,6 @@ static void cycle_over(struct bough_log *l, bool well)
     l->collected.phase = BOUGH_COLLECT_IDLE;
     l->collected.collections = collections + (well ? 1 : 0);
     bough_log__cycle_end(l, true);
-    l->head.spare = l->zones.free < bough_log__reserve(l);
 }
 
 enum bough_err bough_log__cycle_work(struct bough_log *l, uint64_t budget, bool *more)

@@ -1,7 +1,8 @@
 /*
  * finish.c - the end of a collection: new lists take the old ones' place, in one checkpoint.
  *
- *   border    commits whose parents go now, as refs, committed just before
+ *   border    commits whose parents go now, as refs, committed just before; those that leave the
+ *             boundary do so just after: until then some of them are there
  *   lists     segments without the victims, with those that were made; one table for the frozen ones
  *   swap      the victims' zones are held for the checkpoints that need them
  *
@@ -11,22 +12,20 @@
 
 /* ---- Border ---- */
 
-static enum bough_err border_commit(struct bough_log__cycle *c)
+static enum bough_err border_commit(
+    struct bough_log__cycle *c, const struct bough_log__rows *rows, bool on)
 {
-    const struct bough_log__limits *w = &c->limits;
     struct bough_txn *t;
     enum bough_err err;
 
-    if (w->join.n + w->leave.n == 0)
+    if (rows->n == 0)
         return BOUGH_OK;
     err = bough_txn_begin(&c->log->store, &t);
     if (err)
         return err;
     t->urgent = true;
-    for (size_t i = 0; i < w->leave.n && !err; i++)
-        err = bough_txn_boundary(t, &w->leave.row[i].id, false);
-    for (size_t i = 0; i < w->join.n && !err; i++)
-        err = bough_txn_boundary(t, &w->join.row[i].id, true);
+    for (size_t i = 0; i < rows->n && !err; i++)
+        err = bough_txn_boundary(t, &rows->row[i].id, on);
     if (!err)
         return bough_txn_commit(t, BOUGH_DURABLE_NOW);
     bough_txn_abort(t);
@@ -239,7 +238,7 @@ enum bough_err bough_log__finish(struct bough_log__cycle *c)
     enum bough_err err = bough_log__copy_close(c);
 
     if (!err)
-        err = border_commit(c);
+        err = border_commit(c, &c->limits.join, true);
     if (!err)
         err = late_make(c, &w);
     if (!err)
@@ -251,5 +250,5 @@ enum bough_err bough_log__finish(struct bough_log__cycle *c)
     if (w.late.run.n > 0)
         bough_log__cycle_table_drop(c, &w.late);
     lists_free(l, &w);
-    return err;
+    return err ? err : border_commit(c, &c->limits.leave, false);
 }

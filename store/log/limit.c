@@ -44,8 +44,13 @@ static enum bough_err reach(
     bool fresh;
     enum bough_err err = bough_log__mark_alone(c, id, &row, &fresh);
 
+    if (err == BOUGH_ENOENT) { /* young: it lives anyhow, but its window goes on to old ones */
+        err = bough_log__row_find(c->log, id, &row);
+        row.crc = generation;
+        return err == BOUGH_ENOENT ? BOUGH_OK : err ? err : rows_put(c, &w->window, &row);
+    }
     if (err)
-        return err == BOUGH_ENOENT ? BOUGH_OK : err;
+        return err;
     if (!fresh && bough_log__rows_find(&w->seen, id) == NULL)
         return BOUGH_OK;
     if (fresh)
@@ -63,9 +68,8 @@ static enum bough_err tag_follow(
     for (uint32_t i = 0; i < DEPTH_MAX; i++) {
         struct bough_log__row row;
         struct bough_tag tag;
-        uint64_t bit;
         bool fresh;
-        enum bough_err err = bough_log__old_find(c, id, &row, &bit);
+        enum bough_err err = bough_log__row_find(c->log, id, &row);
 
         bough_buf_clear(&c->body);
         if (!err)
@@ -75,7 +79,7 @@ static enum bough_err tag_follow(
         err = bough_tag_parse(c->log->geo.algo, bough_buf_view(&c->body), &tag);
         if (!err)
             err = bough_log__mark_alone(c, id, &row, &fresh);
-        if (err)
+        if (err && err != BOUGH_ENOENT)
             return err;
         *id = tag.object;
     }
@@ -90,7 +94,7 @@ enum bough_err bough_log__limit_root(
     enum bough_err err = tag_follow(c, &id, &type);
 
     if (err == BOUGH_ENOENT)
-        return BOUGH_OK; /* it is young, or not there */
+        return BOUGH_OK; /* it is not there */
     if (err)
         return err;
     if (type != BOUGH_COMMIT)
@@ -124,8 +128,7 @@ static enum bough_err commit_date(
     struct bough_log__row row;
     struct bough_commit commit;
     struct bough_ident who;
-    uint64_t bit;
-    enum bough_err err = bough_log__old_find(c, id, &row, &bit);
+    enum bough_err err = bough_log__row_find(c->log, id, &row);
 
     if (!err)
         err = commit_read(c, row.where, &commit);

@@ -83,7 +83,6 @@ static enum bough_err ended(struct bough_log *l)
     if (l->zones.free < low(l))
         err = bough_log__checkpoint(l);
     l->settled = used(l);
-    l->head.spare = l->zones.free < bough_log__reserve(l);
     return err;
 }
 
@@ -144,10 +143,9 @@ enum bough_err bough_log__collect_pay(struct bough_log *l)
         return BOUGH_OK; /* it is the collection that writes */
     if (l->cycle == NULL ? !is_due(l) : l->zones.free >= low(l))
         return BOUGH_OK;
-    if (l->zones.free < least(l))
+    err = bough_log__collect_step(l, SHARE * written + AT_LEAST, &more);
+    if (!err && l->zones.free < least(l))
         err = pay_all(l);
-    else
-        err = bough_log__collect_step(l, SHARE * written + AT_LEAST, &more);
     l->paid = l->pages.written_bytes;
     return bough_store__wrote(&l->store, err);
 }

@@ -1,0 +1,393 @@
+/*
+ * test_collect_cut.c - a collection survives a power cut at any point, and gives room for ever.
+ *
+ * Goal: whatever call the power fails at while space is collected - marking, copying, the new
+ * table, the swap, the checkpoint that lets the zones go, and what is written into those zones
+ * afterwards - the store opens, all that it holds is closed and what was acknowledged is there,
+ * and the next collection ends well.  And: writers on a small device never run out of space while
+ * what lives fits, with snapshots open and the power failing again and again.
+ * Method: a history with a dropped branch, collected in small steps between commits, on a device
+ * whose power fails (cutblk.h) at every call, with every fate of what was not flushed; then many
+ * lives of random writers.
+ */
+#include "store/log/log.h"
+#include "tests/lib/history.h"
+#include "tests/sim/cutblk.h"
+
+#define OK(x) assert_int_equal((x), BOUGH_OK)
+
+enum { UNIT = 512, ZONE = 32 * 1024 };
+
+struct fix {
+    struct test_env t;
+    struct bough_ramblk ram;
+    uint8_t *device, *fresh; /* the medium, and how it begins */
+    size_t bytes;
+    struct bough_store *s;
+    struct bough_why why;
+    struct history keep;
+    struct bough_oid acked; /* the head that is promised, and one that may be */
+    struct bough_oid tried;
+};
+
+static const struct bough_collect_opts now = {.grace = 0};
+
+static enum bough_err open_on(struct fix *f, struct bough_block *dev)
+{
+    struct bough_log_open_opts opts = {
+        .table_rows = 60, .log_max = 24 * 1024, .cache = 64 * 1024, .prepare = 1};
+
+    return bough_log_open(dev, &f->t.env, &opts, &f->s, &f->why);
+}
+
+static void close_it(struct fix *f)
+{
+    bough_store_close(f->s);
+    f->s = NULL;
+}
+
+static struct fix *fix_new(size_t zones)
+{
+    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct fix *f = calloc(1, sizeof *f);
+
+    assert_non_null(f);
+    f->bytes = zones * ZONE;
+    f->device = calloc(1, f->bytes);
+    f->fresh = calloc(1, f->bytes);
+    assert_true(f->device != NULL && f->fresh != NULL);
+    test_env_init(&f->t);
+    bough_ramblk_init(&f->ram, f->device, f->bytes / UNIT, UNIT);
+    OK(bough_log_format(&f->ram.blk, &f->t.env, &format, &f->why));
+    history_init(&f->keep, "keep");
+    return f;
+}
+
+static void fix_free(struct fix *f)
+{
+    history_fini(&f->keep);
+    test_env_done(&f->t);
+    free(f->device);
+    free(f->fresh);
+    free(f);
+}
+
+static enum bough_err commit(struct fix *f, uint64_t seed)
+{
+    enum bough_err err = history_commit(&f->keep, f->s, (uint32_t)(seed % 20), seed);
+
+    f->tried = f->keep.head;
+    if (!err)
+        f->acked = f->keep.head;
+    return err;
+}
+
+/* ---- Every cut ---- */
+
+/* What is there before: a branch that lives, one that was dropped, some of it in tables. */
+static void past(struct fix *f)
+{
+    struct history drop;
+
+    OK(open_on(f, &f->ram.blk));
+    history_init(&drop, "drop");
+    for (uint64_t i = 1; i <= 30; i++) {
+        OK(commit(f, i));
+        OK(history_commit(&drop, f->s, (uint32_t)i, 1000 + i));
+    }
+    OK(history_drop(&drop, f->s));
+    history_fini(&drop);
+    close_it(f);
+    memcpy(f->fresh, f->device, f->bytes);
+}
+
+/* Collect in steps, with commits between them, then let the zones go and write into them. */
+static enum bough_err collect_and_go_on(struct fix *f)
+{
+    bool more = true;
+    uint64_t seed = 100;
+    enum bough_err err = bough_store_collect(f->s, &now);
+
+    for (uint32_t i = 0; !err && more; i++) {
+        err = bough_store_maintain(f->s, 6000, &more);
+        if (!err && i % 8 == 7)
+            err = commit(f, ++seed);
+    }
+    for (uint32_t i = 0; !err && i < 24; i++)
+        err = commit(f, ++seed);
+    return err;
+}
+
+/* The store opens, is closed, holds what it must, and collects well. */
+static void recovered(struct fix *f)
+{
+    struct bough_ref ref;
+    uint64_t n;
+
+    if (open_on(f, &f->ram.blk) != BOUGH_OK)
+        fail_msg("open: %s", f->why.what);
+    OK(bough_store_ref(f->s, bough_view_str(f->keep.name), &ref));
+    assert_true(bough_oid_eq(&ref.id, &f->acked) || bough_oid_eq(&ref.id, &f->tried));
+    (void)history_closed(f->s);
+    OK(history_collect(f->s, &now, 1 << 20));
+    n = history_closed(f->s);
+    f->keep.head = ref.id;
+    memset(f->keep.file, 0, sizeof f->keep.file); /* what was in flight may not be there */
+    f->keep.tree_body.len = 0;
+    OK(commit(f, 77777));
+    assert_true(history_closed(f->s) > n);
+    close_it(f);
+}
+
+static void life(struct fix *f, const struct history *was, uint64_t left, enum cut_fate fate)
+{
+    struct cutblk cut;
+    enum bough_err err;
+
+    memcpy(f->device, f->fresh, f->bytes);
+    memcpy(f->keep.file, was->file, sizeof was->file);
+    f->keep.head = f->acked = f->tried = was->head;
+    f->keep.tree = was->tree;
+    f->keep.commits = was->commits;
+    f->keep.time = was->time;
+    bough_buf_clear(&f->keep.tree_body);
+    cutblk_init(&cut, &f->ram.blk, NULL, left);
+    cut.fate = fate;
+    cut.seed = left;
+    err = open_on(f, &cut.blk);
+    if (!err)
+        err = collect_and_go_on(f);
+    close_it(f);
+    if (err && !cut.dead)
+        fail_msg("%s at %d", bough_err_name(err), (int)left);
+    cutblk_fini(&cut);
+}
+
+static uint64_t calls_of(struct fix *f, const struct history *was)
+{
+    struct cutblk cut;
+    uint64_t calls;
+
+    memcpy(f->device, f->fresh, f->bytes);
+    cutblk_init(&cut, &f->ram.blk, NULL, CUT_NEVER);
+    OK(open_on(f, &cut.blk));
+    OK(collect_and_go_on(f));
+    close_it(f);
+    calls = cut.calls;
+    cutblk_fini(&cut);
+    f->keep.head = was->head;
+    return calls;
+}
+
+static void test_collect__survives_every_cut(void **state)
+{
+    static const enum cut_fate fates[] = {CUT_LOST, CUT_KEPT, CUT_TORN, CUT_HOLES, CUT_SEEDED};
+    struct fix *f = fix_new(40);
+    struct history was;
+    uint64_t calls;
+
+    (void)state;
+    past(f);
+    was = f->keep; /* but for its tree's body */
+    calls = calls_of(f, &was);
+    for (uint64_t left = 0; left <= calls; left++) {
+        for (size_t i = 0; i < sizeof fates / sizeof *fates; i++) {
+            life(f, &was, left, fates[i]);
+            recovered(f);
+        }
+    }
+    print_message("%d calls\n", (int)calls);
+    fix_free(f);
+}
+
+/* ---- For ever ---- */
+
+enum { SMALL = 48, VALUES = 60, VALUE = 2400, WINDOW = 4 };
+
+/* Writers of values whose old versions go: each branch keeps a few commits. */
+struct writers {
+    struct fix *f;
+    struct bough_store_keeper keeper;
+    struct bough_store_pin pin; /* a snapshot of some commit, now and then */
+    struct bough_oid pinned;
+    uint64_t value[VALUES], acked_value[VALUES]; /* seeds */
+    uint64_t seed, written, expired, lives;
+};
+
+static enum bough_err window_of(void *ctx, const struct bough_ref *ref, struct bough_retention *out)
+{
+    (void)ctx;
+    (void)ref;
+    out->commits = WINDOW;
+    return BOUGH_OK;
+}
+
+static struct bough_view value_of(uint8_t body[VALUE], uint64_t seed)
+{
+    for (size_t at = 0; at < VALUE; at += 8) {
+        uint64_t x = test_random(&seed);
+        memcpy(body + at, &x, 8);
+    }
+    return bough_view(body, VALUE);
+}
+
+static enum bough_err values_put(struct writers *w, struct bough_txn *t, uint32_t i)
+{
+    enum bough_algo algo = t->store->algo;
+    struct bough_commit_parts parts = {.parents = &w->f->acked};
+    struct bough_oid id;
+    struct bough_buf tree, text;
+    uint8_t body[VALUE];
+    enum bough_err err = bough_txn_put(t, BOUGH_BLOB, value_of(body, w->value[i]), &id);
+
+    bough_buf_init(&tree, bough_posix_mem());
+    bough_buf_init(&text, bough_posix_mem());
+    for (uint32_t k = 0; k < VALUES; k++) {
+        char name[8];
+        if (w->value[k] == 0)
+            continue;
+        id = bough_oid_of(algo, BOUGH_BLOB, value_of(body, w->value[k]));
+        bough_tree_entry_put(&tree, algo, BOUGH_FILEMODE_BLOB,
+            bough_view(name, (size_t)snprintf(name, sizeof name, "f%02u", k)), &id);
+    }
+    if (!err)
+        err = bough_txn_put(t, BOUGH_TREE, bough_buf_view(&tree), &parts.tree);
+    parts.parents_n = bough_oid_is_zero(&w->f->acked) ? 0 : 1;
+    parts.author.name = parts.author.mail = bough_view_str("a");
+    parts.author.time.sec = (int64_t)++w->f->keep.time;
+    parts.committer = parts.author;
+    bough_commit_put(&text, algo, &parts);
+    if (!err)
+        err = bough_txn_put(t, BOUGH_COMMIT, bough_buf_view(&text), &w->f->tried);
+    if (!err)
+        err = history_ref(t, "refs/heads/keep", &w->f->tried);
+    bough_buf_fini(&tree);
+    bough_buf_fini(&text);
+    return err;
+}
+
+static enum bough_err value_write(struct writers *w)
+{
+    uint32_t i = (uint32_t)(test_random(&w->seed) % VALUES);
+    struct bough_txn *t;
+    enum bough_err err;
+
+    memcpy(w->value, w->acked_value, sizeof w->value);
+    w->value[i] = test_random(&w->seed) | 1;
+    err = bough_txn_begin(w->f->s, &t);
+    if (err)
+        return err;
+    err = values_put(w, t, i);
+    if (err) {
+        bough_txn_abort(t);
+        return err;
+    }
+    err = bough_txn_commit(t, BOUGH_DURABLE_NOW);
+    if (err)
+        return err;
+    w->f->acked = w->f->tried;
+    memcpy(w->acked_value, w->value, sizeof w->value);
+    w->written += VALUE;
+    return BOUGH_OK;
+}
+
+/* A snapshot that is open reads what it was made of, or is told that it has gone. */
+static void snapshot_look(struct writers *w)
+{
+    struct bough_buf body;
+    enum bough_type type;
+    enum bough_err err;
+
+    bough_buf_init(&body, bough_posix_mem());
+    err = bough_store_read(w->f->s, &w->pinned, &type, &body);
+    if (w->pin.expired)
+        w->expired++;
+    else
+        assert_int_equal(err, BOUGH_OK);
+    bough_buf_fini(&body);
+    bough_store_unpin(w->f->s, &w->pin);
+    w->pinned = w->f->acked;
+    bough_store_pin(w->f->s, &w->pin, &w->pinned);
+}
+
+static enum bough_err write_on(struct writers *w, bool maintain)
+{
+    enum bough_err err = BOUGH_OK;
+    bool more;
+
+    bough_store_keep(w->f->s, &w->keeper);
+    w->pinned = w->f->acked;
+    bough_store_pin(w->f->s, &w->pin, &w->pinned);
+    for (uint32_t i = 0; i < 500 && !err; i++) {
+        err = value_write(w);
+        if (!err && maintain)
+            err = bough_store_maintain(w->f->s, 16 * 1024, &more);
+        if (!err && i % 60 == 59)
+            snapshot_look(w);
+    }
+    return err;
+}
+
+/* After a cut: what was acknowledged, or what was in flight. */
+static void look_again(struct writers *w)
+{
+    struct fix *f = w->f;
+    struct bough_ref ref;
+    enum bough_err err = open_on(f, &f->ram.blk);
+
+    if (err)
+        fail_msg("open: %s", f->why.what);
+    err = bough_store_ref(f->s, bough_view_str("refs/heads/keep"), &ref);
+    if (err == BOUGH_ENOENT)
+        assert_true(bough_oid_is_zero(&f->acked));
+    else if (!bough_oid_eq(&ref.id, &f->acked)) {
+        assert_true(bough_oid_eq(&ref.id, &f->tried));
+        f->acked = ref.id;
+        memcpy(w->acked_value, w->value, sizeof w->value);
+    }
+    if (w->lives % 8 == 0)
+        (void)history_closed(f->s);
+    close_it(f);
+}
+
+static void for_ever(bool maintain)
+{
+    struct fix *f = fix_new(SMALL);
+    struct writers w = {.f = f, .keeper = {.retention = window_of}, .seed = 1};
+
+    while (w.written < 3 * f->bytes) {
+        struct cutblk cut;
+        enum bough_err err;
+
+        cutblk_init(&cut, &f->ram.blk, NULL, 1 + w.lives * 7 % 611);
+        cut.fate = w.lives % 5 == 0 ? CUT_LOST : CUT_SEEDED;
+        cut.seed = w.lives++;
+        err = open_on(f, &cut.blk);
+        if (!err)
+            err = write_on(&w, maintain);
+        if (err && !cut.dead)
+            fail_msg("%s (%s) after %d bytes", bough_err_name(err), f->s->why.what, (int)w.written);
+        close_it(f);
+        cutblk_fini(&cut);
+        look_again(&w);
+    }
+    print_message("%d lives, %d snapshots given up\n", (int)w.lives, (int)w.expired);
+    fix_free(f);
+}
+
+static void test_collect__writers_never_run_out_of_space(void **state)
+{
+    (void)state;
+    for_ever(false);
+    for_ever(true);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_collect__writers_never_run_out_of_space),
+        cmocka_unit_test(test_collect__survives_every_cut),
+    };
+
+    return cmocka_run_group_tests_name("sim/collect cut", tests, NULL, NULL);
+}

@@ -35,7 +35,7 @@ enum {
 struct cli {
     struct bough_env env;
     enum bough_level level;
-    const char *store;   /* what follows `-s`: FILE, mem: or git:DIR */
+    const char *store;   /* what follows `-s`: FILE, mem:, git:DIR or lmdb:DIR */
     const char *branch;  /* NULL: HEAD's */
     const char *author;  /* "Name <mail>"; NULL: from the environment */
     const char *message; /* NULL: the default */
@@ -79,6 +79,9 @@ struct init {
     enum bough_algo algo;
 };
 int cli_init(struct cli *cli, const struct init *in);
+
+/* The folder of `git:DIR` and `lmdb:DIR`; NULL: another kind. */
+const char *address_folder(const char *address);
 
 /* Open store and repository; 0, or the exit code after an error was said. */
 int cli_open(struct cli *cli, unsigned flags);

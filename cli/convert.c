@@ -21,7 +21,7 @@
 
 static bool is_there(const char *address)
 {
-    const char *dir = address_rest(address, "git:");
+    const char *dir = address_folder(address);
     struct stat st;
 
     return strcmp(address, "mem:") == 0 ||

@@ -1,7 +1,7 @@
 /*
  * init.c - an empty store, of any engine.
  *
- *   kinds    a file or device, a repository of git's own kind
+ *   kinds    a file or device, a repository of git's own kind, an LMDB environment
  *   verb     flags
  */
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 
 #include "cli/cli.h"
 #include "store/gitdir.h"
+#include "store/lmdb.h"
 #include "store/log/log.h"
 
 static const uint64_t size_default = (uint64_t)4 << 30; /* sparse: costs nothing until it is used */
@@ -23,13 +24,16 @@ static int exists(const char *path)
 
 /* ---- Kinds ---- */
 
-static int init_gitdir(struct cli *cli, const struct init *in, const char *dir)
+static int init_folder(struct cli *cli, const struct init *in, const char *dir)
 {
+    bool git = address_rest(in->path, "git:") != NULL;
     enum bough_err err;
 
-    if (in->size != 0 || in->algo == BOUGH_SHA256)
-        return say_usage("init", "git:DIR grows as it is filled, and is sha1");
-    err = bough_gitdir_create(dir, &cli->why);
+    if (in->size != 0)
+        return say_usage("init", "this kind grows as it is filled");
+    if (git && in->algo == BOUGH_SHA256)
+        return say_usage("init", "git:DIR is sha1");
+    err = git ? bough_gitdir_create(dir, &cli->why) : bough_lmdb_create(dir, in->algo, &cli->why);
     if (err == BOUGH_EEXIST)
         return exists(dir);
     return err ? say_error(err, in->path, &cli->why) : EXIT_YES;
@@ -68,9 +72,9 @@ static int init_file(struct cli *cli, const struct init *in)
 
 int cli_init(struct cli *cli, const struct init *in)
 {
-    const char *dir = address_rest(in->path, "git:");
+    const char *dir = address_folder(in->path);
 
-    return dir != NULL ? init_gitdir(cli, in, dir) : init_file(cli, in);
+    return dir != NULL ? init_folder(cli, in, dir) : init_file(cli, in);
 }
 
 /* ---- Verb ---- */
@@ -111,7 +115,7 @@ int verb_init(struct cli *cli, int argc, char **argv)
         code = cli_init(cli, &in);
     if (code != 0)
         return code;
-    dir = address_rest(in.path, "git:");
+    dir = address_folder(in.path);
     fprintf(stderr, "bough: made an empty store in %s\n", dir != NULL ? dir : in.path);
     return EXIT_YES;
 }

@@ -1,7 +1,7 @@
 /*
  * open.c - from an address to an opened repository: all wiring of concrete parts.
  *
- *   addresses   FILE (log engine on a file or block device), mem:, git:DIR
+ *   addresses   FILE (log engine on a file or block device), mem:, git:DIR, lmdb:DIR
  *   writers     author and committer
  *   places      branch, or revision
  */
@@ -11,6 +11,7 @@
 
 #include "cli/cli.h"
 #include "store/gitdir.h"
+#include "store/lmdb.h"
 #include "store/log/log.h"
 #include "store/mem.h"
 
@@ -42,11 +43,14 @@ static int open_file(struct cli *cli, unsigned flags)
     return err ? say_error(err, cli->store, &cli->why) : 0;
 }
 
-/* `git:DIR`: an ordinary repository. */
-static int open_gitdir(struct cli *cli, const char *dir, unsigned flags)
+/* `git:DIR`, an ordinary repository, or `lmdb:DIR`. */
+static int open_folder(struct cli *cli, unsigned flags)
 {
+    const char *git = address_rest(cli->store, "git:"), *lmdb = address_rest(cli->store, "lmdb:");
+    bool read = (flags & OPEN_READ) != 0;
     enum bough_err err =
-        bough_gitdir_store_open(&cli->env, dir, (flags & OPEN_READ) != 0, &cli->engine, &cli->why);
+        lmdb != NULL ? bough_lmdb_store_open(&cli->env, lmdb, read, &cli->engine, &cli->why)
+                     : bough_gitdir_store_open(&cli->env, git, read, &cli->engine, &cli->why);
 
     if (!err)
         return 0;
@@ -72,14 +76,20 @@ const char *address_rest(const char *address, const char *scheme)
     return strncmp(address, scheme, n) == 0 ? address + n : NULL;
 }
 
+const char *address_folder(const char *address)
+{
+    const char *dir = address_rest(address, "git:");
+
+    return dir != NULL ? dir : address_rest(address, "lmdb:");
+}
+
 static int open_engine(struct cli *cli, unsigned flags)
 {
-    static const char *const later[] = {"lmdb:", "http:", "redis:"};
-    const char *dir = address_rest(cli_address(cli, NULL), "git:");
+    static const char *const later[] = {"http:", "redis:"};
     enum bough_err err;
 
-    if (dir != NULL)
-        return open_gitdir(cli, dir, flags);
+    if (address_folder(cli_address(cli, NULL)) != NULL)
+        return open_folder(cli, flags);
     if (strcmp(cli->store, "mem:") == 0) {
         err = bough_mem_store_open(&cli->env, BOUGH_SHA1, &cli->engine);
         return err ? say_error(err, cli->store, NULL) : 0;

@@ -93,7 +93,7 @@ bool json_canonical(struct pool *p, struct bough_view text, struct bough_view *o
 
 /* ---- Places ---- */
 
-enum place_kind { PLACE_MEM, PLACE_MEM_STORE, PLACE_LOG, PLACE_GIT, PLACE_DIR };
+enum place_kind { PLACE_MEM, PLACE_MEM_STORE, PLACE_LOG, PLACE_GIT, PLACE_LMDB, PLACE_DIR };
 
 struct place_opts {
     enum place_kind kind;

@@ -14,6 +14,7 @@
 
 #include "runner.h"
 #include "store/gitdir.h"
+#include "store/lmdb.h"
 #include "store/log/log.h"
 #include "store/mem.h"
 
@@ -37,6 +38,9 @@ static const struct {
         "nul-in-key rewrite device"},
     {"git:", PLACE_GIT,
         "history batch handle snapshot branch mode reopen watch any-name case nul-in-key rewrite"},
+    {"lmdb:", PLACE_LMDB,
+        "history batch handle snapshot branch mode reopen window watch any-name case nul-in-key "
+        "rewrite"},
     {"dir:", PLACE_DIR, "handle mode reopen any-name case nul-in-key rewrite"},
 };
 
@@ -101,7 +105,7 @@ static bool option_parse(const char *text, size_t n, struct place_opts *o)
 
 int place_parse(const char *text, struct place_opts *out)
 {
-    static const char *const others[] = {"lmdb:", "fat:", "tar:"};
+    static const char *const others[] = {"fat:", "tar:"};
     const char *at = NULL;
 
     *out = (struct place_opts){.algo = BOUGH_SHA1, .unit = 512};
@@ -137,7 +141,7 @@ static enum bough_err log_open(struct run *r, struct bough_why *why)
 /* Power cuts are for the log engine: where there are none, flushes only cost time. */
 static enum bough_durable durable_of(const struct run *r)
 {
-    return r->opts.kind == PLACE_GIT ? BOUGH_DURABLE_LATER : BOUGH_DURABLE_NOW;
+    return r->opts.kind == PLACE_LOG ? BOUGH_DURABLE_NOW : BOUGH_DURABLE_LATER;
 }
 
 static enum bough_err repo_open(struct run *r, struct bough_why *why)
@@ -255,16 +259,20 @@ static enum bough_err log_fresh(struct run *r, struct bough_why *why)
     return err ? err : log_open(r, why);
 }
 
-static enum bough_err git_open(struct run *r, struct bough_why *why)
+static enum bough_err folder_open(struct run *r, struct bough_why *why)
 {
+    if (r->opts.kind == PLACE_LMDB)
+        return bough_lmdb_store_open(&r->env, r->dir_path, false, &r->store, why);
     return bough_gitdir_store_open(&r->env, r->dir_path, false, &r->store, why);
 }
 
-static enum bough_err git_fresh(struct run *r, struct bough_why *why)
+static enum bough_err folder_fresh(struct run *r, struct bough_why *why)
 {
-    enum bough_err err = bough_gitdir_create(r->dir_path, why);
+    enum bough_err err = r->opts.kind == PLACE_LMDB
+                             ? bough_lmdb_create(r->dir_path, r->opts.algo, why)
+                             : bough_gitdir_create(r->dir_path, why);
 
-    return err ? err : git_open(r, why);
+    return err ? err : folder_open(r, why);
 }
 
 enum bough_err place_fresh(struct run *r, struct bough_why *why)
@@ -282,15 +290,15 @@ enum bough_err place_fresh(struct run *r, struct bough_why *why)
     free(r->branch);
     r->branch = strdup("main");
     *why = (struct bough_why){0};
-    if (r->opts.kind == PLACE_DIR || r->opts.kind == PLACE_GIT) {
+    if (r->opts.kind == PLACE_DIR || r->opts.kind == PLACE_GIT || r->opts.kind == PLACE_LMDB) {
         if (asprintf(&r->dir_path, "%s/dir-%llu", r->dir, (unsigned long long)r->serial++) < 0)
             return BOUGH_ENOMEM;
         mkdir(r->dir_path, 0700);
     }
     if (r->opts.kind == PLACE_LOG)
         err = log_fresh(r, why);
-    else if (r->opts.kind == PLACE_GIT)
-        err = git_fresh(r, why);
+    else if (r->opts.kind == PLACE_GIT || r->opts.kind == PLACE_LMDB)
+        err = folder_fresh(r, why);
     else if (r->opts.kind == PLACE_MEM_STORE)
         err = bough_mem_store_open(&r->env, r->opts.algo, &r->store);
     if (err)
@@ -322,10 +330,10 @@ enum bough_err place_reopen(struct run *r, struct bough_why *why)
         r->store = NULL;
         fault_dev_restart(r->dev);
         err = log_open(r, why);
-    } else if (r->opts.kind == PLACE_GIT) {
+    } else if (r->opts.kind == PLACE_GIT || r->opts.kind == PLACE_LMDB) {
         bough_store_close(r->store);
         r->store = NULL;
-        err = git_open(r, why);
+        err = folder_open(r, why);
     }
     r->dead = false;
     if (!err)

@@ -25,6 +25,7 @@
 
 #include "block/block.h"
 #include "store/gitdir.h"
+#include "store/lmdb.h"
 #include "store/log/log.h"
 #include "store/mem.h"
 #include "tests/lib/env.h"
@@ -103,9 +104,18 @@ static inline void gitdir_open(struct bed *b, bool read_only)
     OK(bough_gitdir_store_open(&b->t.env, b->folder, read_only, &b->s, NULL));
 }
 
+static inline void lmdb_open(struct bed *b, bool read_only)
+{
+    if (!b->formatted)
+        OK(bough_lmdb_create(b->folder, b->algo, NULL));
+    b->formatted = true;
+    OK(bough_lmdb_store_open(&b->t.env, b->folder, read_only, &b->s, NULL));
+}
+
 enum {
     BED_LOG = BED_DURABLE | BED_DEVICE | BED_SHA256 | BED_PEELED | BED_NAMES,
     BED_GIT = BED_DURABLE | BED_FOLDER,
+    BED_LMDB = BED_DURABLE | BED_FOLDER | BED_SHA256 | BED_PEELED | BED_NAMES,
 };
 
 static const struct engine engines[] = {
@@ -113,6 +123,7 @@ static const struct engine engines[] = {
     {"log", BED_LOG, log_open},
     {"log-small", BED_LOG, log_small_open},
     {"git", BED_GIT, gitdir_open},
+    {"lmdb", BED_LMDB, lmdb_open},
 };
 enum { ENGINES = sizeof engines / sizeof *engines, DEVICE_BYTES = 64 << 20, DEVICE_UNIT = 512 };
 

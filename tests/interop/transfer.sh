@@ -26,14 +26,14 @@ git -C in symbolic-ref HEAD refs/heads/side-two
 for i in {1..300}; do echo "create refs/many/$i/x $(git -C in rev-parse main)"; done | git -C in update-ref --stdin
 git -C in pack-refs --all
 at=git:in
-for to in a.img git:b.git c.img d.img git:e.git; do
+for to in a.img git:b.git lmdb:c.lmdb d.img lmdb:x.lmdb lmdb:y.lmdb git:e.git; do
     works "$at to $to" "$BOUGH" convert "$at" "$to"
     at=$to
 done
 same_as b.git in 'through a file'
 same_as e.git in 'all the way round'
-same "$(b -s c.img fsck)" '' 'our fsck'
-refuse 'not over another' 'not empty' "$BOUGH" convert a.img c.img
+same "$(b -s lmdb:c.lmdb fsck)$(b -s d.img fsck)" '' 'our fsck'
+refuse 'not over another' 'not empty' "$BOUGH" convert a.img lmdb:c.lmdb
 refuse 'not over a repository' 'not empty' "$BOUGH" convert a.img git:in
 works 'into one that is there, and empty' bash -c "'$BOUGH' init --size 64M there.img && '$BOUGH' convert git:in there.img"
 "$BOUGH" init empty.img 2>/dev/null
@@ -44,7 +44,8 @@ same "$(ls x.img 2>/dev/null)" '' 'and nothing made'
 
 "$BOUGH" init --object-format sha256 s.img 2>/dev/null
 works 'sha256: set' "$BOUGH" -s s.img set a/b 1
-works 'sha256' "$BOUGH" convert s.img s2.img
+works 'sha256' "$BOUGH" convert s.img lmdb:s.lmdb
+works 'sha256, and back' "$BOUGH" convert lmdb:s.lmdb s2.img
 same "$(b -s s2.img branch)$(b -s s2.img digest '')" "$(b -s s.img branch)$(b -s s.img digest '')" 'sha256: the same'
 refuse 'sha256 into git:' 'sha1' "$BOUGH" convert s.img git:s.git
 

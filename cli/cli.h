@@ -130,7 +130,7 @@ typedef int verb_fn(struct cli *cli, int argc, char **argv);
 verb_fn verb_init;                                 /* init.c */
 verb_fn verb_convert;                              /* convert.c */
 verb_fn verb_backup, verb_restore;                 /* bundle.c */
-verb_fn verb_stats;                                /* upkeep.c */
+verb_fn verb_resize, verb_stats;                   /* upkeep.c */
 verb_fn verb_gc, verb_keep;                        /* gc.c */
 verb_fn verb_fsck;                                 /* fsck.c */
 verb_fn verb_serve, verb_git;                      /* serve.c */

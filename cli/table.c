@@ -33,6 +33,9 @@ static const struct verb table[] = {
         "drop what nothing reaches any more, and do the upkeep that is due"},
     {"keep", verb_keep, "[-d] [BRANCH|PATTERN [all|N|Nd|N,Nd]]",
         "how much history branches keep: list, show, set, remove"},
+    {"resize", verb_resize, "[STORE] SIZE[KMGT]",
+        "make a store longer or shorter; a block device keeps its size, but the store may end in "
+        "it"},
     {"fsck", verb_fsck, "", "check every structure and every object"},
     {"stats", verb_stats, "", "sizes and counters"},
     {"git", verb_git, "upload-pack|receive-pack STORE", "serve one Git client on stdio"},

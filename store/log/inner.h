@@ -757,6 +757,7 @@ enum bough_err bough_log__prepare(struct bough_log *l);
 
 /* Make sure that a next zone is chosen, if there is one. */
 void bough_log__next_zone(struct bough_log *l);
+enum bough_err bough_log__zone_switch(struct bough_log *l); /* the log goes on in the next zone */
 
 /* Between transactions: the log goes on in a new zone.  BOUGH_ENOSPC. */
 enum bough_err bough_log__turn(struct bough_log *l);

@@ -234,16 +234,17 @@ enum bough_err bough_log__zones_held_decode(
 {
     struct bough_log__zones *z = &l->zones;
     size_t n = body.len / 8;
-    enum bough_err err = body.len % 8 == 0 && n <= l->geo.zones ? BOUGH_OK : BOUGH_ECORRUPT;
+    enum bough_err err = body.len % 8 == 0 && n <= BOUGH_LOG__ZONES_MAX ? BOUGH_OK : BOUGH_ECORRUPT;
 
     if (!err)
         err = bough_log__zones_reserve(l, n);
     for (size_t i = 0; i < n && !err; i++) {
         uint32_t zone = bough_get32le(body.ptr + 8 * i), ago = bough_get32le(body.ptr + 8 * i + 4);
 
-        if (zone < BOUGH_LOG__RINGS || zone >= l->geo.zones || ago > checkpoint)
+        if (zone < BOUGH_LOG__RINGS || ago > checkpoint)
             return BOUGH_ECORRUPT;
-        z->held[z->helds++] = (struct bough_log__held){zone, checkpoint - ago};
+        if (zone < l->geo.zones) /* else the store was shrunk since */
+            z->held[z->helds++] = (struct bough_log__held){zone, checkpoint - ago};
     }
     return err;
 }
@@ -278,8 +279,16 @@ void bough_log__zones_count(struct bough_log *l)
         z->held[n++] = z->held[i];
     }
     z->helds = n;
+    bough_log__zones_limit(l, z->limit);
+}
+
+void bough_log__zones_limit(struct bough_log *l, uint32_t limit)
+{
+    struct bough_log__zones *z = &l->zones;
+
+    z->limit = limit;
     z->free = 0;
-    for (uint32_t i = 0; i < z->limit; i++)
+    for (uint32_t i = 0; i < limit; i++)
         z->free += z->state[i] == BOUGH_LOG__ZONE_FREE;
     z->hint = 2;
 }

@@ -83,6 +83,9 @@ enum bough_err bough_log__zone_claim(
 /* At open, after all claims: those held, and the free ones. */
 void bough_log__zones_count(struct bough_log *l);
 
+/* Zones from `limit` on are not taken from now on. */
+void bough_log__zones_limit(struct bough_log *l, uint32_t limit);
+
 /* Which zones of tables are in none of some lists: mark all, unmark the lists' runs, and what is
    still marked leaves: held from checkpoint l->made on (after a reserve), or free. */
 void bough_log__zones_mark(struct bough_log *l);

@@ -266,6 +266,13 @@ fails 2 usage: keep main 0
 fails 2 usage: gc --prune=soon
 fails 2 usage: gc --keep=some
 works_cli fsck
+works_cli resize 5G
+works_cli resize "$W/s.img" 3G
+same "$(stat -c %s s.img)" 3221225472 'length of the file'
+has "$("$BOUGH" stats)" $'device-bytes\t3221225472' 'size of the store'
+fails 2 '16 zones' resize 1K
+fails 2 usage: resize big
+works_cli fsck
 fails 2 usage: gc x
 fails 2 usage: git x
 

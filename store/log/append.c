@@ -57,7 +57,7 @@ static enum bough_err given_up_wipe(struct bough_log *l)
     return err;
 }
 
-enum bough_err bough_log__zone_switch(struct bough_log *l)
+static enum bough_err zone_switch(struct bough_log *l)
 {
     struct bough_log__segment seg = {.number = l->next_segment, .zone = l->head.next};
     enum bough_err err;
@@ -120,7 +120,7 @@ enum bough_err bough_log__frame_fit(struct bough_log *l, size_t data, size_t ind
         }
         if (t->data.len + t->index.len + data + index <= frame_room(l))
             return BOUGH_OK;
-        err = t->items > 0 ? bough_log__frame_cut(l, false, false) : bough_log__zone_switch(l);
+        err = t->items > 0 ? bough_log__frame_cut(l, false, false) : zone_switch(l);
         if (err)
             return err;
     }

@@ -199,11 +199,9 @@ static enum bough_err head_move(struct bough_log *l)
 {
     enum bough_err err = BOUGH_OK;
 
-    if (l->head.next >= l->zones.limit)
+    if (l->head.next >= l->zones.limit || (l->head.zone >= l->zones.limit && l->head.at == 0))
         err = head_frame(l);
-    if (!err && l->head.zone >= l->zones.limit)
-        err = bough_log__zone_switch(l);
-    return err;
+    return err || l->head.zone < l->zones.limit ? err : bough_log__turn(l);
 }
 
 static enum bough_err segments_move(struct shrink *s)
@@ -289,8 +287,10 @@ static enum bough_err cut(struct bough_log *l, uint64_t bytes)
 static enum bough_err shrink_step(struct shrink *s, uint64_t bytes)
 {
     struct bough_log *l = s->log;
-    enum bough_err err = head_move(l);
+    enum bough_err err = l->cycle == NULL ? head_move(l) : BOUGH_EAGAIN;
 
+    if (l->cycle != NULL)
+        return BOUGH_WHY(&l->store.why, err, "a collection is under way", NULL, 0);
     if (!err)
         err = segments_move(s);
     if (!err)

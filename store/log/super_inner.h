@@ -1,0 +1,153 @@
+/*
+ * super_inner.h - the shape of a store, its superblocks, and what is durable.
+ *
+ *   the shape      struct bough_log__geo, locators
+ *   superblocks    super.c
+ *   settling       devices without flush: settle.c
+ */
+#ifndef BOUGH_LOG_SUPER_INNER_H
+#define BOUGH_LOG_SUPER_INNER_H
+
+#include "block/block.h"
+#include "git/oid.h"
+
+struct bough_log;
+
+/* ---- The shape of a store ---- */
+
+enum {
+    BOUGH_LOG__BLOCK = 4096, /* bytes of a table's block */
+    BOUGH_LOG__ZONE_MIN = 32 * 1024,
+    BOUGH_LOG__ZONE_MAX = 64 * 1024 * 1024,
+    BOUGH_LOG__ZONES_MIN = 16,
+    BOUGH_LOG__ZONES_MAX = 1 << 24,
+    BOUGH_LOG__SLOTS = 8, /* of a ring */
+    BOUGH_LOG__FRAME_MAX = 1024 * 1024,
+    BOUGH_LOG__SEGMENT_MAX = (1 << 24) - 1,
+    BOUGH_LOG__TABLES_MAX = 64,    /* oid tables of a checkpoint */
+    BOUGH_LOG__TABLES_WANTED = 12, /* more are merged */
+    BOUGH_LOG__FRESH_MAX = 16,     /* adopted between checkpoints */
+    BOUGH_LOG__AHEAD_MAX = 8,      /* written ahead by a transaction; more are merged */
+    BOUGH_LOG__REFTABLES_MAX = 16,
+    BOUGH_LOG__REFTABLES_WANTED = 4,
+    BOUGH_LOG__ROOT_ZONES_MAX = 64,
+    BOUGH_LOG__CHAIN_MAX = 4096, /* deltas followed to a whole object */
+    BOUGH_LOG__DEVICE_ID = 16,   /* bytes */
+};
+
+struct bough_log__geo {
+    enum bough_algo algo;
+    uint32_t id_len;    /* 20 or 32 */
+    uint32_t granule;   /* bytes */
+    uint32_t zone;      /* bytes */
+    uint32_t zones;     /* how many */
+    uint32_t frame_max; /* bytes */
+    uint32_t align;     /* of tables: a block or a granule, whichever is more */
+    uint8_t device[BOUGH_LOG__DEVICE_ID];
+};
+
+static inline uint64_t bough_log__up(uint64_t x, uint64_t n) /* n is a power of two */
+{
+    return (x + n - 1) & ~(n - 1);
+}
+
+static inline uint64_t bough_log__where(uint32_t segment, uint64_t offset)
+{
+    return (uint64_t)segment << 40 | offset;
+}
+
+static inline uint32_t bough_log__where_segment(uint64_t where)
+{
+    return (uint32_t)(where >> 40);
+}
+
+static inline uint64_t bough_log__where_offset(uint64_t where)
+{
+    return where & (((uint64_t)1 << 40) - 1);
+}
+
+/* ---- Superblocks (super.c) ---- */
+
+struct bough_log__super {
+    uint32_t compat, ro_compat, incompat;
+    uint64_t generation, epoch, mount_seq, nonce;
+    uint64_t checkpoint; /* its number */
+    uint64_t root_len;
+    uint32_t root_crc, root_start;
+    uint32_t root_zones;
+    uint32_t zone[BOUGH_LOG__ROOT_ZONES_MAX];
+    int64_t written; /* when, in seconds since 1970; 0: unknown */
+};
+
+/* The fields that name a root, from one to the other. */
+void bough_log__super_root(struct bough_log__super *to, const struct bough_log__super *from);
+
+enum { BOUGH_LOG__SUPER_LEN = 512, BOUGH_LOG__RINGS = 2 };
+
+/* All that were found, newest first. */
+struct bough_log__supers {
+    struct bough_log__geo geo;
+    uint32_t n;
+    uint32_t damaged; /* a bit for each slot that holds something else, ring A first */
+    struct bough_log__super s[BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS];
+};
+
+void bough_log__super_encode(const struct bough_log__geo *geo, const struct bough_log__super *s,
+    uint8_t dst[BOUGH_LOG__SUPER_LEN]);
+
+/* BOUGH_ENOENT: no superblock; BOUGH_ENOTSUP: of another version or with unknown features. */
+enum bough_err bough_log__super_decode(const uint8_t src[BOUGH_LOG__SUPER_LEN],
+    struct bough_log__geo *geo, struct bough_log__super *s);
+
+/* Look for superblocks.  BOUGH_ENOENT when there is none. */
+enum bough_err bough_log__supers_find(
+    struct bough_block *dev, struct bough_mem *mem, struct bough_log__supers *out);
+
+/* Wipe the slots with these bits, so that a check finds none but fresh damage. */
+enum bough_err bough_log__supers_heal(struct bough_log *l, uint32_t damaged);
+
+/* The device byte of the slot that this generation lies in. */
+uint64_t bough_log__slot_at(const struct bough_log__geo *geo, uint64_t generation);
+
+/* What is durable on a device without flush (settle.c). */
+enum { BOUGH_LOG__MARKS = 18, BOUGH_LOG__ROOTS = 8 };
+
+struct bough_log__moment {
+    uint64_t bytes; /* written so far */
+    int64_t sec;
+};
+
+struct bough_log__mark {
+    struct bough_log__moment at;
+    uint64_t seq, generation, checkpoint; /* the newest that were written before */
+};
+
+struct bough_log__settle {
+    bool on; /* false: the device has a flush */
+    int64_t seconds;
+    uint64_t bytes;
+    uint64_t generation; /* of the newest superblock that has settled: its slot is not written */
+    struct bough_log__mark mark[BOUGH_LOG__MARKS]; /* oldest first */
+    uint32_t marks;
+    struct {
+        struct bough_log__super super; /* only what names the root */
+        struct bough_log__moment at;
+    } root[BOUGH_LOG__ROOTS]; /* written, but not named yet; oldest first */
+    uint32_t roots;
+};
+
+void bough_log__settle_init(struct bough_log *l, const struct bough_log__supers *all);
+void bough_log__settle_root(struct bough_log *l, const struct bough_log__super *root);
+
+/* See what has settled meanwhile: outside of transactions, and it may write a superblock. */
+enum bough_err bough_log__settle_move(struct bough_log *l);
+
+/* Is the device still ours alone?  BOUGH_EGONE: another owner wrote to it.  `timely`: once a second
+   at most, where there is a clock. */
+enum bough_err bough_log__owner_check(struct bough_log *l);
+enum bough_err bough_log__owner_check_timely(struct bough_log *l);
+
+/* Write generation l->super.generation + 1 with what l->super says else; `sync`: and flush. */
+enum bough_err bough_log__super_write(struct bough_log *l, bool sync);
+
+#endif

@@ -4,7 +4,7 @@
  *   nodes      decoded trees in a bounded cache                        node.c, nodecache.c
  *   sorting    natural merge sort                                      sort.c
  *   edits      a directory's changes, ordered by name                  edit.c
- *   trees      a root and a trie of edited directories                 tree.c, find.c, list.c, write.c
+ *   trees      a root and a trie of edited directories        tree.c, find.c, list.c, write.c, renew.c
  *   chains     versions of a directory as skip-deltas                  chain.c
  *   paths      values of branches by their whole path                  pathcache.c, follow.c
  *   heads      branches as this process knows them                     head.c, branch.c, fold.c
@@ -104,8 +104,17 @@ enum bough_err bough_repo__node_parse(struct bough_repo *r, struct bough_repo__n
 enum bough_err bough_repo__node_broken(struct bough_repo *r, const struct bough_oid *id);
 void bough_repo__node_free(struct bough_repo *r, struct bough_repo__node *n);
 
+void bough_repo__node_strip(struct bough_repo *r, struct bough_repo__node *n, bool slots_stay);
+
 /* A cached node holds `more` bytes than before. */
 void bough_repo__node_grew(struct bough_repo *r, struct bough_repo__node *n, size_t more);
+
+/* Add entry `i` to the table of names, which has room. */
+void bough_repo__node_slot(struct bough_repo *r, struct bough_repo__node *n, uint32_t i);
+
+/* A pinned node became the tree `id`. */
+void bough_repo__node_stands(
+    struct bough_repo *r, struct bough_repo__node *n, const struct bough_oid *id);
 
 /* The decoded tree `id`, pinned. BOUGH_EFORMAT and BOUGH_ECORRUPT as the store and the bytes say. */
 enum bough_err bough_repo__node_get(
@@ -343,6 +352,35 @@ struct bough_repo__splice {
     uint32_t drop;                      /* 1: that entry goes */
     const struct bough_repo__edit *put; /* NULL: nothing comes */
 };
+
+/* All of them; `order` are their indices by place. */
+struct bough_repo__splices {
+    struct bough_repo__splice *splices;
+    uint32_t *order;
+    size_t n;
+};
+
+/* What takes the place of an entry's mode, id and locator; swapped with them. */
+struct bough_repo__patch {
+    uint32_t at, mode_len;
+    uint8_t mode[8];
+    enum bough_repo__mode class;
+    struct bough_oid id;
+    uint64_t where;
+};
+
+/* Do all splices put a value in place of a value, in a node that nobody else pins? */
+bool bough_repo__node_patchable(const struct bough_repo *r, const struct bough_repo__node *n,
+    const struct bough_repo__splices *s);
+void bough_repo__patch_init(struct bough_repo__patch *p, const struct bough_repo__splice *s);
+void bough_repo__node_patch(
+    const struct bough_repo *r, struct bough_repo__node *n, struct bough_repo__patch *p);
+
+/* Make the next version of `n`, whose `body` (taken on true) the splices made; it is to be said
+   what id it stands for.  False: not that easily, or somebody else pins it, or there is no memory;
+   it is as it was. */
+bool bough_repo__node_renew(struct bough_repo *r, struct bough_repo__node *n,
+    const struct bough_repo__splices *s, struct bough_buf *body);
 
 /* Bytes of the old body that are in the new one. */
 struct bough_repo__seg {

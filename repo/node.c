@@ -208,13 +208,25 @@ enum bough_err bough_repo__node_parse(struct bough_repo *r, struct bough_repo__n
     return ordered ? BOUGH_OK : node_order(r, n);
 }
 
-void bough_repo__node_free(struct bough_repo *r, struct bough_repo__node *n)
+void bough_repo__node_strip(struct bough_repo *r, struct bough_repo__node *n, bool slots_stay)
 {
     bough_buf_fini(&n->raw);
     bough_mem_free(r->mem, n->ents, n->ents_cap * sizeof *n->ents);
     bough_mem_free(r->mem, n->order, n->n * sizeof *n->order);
-    bough_mem_free(r->mem, n->slots, n->slots_n * sizeof *n->slots);
     bough_mem_free(r->mem, n->where, n->n * sizeof *n->where);
+    n->order = NULL;
+    n->where = NULL;
+    if (slots_stay)
+        return;
+    bough_mem_free(r->mem, n->slots, n->slots_n * sizeof *n->slots);
+    n->slots = NULL;
+    n->slots_n = 0;
+    n->lookups = 0;
+}
+
+void bough_repo__node_free(struct bough_repo *r, struct bough_repo__node *n)
+{
+    bough_repo__node_strip(r, n, false);
     bough_mem_free(r->mem, n, sizeof *n);
 }
 
@@ -252,6 +264,18 @@ void bough_repo__node_grew(struct bough_repo *r, struct bough_repo__node *n, siz
         r->cache.used += more;
 }
 
+void bough_repo__node_slot(struct bough_repo *r, struct bough_repo__node *n, uint32_t i)
+{
+    struct bough_view name = bough_repo__node_name(n, i);
+    uint64_t hash = bough_mix64(r->key, name.ptr, name.len);
+    uint32_t mask = slot_mask(n);
+    size_t at = (size_t)hash & mask;
+
+    while (n->slots[at] != 0)
+        at = (at + 1) & mask;
+    n->slots[at] = ((uint32_t)(hash >> 32) & ~mask) | (i + 1);
+}
+
 static void node_index(struct bough_repo *r, struct bough_repo__node *n)
 {
     uint32_t want = SLOTS_MIN; /* a node has less than 2^25 entries */
@@ -265,15 +289,8 @@ static void node_index(struct bough_repo *r, struct bough_repo__node *n)
     }
     n->slots_n = want;
     bough_repo__node_grew(r, n, want * sizeof *n->slots);
-    for (uint32_t i = 0; i < n->n; i++) {
-        struct bough_view name = bough_repo__node_name(n, i);
-        uint64_t hash = bough_mix64(r->key, name.ptr, name.len);
-        size_t at = (size_t)hash & (want - 1);
-
-        while (n->slots[at] != 0)
-            at = (at + 1) & (want - 1);
-        n->slots[at] = ((uint32_t)(hash >> 32) & ~slot_mask(n)) | (i + 1);
-    }
+    for (uint32_t i = 0; i < n->n; i++)
+        bough_repo__node_slot(r, n, i);
 }
 
 static uint32_t node_hashed(

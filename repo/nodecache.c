@@ -119,6 +119,38 @@ static void cache_grow(struct bough_repo *r)
     *c = bigger;
 }
 
+static size_t node_cost(const struct bough_repo__node *n)
+{
+    return sizeof *n + n->raw.cap + n->ents_cap * sizeof *n->ents + n->slots_n * sizeof *n->slots +
+           (n->where == NULL ? 0 : n->n * sizeof *n->where) +
+           (n->order == NULL ? 0 : n->n * sizeof *n->order);
+}
+
+void bough_repo__node_stands(
+    struct bough_repo *r, struct bough_repo__node *n, const struct bough_oid *id)
+{
+    struct bough_repo__cache *c = &r->cache;
+    struct bough_repo__node **at = cache_bucket(c, n->id.bytes);
+    size_t cost = node_cost(n);
+
+    while (*at != n)
+        at = &(*at)->bucket;
+    *at = n->bucket;
+    n->id = *id;
+    at = cache_bucket(c, n->id.bytes);
+    n->bucket = *at;
+    *at = n;
+    if (!n->large) {
+        c->used += cost - n->cost;
+        if (cost > c->limit / 2) {
+            list_drop(c, n);
+            c->used -= cost;
+            n->large = true;
+        }
+    }
+    n->cost = cost;
+}
+
 /* Decode `raw` (taken, even on error) and keep it, pinned. */
 static enum bough_err cache_add(struct bough_repo *r, const struct bough_oid *id,
     struct bough_buf *raw, struct bough_repo__node **out)
@@ -144,8 +176,7 @@ static enum bough_err cache_add(struct bough_repo *r, const struct bough_oid *id
         return err;
     }
     n->pins = 1;
-    n->cost = sizeof *n + n->raw.cap + n->ents_cap * sizeof *n->ents +
-              (n->order == NULL ? 0 : n->n * sizeof *n->order);
+    n->cost = node_cost(n);
     n->large = n->cost > c->limit / 2;
     at = cache_bucket(c, id->bytes);
     n->bucket = *at;

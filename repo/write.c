@@ -3,10 +3,12 @@
  *
  *   splices      where the new body of a directory differs from its base
  *   bodies       the base's bytes around what comes and goes
- *   finishing    one directory: its id, and its object when there is a transaction
+ *   finishing    one directory: its id, and its object when there is a transaction; the node of
+ *                its base becomes that of the new version, when nobody else has it
  *   walking      children first, by cursors kept in the directories
  *
- * A directory costs its changes, a copy of its base's bytes and their hash.
+ * A directory costs its changes and the hash of its bytes; a copy of them, too, when entries come
+ * or go.
  */
 #include "repo/inner.h"
 
@@ -14,9 +16,9 @@
 struct work {
     struct bough_repo *r;
     struct bough_repo__dir *d;
-    struct bough_repo__splice *splices;
-    uint32_t *order, *tmp;
-    size_t n, cap;
+    struct bough_repo__splices s;
+    uint32_t *tmp;
+    size_t cap;
     struct bough_buf body;
     struct bough_repo__map map;
 };
@@ -46,8 +48,8 @@ static int splice_cmp(const void *ctx, uint32_t a, uint32_t b)
 static void splice_add(
     struct work *w, uint32_t pos, uint32_t drop, const struct bough_repo__edit *put)
 {
-    w->order[w->n] = (uint32_t)w->n;
-    w->splices[w->n++] = (struct bough_repo__splice){.pos = pos, .drop = drop, .put = put};
+    w->s.order[w->s.n] = (uint32_t)w->s.n;
+    w->s.splices[w->s.n++] = (struct bough_repo__splice){.pos = pos, .drop = drop, .put = put};
 }
 
 /* What an edit does to the base: its entry goes, stays in place, or another comes. */
@@ -75,14 +77,14 @@ static enum bough_err work_splices(struct work *w)
     w->cap = w->d->edits_n * 2;
     if (w->cap == 0)
         return BOUGH_OK;
-    w->splices = bough_mem_alloc(mem, w->cap * sizeof *w->splices);
-    w->order = bough_mem_alloc(mem, w->cap * sizeof *w->order);
+    w->s.splices = bough_mem_alloc(mem, w->cap * sizeof *w->s.splices);
+    w->s.order = bough_mem_alloc(mem, w->cap * sizeof *w->s.order);
     w->tmp = bough_mem_alloc(mem, w->cap * sizeof *w->tmp);
-    if (w->splices == NULL || w->order == NULL || w->tmp == NULL)
+    if (w->s.splices == NULL || w->s.order == NULL || w->tmp == NULL)
         return BOUGH_ENOMEM;
     for (const struct bough_repo__edit *e = w->d->next[0].to; e != NULL; e = e->next[0].to)
         splice_edit(w, e);
-    bough_repo__sort(w->order, w->tmp, w->n, splice_cmp, w->splices);
+    bough_repo__sort(w->s.order, w->tmp, w->s.n, splice_cmp, w->s.splices);
     return BOUGH_OK;
 }
 
@@ -115,13 +117,13 @@ static enum bough_err work_body(struct work *w)
     uint32_t at = 0;
     enum bough_err err;
 
-    for (size_t i = 0; i < w->n; i++) {
-        if (w->splices[i].put != NULL)
-            len += w->splices[i].put->name_len + w->r->hash_len + 8;
+    for (size_t i = 0; i < w->s.n; i++) {
+        if (w->s.splices[i].put != NULL)
+            len += w->s.splices[i].put->name_len + w->r->hash_len + 8;
     }
     (void)bough_buf_room(&w->body, len);
-    for (size_t i = 0; i < w->n; i++) {
-        const struct bough_repo__splice *s = &w->splices[w->order[i]];
+    for (size_t i = 0; i < w->s.n; i++) {
+        const struct bough_repo__splice *s = &w->s.splices[w->s.order[i]];
 
         err = work_copy(w, at, s->pos);
         if (err)
@@ -162,9 +164,63 @@ static void work_fini(struct work *w)
 
     bough_buf_fini(&w->body);
     bough_repo__map_fini(w->r, &w->map);
-    bough_mem_free(mem, w->splices, w->cap * sizeof *w->splices);
-    bough_mem_free(mem, w->order, w->cap * sizeof *w->order);
+    bough_mem_free(mem, w->s.splices, w->cap * sizeof *w->s.splices);
+    bough_mem_free(mem, w->s.order, w->cap * sizeof *w->s.order);
     bough_mem_free(mem, w->tmp, w->cap * sizeof *w->tmp);
+}
+
+/* The next version is the base with other ids in place: nothing is copied. */
+static enum bough_err work_patch(struct work *w, struct bough_txn *txn)
+{
+    struct bough_repo__node *n = w->d->base;
+    size_t from = 0, size = w->s.n * sizeof(struct bough_repo__patch);
+    struct bough_repo__patch *p = bough_mem_alloc(w->r->mem, size);
+    struct bough_oid old = n->id;
+    enum bough_err err = p == NULL ? BOUGH_ENOMEM : BOUGH_OK;
+
+    for (size_t i = 0; i < w->s.n && err == BOUGH_OK; i++) {
+        uint32_t pos = w->s.splices[w->s.order[i]].pos;
+        size_t at = bough_repo__node_at(w->r, n, pos);
+
+        bough_repo__patch_init(&p[i], &w->s.splices[w->s.order[i]]);
+        if (p[i].class == bough_repo__node_mode(n, pos))
+            at = (size_t)(bough_repo__node_raw_id(n, pos) - n->raw.ptr);
+        err = bough_repo__map_add(w->r, &w->map, from, from, at - from);
+        from = bough_repo__node_at(w->r, n, pos + 1);
+    }
+    if (err == BOUGH_OK)
+        err = bough_repo__map_add(w->r, &w->map, from, from, n->raw.len - from);
+    if (err == BOUGH_OK) {
+        for (size_t i = 0; i < w->s.n; i++)
+            bough_repo__node_patch(w->r, n, &p[i]);
+        err = bough_repo__chain_put(w->r, txn, &old, bough_buf_view(&n->raw), &w->map, &w->d->now);
+        for (size_t i = 0; err && i < w->s.n; i++)
+            bough_repo__node_patch(w->r, n, &p[i]);
+    }
+    if (err == BOUGH_OK)
+        bough_repo__node_stands(w->r, n, &w->d->now);
+    bough_mem_free(w->r->mem, p, size);
+    return err;
+}
+
+/* The next version beside the base, which then becomes it, if it can. */
+static enum bough_err work_put(struct work *w, struct bough_txn *txn)
+{
+    struct bough_repo__dir *d = w->d;
+    const struct bough_oid *old = d->base == NULL ? NULL : &d->base->id;
+    enum bough_err err = work_body(w);
+
+    if (err == BOUGH_OK)
+        err = bough_repo__chain_put(w->r, txn, old, bough_buf_view(&w->body), &w->map, &d->now);
+    if (err)
+        return err;
+    if (bough_repo__node_renew(w->r, d->base, &w->s, &w->body))
+        bough_repo__node_stands(w->r, d->base, &d->now);
+    else
+        bough_repo__node_offer(w->r, &d->now, &w->body);
+    if (d->base != NULL && !bough_oid_eq(&d->base->id, &d->now))
+        d->base->replaced = true;
+    return BOUGH_OK;
 }
 
 /* The id of a directory whose children are finished; with `txn` also its object. */
@@ -172,23 +228,19 @@ static enum bough_err dir_finish(
     struct bough_repo *r, struct bough_repo__dir *d, struct bough_txn *txn)
 {
     struct work w = {.r = r, .d = d};
-    const struct bough_oid *old = d->base == NULL ? NULL : &d->base->id;
     enum bough_err err;
 
     bough_buf_init(&w.body, r->mem);
     err = work_splices(&w);
-    if (err == BOUGH_OK)
+    if (err == BOUGH_OK && txn == NULL) {
         err = work_body(&w);
-    if (err == BOUGH_OK && txn == NULL)
-        d->now = bough_oid_of(r->algo, BOUGH_TREE, bough_buf_view(&w.body));
-    if (err == BOUGH_OK && txn != NULL) {
+        if (err == BOUGH_OK)
+            d->now = bough_oid_of(r->algo, BOUGH_TREE, bough_buf_view(&w.body));
+    } else if (err == BOUGH_OK) {
         err = dir_blobs(d, txn);
         if (err == BOUGH_OK)
-            err = bough_repo__chain_put(r, txn, old, bough_buf_view(&w.body), &w.map, &d->now);
-        if (err == BOUGH_OK)
-            bough_repo__node_offer(r, &d->now, &w.body);
-        if (err == BOUGH_OK && d->base != NULL && !bough_oid_eq(&d->base->id, &d->now))
-            d->base->replaced = true;
+            err = bough_repo__node_patchable(r, d->base, &w.s) ? work_patch(&w, txn)
+                                                               : work_put(&w, txn);
     }
     if (err == BOUGH_OK)
         d->state = BOUGH_REPO__HASHED;

@@ -132,6 +132,7 @@ verb_fn verb_convert;                              /* convert.c */
 verb_fn verb_backup, verb_restore;                 /* bundle.c */
 verb_fn verb_resize, verb_stats;                   /* upkeep.c */
 verb_fn verb_gc, verb_keep;                        /* gc.c */
+verb_fn verb_repair;                               /* repair.c */
 verb_fn verb_fsck;                                 /* fsck.c */
 verb_fn verb_serve, verb_git;                      /* serve.c */
 verb_fn verb_get, verb_ls, verb_stat, verb_digest; /* read.c */

@@ -74,7 +74,7 @@ int transfer_open_target(struct cli *dst, enum bough_algo algo, uint64_t size)
 /* ---- Side ---- */
 
 /* The commits without parents; set before the objects come, which would else be incomplete. */
-static enum bough_err copy_boundary(struct bough_store *src, struct bough_store *dst)
+enum bough_err transfer_boundary(struct bough_store *src, struct bough_store *dst)
 {
     struct bough_oid at;
     struct bough_txn *txn;
@@ -101,7 +101,7 @@ static enum bough_err copy_boundary(struct bough_store *src, struct bough_store 
 }
 
 /* How much history branches keep; git has no place for it. */
-static enum bough_err copy_keep(struct bough_store *src, struct bough_store *dst)
+enum bough_err transfer_keep(struct bough_store *src, struct bough_store *dst)
 {
     uint8_t name[BOUGH_REF_NAME_MAX];
     struct bough_view after = {name, 0};
@@ -132,25 +132,17 @@ static enum bough_err copy_keep(struct bough_store *src, struct bough_store *dst
 
 static int convert(struct cli *src, struct cli *dst, struct transfer *t)
 {
-    struct receiver x = {.t = t};
     struct bough_why why = {0};
     enum bough_err err = transfer_take(t, src->repo);
 
     if (err)
         return say_error(err, src->store, bough_repo_why(src->repo));
-    err = copy_boundary(src->engine, dst->engine);
+    err = transfer_boundary(src->engine, dst->engine);
     if (!err)
-        err = copy_keep(src->engine, dst->engine);
+        err = transfer_keep(src->engine, dst->engine);
     if (err)
         return say_error(err, dst->store, &dst->engine->why);
-    err = receiver_open(&x, t, dst->repo, true, &why);
-    if (!err)
-        err = transfer_send(t, src->repo, receiver_feed, &x, &why);
-    if (!why.err && x.session != NULL && x.session->why.err)
-        why = x.session->why;
-    if (!err)
-        err = receiver_finish(&x, &why);
-    receiver_close(&x);
+    err = transfer_copy(t, src->repo, dst->repo, &why);
     if (err)
         return say_error(err, dst->store, &why);
     fprintf(

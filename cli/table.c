@@ -37,6 +37,7 @@ static const struct verb table[] = {
         "make a store longer or shorter; a block device keeps its size, but the store may end in "
         "it"},
     {"fsck", verb_fsck, "", "check every structure and every object"},
+    {"repair", verb_repair, "DAMAGED NEW", "bring what is intact into a new store"},
     {"stats", verb_stats, "", "sizes and counters"},
     {"git", verb_git, "upload-pack|receive-pack STORE", "serve one Git client on stdio"},
     {"version", verb_version, "", "print the version"},

@@ -406,3 +406,21 @@ void receiver_close(struct receiver *x)
     bough_buf_fini(&x->said);
     x->session = NULL;
 }
+
+/* ---- Both ---- */
+
+enum bough_err transfer_copy(
+    struct transfer *t, struct bough_repo *src, struct bough_repo *dst, struct bough_why *why)
+{
+    struct receiver x = {.t = t};
+    enum bough_err err = receiver_open(&x, t, dst, true, why);
+
+    if (!err)
+        err = transfer_send(t, src, receiver_feed, &x, why);
+    if (!why->err && x.session != NULL && x.session->why.err)
+        *why = x.session->why;
+    if (!err)
+        err = receiver_finish(&x, why);
+    receiver_close(&x);
+    return err;
+}

@@ -57,6 +57,15 @@ int transfer_open_source(struct cli *src);
 /* Open dst->store, made anew where there is none; it must be empty and have ids of this kind. */
 int transfer_open_target(struct cli *dst, enum bough_algo algo, uint64_t size);
 
+/* What is no ref of git's: where history ends (before the objects come, which would else be incomplete), and
+   how much of it branches keep. */
+enum bough_err transfer_boundary(struct bough_store *src, struct bough_store *dst);
+enum bough_err transfer_keep(struct bough_store *src, struct bough_store *dst);
+
+/* All refs of `t`: the pack of what they reach in `src`, and then the refs, to `dst`. */
+enum bough_err transfer_copy(
+    struct transfer *t, struct bough_repo *src, struct bough_repo *dst, struct bough_why *why);
+
 /* ---- Sending ---- */
 
 typedef enum bough_err transfer_sink(void *ctx, struct bough_view bytes);

@@ -198,7 +198,7 @@ enum bough_err bough_store_entry_read(
     struct bough_store *s, const struct bough_entry *e, uint64_t at, void *dst, size_t n);
 
 /*
- * Every object once, in no particular order; `fn` returns BOUGH_OK to go on, anything else
+ * Every object once, in no particular order; one whose type cannot be read has BOUGH_NONE; `fn` returns BOUGH_OK to go on, anything else
  * ends the walk with that result.  Nothing may be written meanwhile.
  */
 typedef enum bough_err bough_store_each_fn(

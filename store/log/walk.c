@@ -64,12 +64,15 @@ enum bough_err bough_log__each(struct bough_store *s, bough_store_each_fn *fn, v
         struct bough_found found;
 
         err = w.merge.src.next(&w.merge.src, &row);
-        if (!err)
-            err = bough_log__look(l, row.where, &found);
+        if (err)
+            break;
+        err = bough_log__look(l, row.where, &found);
+        if (err == BOUGH_ECORRUPT) { /* it is there, but damaged */
+            found = (struct bough_found){.type = BOUGH_NONE};
+            err = BOUGH_OK;
+        }
         if (!err)
             err = fn(ctx, &row.id, &found);
-        else if (err == BOUGH_ENOENT)
-            break;
     }
     walk_close(&w);
     return err == BOUGH_ENOENT ? BOUGH_OK : err;

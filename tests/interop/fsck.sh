@@ -1,8 +1,8 @@
 #!/bin/bash
-# fsck.sh - a damaged store says what is damaged and whom it concerns.
+# fsck.sh - a damaged store says what is damaged and whom it concerns, and gives up what is intact.
 #
 # Goal: fsck is silent on a good store; a damaged value is named with every ref that needs it and the path it has there,
-# also where only the history needs it; the rest stays readable.  Method: bytes of values, trees and commits are
+# also where only the history needs it; the rest stays readable, and goes into a new store that git finds good.  Method: bytes of values, trees and commits are
 # changed in the file, where they lie as they are; words and exit codes are compared.
 . "$(dirname "$0")/../lib/serve.sh"
 cd "$W" || exit 1
@@ -17,16 +17,16 @@ for i in 1 2 3; do "$BOUGH" set "a/b$i/c" "the value number $i, long enough to b
 "$BOUGH" rm a/b3
 same "$("$BOUGH" fsck 2>&1)" '' 'a good store'
 
-# spoil TEXT: change a byte of it, wherever it lies
+# spoil FILE TEXT: change a byte of it, wherever it lies
 spoil() {
-    python3 - "$1" <<'END'
+    python3 - "$1" "$2" <<'END'
 import sys
-text = sys.argv[1].encode()
-with open('s.img', 'r+b') as f:
+text = sys.argv[2].encode()
+with open(sys.argv[1], 'r+b') as f:
     data = f.read()
     at = data.find(text)
     if at < 0:
-        sys.exit('not found: ' + sys.argv[1])
+        sys.exit('not found: ' + sys.argv[2])
     while at >= 0:
         f.seek(at)
         f.write(b'?')
@@ -36,8 +36,8 @@ END
 
 id2=$("$BOUGH" digest @old:a/b2/c)
 id3=$("$BOUGH" digest @young:a/b3/c)
-spoil 'the value number 2'
-spoil 'the value number 3'
+spoil s.img 'the value number 2'
+spoil s.img 'the value number 3'
 rc=0
 "$BOUGH" fsck >out 2>err || rc=$?
 same "$rc" 8 'a damaged store: exit code'
@@ -55,4 +55,42 @@ rc=0
 "$BOUGH" get @old:a/b2/c >out 2>err || rc=$?
 same "$rc" 8 'a damaged value: exit code'
 same "$(cat out)" '' 'a damaged value: nothing is printed'
+
+# --- repair
+rc=0
+"$BOUGH" repair s.img new.img >out 2>err || rc=$?
+same "$rc" 8 'repair: what was lost shows in the exit code'
+has "$(cat err)" '3 refs were damaged, 3 values are lost' 'repair: the sum'
+same "$(sort out)" "cut refs/heads/main
+cut refs/heads/old
+cut refs/heads/young
+lost @old:/a/b2/c
+lost @old:/a/b3/c
+lost @young:/a/b3/c" 'repair: what was cut and lost'
+export BOUGH_STORE=$W/new.img
+same "$("$BOUGH" fsck 2>&1)" '' 'the new store is good'
+same "$("$BOUGH" get a/b2/c)" 'another value in its place' 'a whole value of a branch whose history was damaged'
+same "$("$BOUGH" ls -R @old:)" $'/a/\n/a/b1/\n/a/b1/c' 'a damaged branch without what was lost'
+same "$("$BOUGH" ls -R @young:)" $'/a/\n/a/b1/\n/a/b1/c\n/a/b2/\n/a/b2/c' 'another'
+"$BOUGH" convert "$W/new.img" git:g.git 2>/dev/null
+same "$(git -C g.git fsck --strict 2>&1 | grep -v ^dangling)" '' 'git fsck of the repaired store'
+same "$(git -C g.git log --format=%s main | head -1)" 'Salvage what can be read' 'what was salvaged is a commit'
+same "$(git -C g.git rev-parse main~1)" "$(git -C g.git rev-parse old)" 'on top of the newest whole one'
+
+# A tip that cannot be read: its parents are found.
+export BOUGH_STORE=$W/t.img
+"$BOUGH" init --size 64M 2>/dev/null
+"$BOUGH" set k one
+"$BOUGH" set k two
+before=$("$BOUGH" log -n 1 | head -1 | cut -d' ' -f2)
+"$BOUGH" -m 'a message that is to be spoiled' set k three
+for i in 1 2; do "$BOUGH" -b other set k $i; done # a frame that is damaged at the very end was never finished
+spoil t.img 'a message that is to be spoiled'
+rc=0
+"$BOUGH" repair t.img tnew.img >out 2>/dev/null || rc=$?
+same "$rc" 8 'repair: a lost tip'
+same "$(cat out)" "lost refs/heads/main
+found refs/found/$before" 'a line of commits without its end is found'
+export BOUGH_STORE=$W/tnew.img
+same "$("$BOUGH" get "@refs/found/$before:k")" 'two' 'and can be read'
 sum

@@ -222,6 +222,7 @@ enum bough_err transfer_send(
     static const char nak[] = "0008NAK\n";
     struct bough_sync_opts opts = {
         .transport = BOUGH_TRANSPORT_REQUEST,
+        .flags = BOUGH_SYNC_ANY_WANT,
         .limits = {.wants_max = UINT32_MAX, .selected_max = UINT32_MAX},
     };
     struct upload u = {.t = t, .skip = sizeof nak - 1, .sink = sink, .ctx = ctx};

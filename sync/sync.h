@@ -124,6 +124,7 @@ enum {
     BOUGH_SYNC_ALLOW_DELETE_HEAD = 1 << 2,     /* push: even HEAD's branch may be deleted */
     BOUGH_SYNC_TRUST = 1 << 3,                 /* push: no fsck rules; ids and connectivity only */
     BOUGH_SYNC_TIPS_ONLY = 1 << 4, /* fetch: wants must be advertised, not merely reachable */
+    BOUGH_SYNC_ANY_WANT = 1 << 5,  /* upload: what is wanted need not be reached from a ref */
 };
 
 struct bough_sync_opts {

@@ -223,7 +223,7 @@ static enum bough_err work_refs(struct bough_sync__upload *u, size_t budget)
 static enum bough_err work_reach(struct bough_sync__upload *u, size_t budget)
 {
     enum bough_err err = bough_sync__pins_hold(&u->pins, u->session.store, &u->request.wants);
-    if (!err)
+    if (!err && !(u->session.opts.flags & BOUGH_SYNC_ANY_WANT))
         err = bough_sync__reach_step(&u->reach, budget);
     if (err)
         return err;

@@ -177,6 +177,7 @@ static enum bough_err write_record(struct writing *w)
     if (err == BOUGH_OK)
         err =
             bough_txn_record(txn, bough_repo__head_name(w->h), bough_buf_view(&bytes), &w->h->seq);
+    w->h->journal += bytes.len;
     bough_buf_fini(&bytes);
     bough_buf_clear(&w->changes);
     w->changes_n = 0;
@@ -250,16 +251,15 @@ static enum bough_err write_one(
 
 static enum bough_err write_all(struct writing *w, const struct bough_write *writes, size_t n)
 {
-    struct bough_window window = bough_repo__head_window(w->h);
     enum bough_err err = BOUGH_OK;
 
-    w->journal = window.time_ms > 0 && w->who.len <= WHO_MAX;
+    w->journal = bough_repo__head_window(w->h).time_ms > 0 && w->who.len <= WHO_MAX;
     for (size_t i = 0; i < n && err == BOUGH_OK; i++)
         err = write_one(w, &writes[i], &w->ids[i]);
     if (err || !w->entered)
         return err;
     err = write_record(w);
-    if (err == BOUGH_OK && (!w->journal || w->h->ops > window.ops || w->h->bytes >= window.bytes))
+    if (err == BOUGH_OK && (!w->journal || bough_repo__head_full(w->h)))
         err = bough_repo__fold(w->h);
     return err;
 }

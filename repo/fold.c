@@ -2,11 +2,13 @@
  * fold.c - a window becomes a commit.
  *
  *   folding    overlay -> trees -> commit -> ref, and the records retire
- *   when       due windows, all windows, a change of the rule
+ *   cost       what a fold took decides how soon the next may be
+ *   when       full and due windows, all windows, a change of the rule
  *
  * A fold is a function of the head and the window's records alone: the commit carries the
  * time of the last record, its message is given or made from the edits.  Records that cancel
- * out leave the head as it is.
+ * out leave the head as it is.  When a window is closed depends on clocks and costs; which records
+ * are one window does not: each carries its window's number, so a crash changes no id.
  */
 #include "repo/inner.h"
 
@@ -40,7 +42,51 @@ static enum bough_err fold_commit(struct bough_repo__head *h, struct bough_txn *
     return err;
 }
 
-enum bough_err bough_repo__fold(struct bough_repo__head *h)
+/* ---- Cost ---- */
+
+enum {
+    REST = 4,           /* times what folding took pass before it is done again */
+    REST_MAX_MS = 5000, /* and then it is done again, whatever it costs */
+    OPS_MAX = 65536,    /* writes of a window that grows */
+    VALUES_MAX = 64 << 20,
+    JOURNAL_MAX = 16 << 20, /* bytes of its records: the store keeps them in memory */
+};
+
+static int64_t ms_between(const struct bough_time *from, const struct bough_time *to)
+{
+    return (to->sec - from->sec) * 1000 + ((int64_t)to->nsec - (int64_t)from->nsec) / 1000000;
+}
+
+/* A fold that began at `start` is over. */
+static void fold_took(struct bough_repo__head *h, const struct bough_time *start)
+{
+    struct bough_time now = bough_env_now(h->r->store->env);
+    int64_t rest = ms_between(start, &now) * REST;
+
+    rest = rest < 0 ? 0 : rest > REST_MAX_MS ? REST_MAX_MS : rest;
+    h->rest_ms = (uint32_t)rest > h->rest_ms ? (uint32_t)rest : (h->rest_ms + (uint32_t)rest) / 2;
+}
+
+bool bough_repo__head_full(const struct bough_repo__head *h)
+{
+    const struct bough_window *said = h->own_window ? &h->window : &h->r->window;
+    struct bough_window w = bough_repo__head_window(h);
+    bool ops = h->ops > w.ops, bytes = h->bytes >= w.bytes;
+    struct bough_time now;
+
+    if (!ops && !bytes)
+        return h->journal >= JOURNAL_MAX;
+    if (h->rest_ms == 0 || (ops && said->ops != 0) || (bytes && said->bytes != 0))
+        return true;
+    if (h->ops > OPS_MAX || h->bytes >= VALUES_MAX || h->journal >= JOURNAL_MAX)
+        return true;
+    now = bough_env_now(h->r->store->env);
+    return ms_between(&h->opened, &now) >= (int64_t)h->rest_ms;
+}
+
+/* ---- Folding ---- */
+
+static enum bough_err fold_window(struct bough_repo__head *h)
 {
     struct bough_oid before = h->tree.root, root;
     struct bough_buf message;
@@ -48,8 +94,6 @@ enum bough_err bough_repo__fold(struct bough_repo__head *h)
     struct bough_txn *txn;
     enum bough_err err;
 
-    if (h->ops == 0)
-        return BOUGH_OK;
     bough_repo__touch(h);
     bough_buf_init(&message, h->r->mem);
     err = bough_repo__txn(h->r, &txn);
@@ -72,6 +116,19 @@ enum bough_err bough_repo__fold(struct bough_repo__head *h)
     bough_buf_fini(&message);
     if (err == BOUGH_OK)
         bough_repo__head_shut(h);
+    return err;
+}
+
+enum bough_err bough_repo__fold(struct bough_repo__head *h)
+{
+    struct bough_time start;
+    enum bough_err err;
+
+    if (h->ops == 0)
+        return BOUGH_OK;
+    start = bough_env_now(h->r->store->env);
+    err = fold_window(h);
+    fold_took(h, &start);
     return err;
 }
 
@@ -107,13 +164,14 @@ enum bough_err bough_repo_fold_all(struct bough_repo *r)
 /* Milliseconds until the window of `h` is due; 0: it is. */
 static uint32_t head_due(const struct bough_repo__head *h, const struct bough_time *now)
 {
-    struct bough_window w = bough_repo__head_window(h);
-    int64_t age = (now->sec - h->opened.sec) * 1000;
+    uint32_t due = bough_repo__head_window(h).time_ms;
+    int64_t age = ms_between(&h->opened, now);
 
-    age += ((int64_t)now->nsec - (int64_t)h->opened.nsec) / 1000000;
+    if (due > 0 && due < h->rest_ms)
+        due = h->rest_ms;
     if (age < 0) /* the clock was set back */
-        return w.time_ms;
-    return age >= (int64_t)w.time_ms ? 0 : w.time_ms - (uint32_t)age;
+        return due;
+    return age >= (int64_t)due ? 0 : due - (uint32_t)age;
 }
 
 enum bough_err bough_repo_tick(struct bough_repo *r, struct bough_time now, uint32_t *next_ms)

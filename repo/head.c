@@ -108,6 +108,7 @@ void bough_repo__head_shut(struct bough_repo__head *h)
     h->open_next = NULL;
     h->ops = 0;
     h->bytes = 0;
+    h->journal = 0;
     h->seq = 0;
 }
 

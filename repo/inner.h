@@ -462,10 +462,12 @@ struct bough_repo__head {
 
     /* The open window; ops == 0: none. */
     uint32_t ops;
-    uint64_t bytes;
+    uint64_t bytes;           /* of values */
+    uint64_t journal;         /* bytes of records, as far as they were written here */
     uint64_t number;          /* of the window, as in its records */
     uint64_t seq;             /* of its last record; 0: none */
     struct bough_time opened; /* by env's clock */
+    uint32_t rest_ms;         /* age of a window before which folding again would be too dear */
     struct bough_buf who;     /* authors and message, as in records, without times */
     struct bough_time author_time, committer_time; /* of the last write */
 
@@ -501,6 +503,9 @@ void bough_repo__head_shut(struct bough_repo__head *h);
 /* Bring back every overlay that the store's records hold; load what is stale. */
 enum bough_err bough_repo__heads_recover(struct bough_repo *r);
 enum bough_err bough_repo__heads_refresh(struct bough_repo *r);
+
+/* Is the open window to be folded, whatever its age is by the rule? */
+bool bough_repo__head_full(const struct bough_repo__head *h);
 
 /* The window that counts for a branch, defaults filled in; time_ms 0: each. */
 struct bough_window bough_repo__head_window(const struct bough_repo__head *h);

@@ -2,7 +2,6 @@
  * bundle.c - backup and restore: a store as a git bundle (gitformat-bundle).
  *
  *   backup     header, refs, pack: streamed
- *   reading    lines, from a file or a pipe
  *   restore    refs, then the pack through everything that a push passes
  *
  * SHA-1 is written as version 2, SHA-256 as version 3.  HEAD stands first and the branch that it
@@ -14,9 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/reader.h"
 #include "cli/transfer.h"
 
-enum { PIECE = 64 * 1024, LINE_MAX_LEN = 2048 };
+enum { LINE_MAX_LEN = 2048 };
 
 #define HEAD "HEAD"
 
@@ -143,45 +143,6 @@ int verb_backup(struct cli *cli, int argc, char **argv)
     return code;
 }
 
-/* ---- Reading ---- */
-
-struct reader {
-    int fd;
-    size_t at, have; /* in piece */
-    uint8_t piece[PIECE];
-};
-
-static enum bough_err reader_more(struct reader *r)
-{
-    ssize_t n;
-
-    do
-        n = read(r->fd, r->piece, sizeof r->piece);
-    while (n < 0 && errno == EINTR);
-    r->at = 0;
-    r->have = n > 0 ? (size_t)n : 0;
-    return n < 0 ? BOUGH_EIO : n == 0 ? BOUGH_ENOENT : BOUGH_OK;
-}
-
-/* A line, without its end; BOUGH_ENOENT at the end of the file, BOUGH_ETOOBIG. */
-static enum bough_err reader_line(struct reader *r, char line[LINE_MAX_LEN], struct bough_view *out)
-{
-    size_t n = 0;
-
-    for (;;) {
-        enum bough_err err = r->at == r->have ? reader_more(r) : BOUGH_OK;
-        uint8_t c;
-        if (err)
-            return err;
-        c = r->piece[r->at++];
-        if (c == '\n')
-            return *out = bough_view(line, n), BOUGH_OK;
-        if (n == LINE_MAX_LEN)
-            return BOUGH_ETOOBIG;
-        line[n++] = (char)c;
-    }
-}
-
 /* ---- Restore ---- */
 
 static enum bough_err bad(struct bough_why *why, const char *what, struct bough_view line)
@@ -193,14 +154,14 @@ static enum bough_err bad(struct bough_why *why, const char *what, struct bough_
 static enum bough_err signature_read(struct reader *r, struct transfer *t, char text[LINE_MAX_LEN],
     struct bough_view *line, struct bough_why *why)
 {
-    enum bough_err err = reader_line(r, text, line);
+    enum bough_err err = reader_until(r, '\n', text, LINE_MAX_LEN, line);
     bool third = !err && bough_view_eq(*line, bough_view_str("# v3 git bundle"));
 
     if (!err && !third && !bough_view_eq(*line, bough_view_str("# v2 git bundle")))
         return bad(why, "not a git bundle", bough_view(NULL, 0));
     t->algo = BOUGH_SHA1;
     while (!err) {
-        err = reader_line(r, text, line);
+        err = reader_until(r, '\n', text, LINE_MAX_LEN, line);
         if (err || !third || line->len == 0 || line->ptr[0] != '@')
             return err;
         if (bough_view_eq(*line, bough_view_str("@object-format=sha256")))
@@ -262,7 +223,7 @@ static enum bough_err refs_read(struct reader *r, struct transfer *t, struct bou
         err = transfer_add(
             t, bough_view(line.ptr + hex + 1, line.len - hex - 1), &id, bough_view(NULL, 0));
         if (!err)
-            err = reader_line(r, text, &line);
+            err = reader_until(r, '\n', text, LINE_MAX_LEN, &line);
     }
     if (err == BOUGH_ENOENT || err == BOUGH_ETOOBIG)
         return bad(why, "not a git bundle", bough_view(NULL, 0));
@@ -275,10 +236,10 @@ static enum bough_err pack_read(struct reader *r, struct receiver *x)
     enum bough_err err = BOUGH_OK;
 
     while (!err && x->session != NULL && x->session->state == BOUGH_SYNC_INPUT) {
-        err = r->at == r->have ? reader_more(r) : BOUGH_OK;
+        struct bough_view bytes;
+        err = reader_take(r, &bytes);
         if (!err)
-            err = receiver_feed(x, bough_view(r->piece + r->at, r->have - r->at));
-        r->at = r->have;
+            err = receiver_feed(x, bytes);
     }
     return err == BOUGH_ENOENT ? BOUGH_OK : err; /* cut short: the session will say */
 }

@@ -129,6 +129,8 @@ typedef int verb_fn(struct cli *cli, int argc, char **argv);
 
 verb_fn verb_init;                                 /* init.c */
 verb_fn verb_convert;                              /* convert.c */
+verb_fn verb_dump;                                 /* dump.c */
+verb_fn verb_load;                                 /* load.c */
 verb_fn verb_backup, verb_restore;                 /* bundle.c */
 verb_fn verb_resize, verb_stats;                   /* upkeep.c */
 verb_fn verb_gc, verb_keep;                        /* gc.c */

@@ -29,6 +29,8 @@ static const struct verb table[] = {
         "copy a store into an empty one of any engine; all ids stay"},
     {"backup", verb_backup, "[STORE] FILE|-", "write everything as a Git bundle"},
     {"restore", verb_restore, "FILE|- [STORE]", "make a store of a Git bundle"},
+    {"dump", verb_dump, "[REV]", "print a tree as text, a line a value (docs/dump.md)"},
+    {"load", verb_load, "FILE|-", "make the branch what such a text says, in one commit"},
     {"gc", verb_gc, "[--dry-run] [--prune now|AGE] [--aggressive] [--keep POLICY]",
         "drop what nothing reaches any more, and do the upkeep that is due"},
     {"keep", verb_keep, "[-d] [BRANCH|PATTERN [all|N|Nd|N,Nd]]",

@@ -79,7 +79,8 @@ enum bough_err bough_store__moves_put(
     if (v.text == NULL)
         return BOUGH_ENOMEM;
     memcpy(v.text, c->name.ptr, c->name.len);
-    memcpy(v.text + v.name_len, c->target.ptr, v.target_len);
+    if (v.target_len > 0)
+        memcpy(v.text + v.name_len, c->target.ptr, v.target_len);
     if (found) {
         bough_mem_free(m->mem, m->rows[at].text, text_len(&m->rows[at]));
     } else {

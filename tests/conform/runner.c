@@ -673,6 +673,7 @@ struct options {
     struct place_opts place;
     enum fault fault;
     uint64_t runs; /* of a script with faults; 0: one for each */
+    uint64_t sec;  /* or as many as end in so many seconds; 0: no matter */
     const char *dir;
 };
 
@@ -710,12 +711,16 @@ static void script_once(const struct options *o, const char *path, struct report
 
 static void script_all(const struct options *o, const char *path, struct report *report)
 {
-    uint64_t before = report->failed, calls, ignored;
+    uint64_t before = report->failed, calls, ignored, step;
+    clock_t begin = clock();
 
     script_once(o, path, report, FAULT_NEVER, &calls);
     if (o->fault == FAULT_NONE)
         return;
-    for (uint64_t n = 0; n<calls; n += o->runs> 0 ? calls / o->runs + 1 : 1) {
+    step = o->runs > 0 ? calls / o->runs + 1 : 1;
+    if (o->sec > 0)
+        step = 1 + calls * (uint64_t)(clock() - begin) / (o->sec * CLOCKS_PER_SEC);
+    for (uint64_t n = 0; n < calls; n += step) {
         script_once(o, path, report, n, &ignored);
         if (report->failed > before) {
             printf("%s: with %s %llu failing\n", path,
@@ -748,7 +753,9 @@ static const char help[] =
     "for\n"
     "                         RUNS of them): the step that met it must have changed nothing, so it "
     "is\n"
-    "                         run once more, and then everything must be as the script says\n"
+    "                         run once more, and then everything must be as the script says;\n"
+    "                         with an s behind it: as many, spread evenly, as end in so many "
+    "seconds\n"
     "  --fail-io[=RUNS]       each script again with the n-th call of the device failing; after it "
     "the\n"
     "                         place is opened again, and must be sound at the script's end\n"
@@ -786,6 +793,16 @@ static int dir_entry_remove(const char *path, const struct stat *st, int kind, s
     return remove(path);
 }
 
+/* "", "=RUNS" or "=SECONDSs". */
+static void runs_parse(const char *text, struct options *o)
+{
+    char *end = NULL;
+    uint64_t n = *text == '=' ? strtoull(text + 1, &end, 10) : 0;
+
+    o->sec = end != NULL && *end == 's' ? n : 0;
+    o->runs = o->sec > 0 ? 0 : n;
+}
+
 /* Options up to the place: the index of the place, or -1. */
 static int options_parse(int argc, char **argv, struct options *o, bool *via_lib)
 {
@@ -801,10 +818,10 @@ static int options_parse(int argc, char **argv, struct options *o, bool *via_lib
             *via_lib = strcmp(argv[i] + 6, "lib") == 0;
         } else if (strncmp(argv[i], "--fail-alloc", 12) == 0) {
             o->fault = FAULT_ALLOC;
-            o->runs = argv[i][12] == '=' ? strtoull(argv[i] + 13, NULL, 10) : 0;
+            runs_parse(argv[i] + 12, o);
         } else if (strncmp(argv[i], "--fail-io", 9) == 0) {
             o->fault = FAULT_IO;
-            o->runs = argv[i][9] == '=' ? strtoull(argv[i] + 10, NULL, 10) : 0;
+            runs_parse(argv[i] + 9, o);
         } else {
             return -1;
         }

@@ -39,6 +39,7 @@ struct world {
     struct bough_kv *kv; /* of the branch that the command is about */
     const char *branch;
     bool gathering;
+    bool collected, cut_short; /* once in this run: a collection was begun, less history is kept */
     struct {
         struct bough_kv *kv;
         const char *branch;
@@ -52,7 +53,7 @@ struct world {
 };
 
 static struct {
-    uint64_t runs, crashes, lost, full, states;
+    uint64_t runs, crashes, lost, full, states, expired;
 } sum;
 
 /* ---- Words ---- */
@@ -136,9 +137,10 @@ static inline void expect(struct world *w, enum bough_err err, enum bough_err wa
    undoes it; one of several (do_any) by itself. */
 static inline void changed(struct world *w, enum bough_err err, enum bough_err want)
 {
-    if (err == BOUGH_ENOSPC) {
-        SAY(w, " -> no space\n");
-        sum.full++;
+    if (err == BOUGH_ENOSPC || err == BOUGH_EEXPIRED) {
+        SAY(w, " -> %s\n", bough_err_name(err));
+        sum.full += err == BOUGH_ENOSPC;
+        sum.expired += err == BOUGH_EEXPIRED; /* a batch, when space ran short */
         if (w->gathering)
             model_sql(&w->m, "ROLLBACK TO one");
         else

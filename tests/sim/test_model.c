@@ -11,6 +11,7 @@
  */
 #include <time.h>
 
+#include "store/collect.h"
 #include "tests/sim/model_keys.h"
 
 enum { COMMANDS = 300, MOST = 2500, SHORT_SECONDS = 4 };
@@ -89,6 +90,16 @@ static void cmd_delete(struct world *w)
     update(w, branch, NULL);
 }
 
+/* May what only this branch's history reaches be collected?  Not while it is there and keeps all. */
+static bool is_kept(struct world *w, const char *branch, int64_t state)
+{
+    return !w->collected ||
+           (!w->cut_short && model_number(model_query(&w->m,
+                                 "SELECT 1 FROM branch WHERE name=%Q AND born<=%lld"
+                                 " AND died=" NEVER,
+                                 branch, state)) == 1);
+}
+
 /* A commit that was a head once, whatever has become of its branch. */
 static void cmd_old(struct world *w)
 {
@@ -100,18 +111,30 @@ static void cmd_old(struct world *w)
 
     if (sqlite3_step(q) == SQLITE_ROW) {
         const char *hex = (const char *)sqlite3_column_text(q, 0);
+        const char *branch = (const char *)sqlite3_column_text(q, 1);
         int64_t state = sqlite3_column_int64(q, 2);
+        bool kept = is_kept(w, branch, state);
 
         assert_true(bough_oid_parse(w->m.algo, text(hex), &id) == BOUGH_OK);
-        SAY(w, "commit %.10s, of state %lld", hex, (long long)state);
+        SAY(w, "commit %.10s, of %s in state %lld", hex, branch, (long long)state);
         err = bough_kv_commit_open(w->r, &id, &old);
-        expect(w, err, BOUGH_OK);
-        if (!err) {
-            assert_values(w, old, (const char *)sqlite3_column_text(q, 1), state);
+        expect(w, !kept && err == BOUGH_ENOENT ? BOUGH_OK : err, BOUGH_OK);
+        if (!err && kept)
+            assert_values(w, old, branch, state);
+        if (!err)
             bough_kv_close(old);
-        }
     }
     sqlite3_finalize(q);
+}
+
+/* Given up, because the device was about to be full? */
+static bool is_expired(struct bough_kv *snapshot)
+{
+    struct bough_oid id;
+    enum bough_err err = bough_kv_digest(snapshot, text("a"), &id);
+
+    sum.expired += err == BOUGH_EEXPIRED;
+    return err == BOUGH_EEXPIRED;
 }
 
 static void cmd_snapshot(struct world *w)
@@ -121,9 +144,10 @@ static void cmd_snapshot(struct world *w)
 
     if (w->snapshot[i].kv != NULL) {
         SAY(w, "snapshot %u, of state %lld\n", i, (long long)w->snapshot[i].state);
-        assert_values(w, w->snapshot[i].kv, w->snapshot[i].branch, w->snapshot[i].state);
-        if (draw(w->tape, 2))
+        if (draw(w->tape, 2) && !is_expired(w->snapshot[i].kv)) {
+            assert_values(w, w->snapshot[i].kv, w->snapshot[i].branch, w->snapshot[i].state);
             return;
+        }
         bough_kv_close(w->snapshot[i].kv);
         w->snapshot[i].kv = NULL;
         return;
@@ -147,12 +171,42 @@ static void cmd_snapshot(struct world *w)
 
 static void cmd_maintain(struct world *w)
 {
+    uint32_t steps = draw(w->tape, 4) == 0 ? 100000 : draw(w->tape, 20);
+    uint64_t budget = (uint64_t)1 << (8 + draw(w->tape, 12));
     bool more = true;
     enum bough_err err = BOUGH_OK;
 
-    SAY(w, "maintain");
-    for (uint32_t n = draw(w->tape, 20); n > 0 && more && !err; n--)
-        err = bough_store_maintain(w->s, 1 << 16, &more);
+    SAY(w, "maintain, %u steps of %llu", steps, (unsigned long long)budget);
+    for (uint32_t n = 0; n < steps && more && !err; n++)
+        err = bough_repo_maintain(w->r, budget, &more);
+    expect(w, err == BOUGH_ENOSPC ? BOUGH_OK : err, BOUGH_OK);
+}
+
+/* What nothing reaches may go from now on; maintain does it. */
+static void cmd_collect(struct world *w)
+{
+    struct bough_collect_opts opts = {.whole = draw(w->tape, 3) == 0,
+        .dry_run = draw(w->tape, 6) == 0,
+        .grace = draw(w->tape, 3) == 0 ? 20 : 0};
+    enum bough_err err;
+
+    w->collected |= !opts.dry_run;
+    SAY(w, "collect%s%s", opts.whole ? ", whole" : "", opts.dry_run ? ", dry run" : "");
+    err = bough_repo_collect(w->r, &opts, draw(w->tape, 2) ? UINT64_MAX : 0);
+    expect(w, err == BOUGH_ENOSPC ? BOUGH_OK : err, BOUGH_OK);
+}
+
+/* Less of the history of a branch is kept. */
+static void cmd_keep(struct world *w)
+{
+    struct bough_keep k = {.commits = 1 + draw(w->tape, 5)};
+    const char *branch = draw_branch(w, false);
+    enum bough_err err;
+
+    k.refs = text(branch);
+    w->cut_short = true;
+    SAY(w, "keep %u commits of %s", k.commits, branch);
+    err = bough_repo_keep_set(w->r, &k);
     expect(w, err == BOUGH_ENOSPC ? BOUGH_OK : err, BOUGH_OK);
 }
 
@@ -230,7 +284,9 @@ static struct command {
     {"delete", cmd_delete, 2, 0},
     {"old commit", cmd_old, 4, 0},
     {"snapshot", cmd_snapshot, 6, 0},
-    {"maintain", cmd_maintain, 6, 0},
+    {"maintain", cmd_maintain, 8, 0},
+    {"collect", cmd_collect, 3, 0},
+    {"keep", cmd_keep, 1, 0},
     {"fold", cmd_fold, 3, 0},
     {"sync", cmd_sync, 3, 0},
     {"check", cmd_check, 1, 0},
@@ -357,10 +413,10 @@ static void test_model__branches_hold_what_sqlite_holds(void **state)
     for (int i = 0; i < KINDS; i++)
         print_message("%-10s %8llu\n", commands[i].name, (unsigned long long)commands[i].done);
     print_message("%llu runs, %llu states, %llu crashes (%llu states not acknowledged were lost), "
-                  "%llu times full\n",
+                  "%llu times full, %llu snapshots and batches expired\n",
         (unsigned long long)sum.runs, (unsigned long long)sum.states,
-        (unsigned long long)sum.crashes, (unsigned long long)sum.lost,
-        (unsigned long long)sum.full);
+        (unsigned long long)sum.crashes, (unsigned long long)sum.lost, (unsigned long long)sum.full,
+        (unsigned long long)sum.expired);
     assert_true(sum.runs > 0);
 }
 

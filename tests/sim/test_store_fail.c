@@ -331,6 +331,32 @@ static void test_log__tails_of_an_earlier_life_do_not_return(void **state)
     }
 }
 
+/* The second frame of a transaction that was given up stands behind another first one, as long as its own. */
+static void test_log__frames_of_an_abort_follow_no_other(void **state)
+{
+    struct fix *f = *state;
+
+    for (size_t len = 500; len < 31000; len += UNIT - 12) {
+        struct bough_oid id;
+        struct bough_txn *t;
+
+        world_begin(f);
+        OK(world_open(&f->w, &f->ram.blk));
+        OK(bough_txn_begin(f->w.s, &t));
+        for (uint64_t i = 0; i < 8; i++)
+            OK(put_random(t, i, 9000, &id));
+        bough_txn_abort(t);
+        OK(bough_txn_begin(f->w.s, &t));
+        OK(put_random(t, 99, len, &id));
+        OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+        world_close(&f->w);
+        OK(world_open(&f->w, &f->ram.blk));
+        OK(bough_store_has(f->w.s, &id));
+        world_close(&f->w);
+        world_end(f);
+    }
+}
+
 /* Frames that were gone when the store was opened again are gone, should the device show them after all. */
 static void test_log__what_an_open_did_not_see_stays_gone(void **state)
 {
@@ -434,6 +460,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_log__a_damaged_log_opens_for_reading, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_log__tails_of_an_earlier_life_do_not_return, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_log__frames_of_an_abort_follow_no_other, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_log__what_an_open_did_not_see_stays_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(

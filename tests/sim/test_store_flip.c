@@ -318,6 +318,8 @@ static void flip(struct fix *f, uint64_t at, int bit)
     err = world_open(&f->w, &f->ram.blk);
     seen->flips++;
     seen->refused += err != BOUGH_OK;
+    if (err && (what == SUPER || what == ROOT))
+        wrong(f, "it does not open, though there is another one");
     if (err) {
         refused(f, err);
     } else if (!newest_lost(f)) {

@@ -108,8 +108,12 @@ enum bough_err bough_log__frame_fit(struct bough_log *l, size_t data, size_t ind
     struct bough_log__txn *t = &l->txn;
     enum bough_err err;
 
-    if (BOUGH_LOG__FRAME_HEAD + data + index > l->geo.frame_max)
-        return BOUGH_WHY(&l->store.why, BOUGH_ETOOBIG, "a frame of this store", NULL, 0);
+    if (BOUGH_LOG__FRAME_HEAD + data + index > l->geo.frame_max) {
+        err = BOUGH_WHY(&l->store.why, BOUGH_ETOOBIG,
+            "bytes of a frame, in a store with zones this small", NULL, 0);
+        l->store.why.at = l->geo.frame_max;
+        return err;
+    }
     for (;;) {
         if (t->data.len == 0)
             bough_buf_put_fill(&t->data, 0, BOUGH_LOG__FRAME_HEAD);

@@ -123,6 +123,7 @@ static enum bough_err put_head(struct bough_store *s)
 enum bough_err bough_log_format(struct bough_block *dev, const struct bough_env *env,
     const struct bough_log_format_opts *opts, struct bough_why *why)
 {
+    static const struct bough_log_open_opts little = {.cache = 1, .prepare = 1};
     struct bough_log__geo geo;
     struct bough_log *l = NULL;
     enum bough_err err = shape(dev, opts, &geo, why);
@@ -132,7 +133,7 @@ enum bough_err bough_log_format(struct bough_block *dev, const struct bough_env 
     bough_env_random(env, geo.device, sizeof geo.device);
     err = wipe(dev, &geo, env->mem);
     if (!err)
-        err = bough_log__new(dev, env, NULL, &geo, &l);
+        err = bough_log__new(dev, env, &little, &geo, &l);
     if (!err)
         err = first_checkpoint(l);
     if (!err)

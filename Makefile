@@ -288,6 +288,10 @@ lint: compile_commands ## clang-tidy, cppcheck, gcc -fanalyzer, as far as they a
 sim: $(SIM) ## long simulations (SEED=n replays one run; ONLY=test_model; SIM_SECONDS=600 of it)
 	LONG=1 $(RUN) -t 3600 $(if $(ONLY),$(filter %/$(ONLY),$(SIM)),$(SIM))
 
+.PHONY: mutants
+mutants: ## put deliberate bugs in, one at a time, and see that the tests notice (half an hour)
+	tools/mutate -j $(JOBS)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZ_SECONDS
 	$(MAKE) VARIANT=fuzz fuzz-binaries

@@ -141,6 +141,8 @@ static void cut_everywhere(const char *history, struct bough_log_open_opts opts,
 static const struct bough_log_open_opts plain = {.cache = 64 * 1024};
 static const struct bough_log_open_opts often = {
     .cache = 64 * 1024, .table_rows = 4, .log_max = 8 * 1024};
+static const struct bough_log_open_opts always = {
+    .cache = 64 * 1024, .table_rows = 1, .log_max = 1024 * 1024};
 static const struct bough_log_open_opts ahead = {
     .cache = 64 * 1024, .table_rows = 8, .log_max = 1024 * 1024};
 static const struct bough_log_open_opts prepared = {.cache = 64 * 1024, .prepare = 4 * UNIT};
@@ -215,6 +217,18 @@ static void test_log__survives_every_cut_of_checkpoints(void **state)
     cut_everywhere("cmc", plain, 1);
     cut_everywhere("ccccc", often, 1);
     cut_everywhere("cimr", plain, 1);
+}
+
+/* A checkpoint after every commit: tables of oids and of refs are merged, their zones return. */
+static void test_log__survives_every_cut_of_merges(void **state)
+{
+    (void)state;
+    cut_everywhere("cc", always, 1);
+    if (getenv("LONG") == NULL)
+        return;
+    cut_everywhere("ccc", always, 1);
+    cut_everywhere("cdr", always, 1);
+    cut_everywhere("wr", always, 1); /* adopted, and its table merged into another */
 }
 
 /* ---- Long histories ---- */
@@ -292,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_log__survives_every_cut_of_big_objects),
         cmocka_unit_test(test_log__survives_every_cut_of_intake),
         cmocka_unit_test(test_log__survives_every_cut_of_checkpoints),
+        cmocka_unit_test(test_log__survives_every_cut_of_merges),
         cmocka_unit_test(test_log__survives_random_lives),
         cmocka_unit_test(test_log__survives_random_lives_with_sha256),
     };

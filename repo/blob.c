@@ -16,5 +16,8 @@ enum bough_err bough_repo_blob(
     err = bough_txn_blob(txn, w, id);
     if (err)
         r->why = r->store->why;
-    return bough_repo__end(r, err);
+    err = bough_repo__end(r, err);
+    if (err == BOUGH_OK && !r->gathering)
+        bough_store_pin(r->store, &r->fresh, id); /* until the next operation, which may name it */
+    return err;
 }

@@ -275,10 +275,12 @@ static void chain_begin(struct bough_repo *r, const struct bough_oid *id, size_t
 
     if (len <= UINT32_MAX && chains_make(&r->chains, r->mem))
         c = bough_mem_zalloc(r->mem, 1, sizeof *c);
-    if (c == NULL || !chain_push(r, c, 0, id, len, &none))
+    if (c == NULL || !chain_push(r, c, 0, id, len, &none)) {
         chain_free(r, c);
-    else
-        chain_keep(r, c);
+        return;
+    }
+    c->collections = r->collections;
+    chain_keep(r, c);
 }
 
 /* Pop down to the base of the next version; `map` then leads there. */
@@ -300,6 +302,17 @@ static enum bough_err chain_descend(
     return BOUGH_OK;
 }
 
+/* Are its versions still there?  Collections may have dropped them since. */
+static bool chain_stands(struct bough_repo *r, struct bough_repo__chain *c)
+{
+    for (uint32_t i = 0; c->collections != r->collections && i < c->n; i++) {
+        if (bough_store_has(r->store, &c->stack[i].id) != BOUGH_OK)
+            return false;
+    }
+    c->collections = r->collections;
+    return true;
+}
+
 /* Put a delta; BOUGH_ENOENT: none that is worth it, or no memory for it. */
 static enum bough_err chain_delta(struct bough_repo *r, struct bough_repo__chain *c,
     struct bough_txn *txn, struct bough_view body, struct bough_repo__map *map,
@@ -309,8 +322,9 @@ static enum bough_err chain_delta(struct bough_repo *r, struct bough_repo__chain
     struct bough_buf delta;
     enum bough_err err;
 
-    if (number >= BOUGH_REPO__CHAIN_VERSIONS || chain_descend(r, c, map) != BOUGH_OK ||
-        map_delta_len(map, body.len) > body.len / 4 || body.len > UINT32_MAX)
+    if (number >= BOUGH_REPO__CHAIN_VERSIONS || !chain_stands(r, c) ||
+        chain_descend(r, c, map) != BOUGH_OK || map_delta_len(map, body.len) > body.len / 4 ||
+        body.len > UINT32_MAX)
         return BOUGH_ENOENT;
     bough_buf_init(&delta, r->mem);
     map_delta(map, chain_top(c)->len, body, &delta);

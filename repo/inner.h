@@ -97,7 +97,6 @@ struct bough_repo__cache {
 };
 
 void bough_repo__cache_fini(struct bough_repo *r);
-void bough_repo__cache_drop(struct bough_repo *r); /* what nobody pins */
 
 /* For the cache: entries from n->raw, BOUGH_ECORRUPT when it is no tree; release. */
 enum bough_err bough_repo__node_parse(struct bough_repo *r, struct bough_repo__node *n);
@@ -411,7 +410,8 @@ struct bough_repo__version {
 
 /* The versions of one directory that are bases of versions to come, newest on top. */
 struct bough_repo__chain {
-    uint64_t used; /* clock of last use */
+    uint64_t collections; /* that had ended when its versions were known to be there */
+    uint64_t used;        /* clock of last use */
     struct bough_repo__version *stack;
     uint32_t n, cap;
     size_t cost; /* bytes, as counted */
@@ -554,6 +554,9 @@ enum { BOUGH_REPO__RECORD_HEAD_MAX = 128 };
 enum bough_err bough_repo__begin(struct bough_repo *r);
 enum bough_err bough_repo__txn(struct bough_repo *r, struct bough_txn **out);
 enum bough_err bough_repo__end(struct bough_repo *r, enum bough_err err);
+
+/* Note that collections have ended: what chains of deltas stand on may be gone. */
+void bough_repo__collections_note(struct bough_repo *r);
 
 /* Mark a head as changed by the transaction. */
 void bough_repo__touch(struct bough_repo__head *h);
@@ -709,6 +712,7 @@ struct bough_repo {
     struct bough_buf events; /* not told yet */
 
     struct bough_repo__opened *opened; /* trees */
+    struct bough_store_pin fresh;      /* a big value that nothing names yet */
     struct bough_store_keeper keeper;
     struct bough_repo__keep **keeps; /* sorted by name */
     size_t keeps_n, keeps_cap;

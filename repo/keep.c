@@ -454,26 +454,26 @@ enum bough_err bough_repo_collect(
     return err;
 }
 
-enum bough_err bough_repo_maintain(struct bough_repo *r, uint64_t budget, bool *more)
+void bough_repo__collections_note(struct bough_repo *r)
 {
     struct bough_collect_progress p;
+
+    bough_store_collection(r->store, &p);
+    if (p.collections == r->collections)
+        return;
+    r->collections = p.collections;
+    r->reflog_since = 0;
+}
+
+enum bough_err bough_repo_maintain(struct bough_repo *r, uint64_t budget, bool *more)
+{
     enum bough_err err = keeps_ready(r);
 
     *more = false;
     if (err == BOUGH_OK)
         err = bough_store_maintain(r->store, budget, more);
-    if (err) {
-        if (r->store->why.err == err)
-            r->why = r->store->why;
-        return err;
-    }
-    bough_store_collection(r->store, &p);
-    if (p.collections != r->collections) {
-        /* Versions and nodes that were remembered may be gone. */
-        r->collections = p.collections;
-        r->reflog_since = 0;
-        bough_repo__chains_drop(r);
-        bough_repo__cache_drop(r);
-    }
-    return BOUGH_OK;
+    if (err && r->store->why.err == err)
+        r->why = r->store->why;
+    bough_repo__collections_note(r);
+    return err;
 }

@@ -300,7 +300,7 @@ void bough_repo__node_offer(
         bough_repo__node_unpin(r, n);
 }
 
-void bough_repo__cache_drop(struct bough_repo *r)
+void bough_repo__cache_fini(struct bough_repo *r)
 {
     struct bough_repo__cache *c = &r->cache;
     struct bough_repo__node *n, *newer;
@@ -312,13 +312,6 @@ void bough_repo__cache_drop(struct bough_repo *r)
         if (n->pins == 0)
             cache_remove(r, n);
     }
-}
-
-void bough_repo__cache_fini(struct bough_repo *r)
-{
-    struct bough_repo__cache *c = &r->cache;
-
-    bough_repo__cache_drop(r);
     BOUGH_ASSERT(c->count == 0); /* every tree was closed */
     bough_mem_free(r->mem, c->buckets, c->buckets_n * sizeof(void *));
 }

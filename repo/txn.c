@@ -34,6 +34,13 @@ enum bough_err bough_repo__txn(struct bough_repo *r, struct bough_txn **out)
             r->why = r->store->why;
             return err;
         }
+        bough_repo__collections_note(r); /* to begin may have taken one */
+        if (r->fresh.expired) {
+            bough_txn_abort(r->txn);
+            r->txn = NULL;
+            r->fresh.expired = false;
+            return BOUGH_WHY(&r->why, BOUGH_ENOSPC, "a value was given up again", NULL, 0);
+        }
     }
     r->wrote = true;
     *out = r->txn;
@@ -82,6 +89,7 @@ static enum bough_err txn_finish(struct bough_repo *r, enum bough_err err)
     if (err && txn != NULL)
         bough_repo__chains_drop(r);
     r->txn = NULL;
+    bough_store_unpin(r->store, &r->fresh);
     heads_settle(r, err != BOUGH_OK);
     bough_repo__moved_drop(r);
     if (err && r->keeps_touched && bough_repo__keeps_load(r) != BOUGH_OK)

@@ -35,7 +35,7 @@ static const struct {
         "rewrite collect"},
     {"log:", PLACE_LOG,
         "history batch handle snapshot branch mode reopen crash window watch any-name case "
-        "nul-in-key rewrite device"},
+        "nul-in-key rewrite device collect"},
     {"git:", PLACE_GIT,
         "history batch handle snapshot branch mode reopen watch any-name case nul-in-key rewrite"},
     {"lmdb:", PLACE_LMDB,

@@ -411,6 +411,55 @@ static void test_store__what_is_put_again_is_young(void **state)
     assert_there(b, &two, false);
 }
 
+/* What living objects are deltas of may go, and they are still what they were. */
+static void test_store__deltas_outlive_their_bases(void **state)
+{
+    enum { VERSIONS = 12, LEN = 4000 };
+    struct bed *b = *state;
+    struct bough_collect_opts wet = {.grace = 0};
+    struct bough_oid id[VERSIONS];
+    uint8_t *body = make_body(LEN, 7);
+    struct bough_txn *t;
+
+    for (int i = 0; i < VERSIONS; i++) {
+        /* source and result 4,000 bytes; insert one byte, copy the other 3,999 */
+        const uint8_t delta[] = {
+            0xa0, 0x1f, 0xa0, 0x1f, 1, (uint8_t)i, 0x80 | 0x01 | 0x30, 1, 0x9f, 0x0f};
+        body[0] = (uint8_t)i;
+        id[i] = bough_oid_of(b->algo, BOUGH_BLOB, bough_view(body, LEN));
+        t = begin(b);
+        if (i == 0)
+            (void)put(t, bough_view(body, LEN));
+        else
+            OK(bough_txn_put_delta(t, BOUGH_BLOB, &id[i], &id[i - 1],
+                bough_view(delta, sizeof delta), bough_view(body, LEN)));
+        commit(t);
+    }
+    for (int keep = VERSIONS - 1; keep > 0; keep -= 5) {
+        struct bough_ref_change c = set_id("refs/tags/t", id[keep]);
+
+        t = begin(b);
+        OK(bough_txn_ref(t, &c));
+        commit(t);
+        b->t.time.sec++;
+        if (!collect(b, &wet)) {
+            free(body);
+            skip();
+        }
+        reopen(b, false);
+        body[0] = (uint8_t)keep;
+        assert_object(b, &id[keep], BOUGH_BLOB, bough_view(body, LEN));
+        assert_int_equal(picture_of(b->s).objects, 1);
+        for (int i = keep - 5; i >= 0 && i < keep; i++) { /* those before, for the next round */
+            body[0] = (uint8_t)i;
+            t = begin(b);
+            (void)put(t, bough_view(body, LEN));
+            commit(t);
+        }
+    }
+    free(body);
+}
+
 static void test_store__records_without_a_keeper_forbid_it(void **state)
 {
     struct bed *b = *state;
@@ -436,6 +485,7 @@ int main(void)
         STORE_TEST(test_store__exactly_what_does_not_live_is_dropped),
         STORE_TEST(test_store__pins_and_youth_hold),
         STORE_TEST(test_store__what_is_put_again_is_young),
+        STORE_TEST(test_store__deltas_outlive_their_bases),
         STORE_TEST(test_store__records_without_a_keeper_forbid_it),
     };
 

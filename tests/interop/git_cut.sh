@@ -4,7 +4,7 @@
 # Goal: with every protocol version a clone of a cut store is an ordinary shallow clone that git fsck finds
 # sound; clones from before fetch and push on; what is gone is not served; retention and collections
 # are asked for over Redis while clients go on.
-# Method: a store in memory behind the daemon; histories by git and by SET; GIT.KEEP, GIT.GC.
+# Method: a store behind the daemon; histories by git and by SET; GIT.KEEP, GIT.GC.
 . "$(dirname "$0")/../lib/serve.sh"
 command -v redis-cli >/dev/null || exit 77
 
@@ -23,7 +23,7 @@ gc() {
 commits() { git -C "$1" rev-list --count "${2:-HEAD}"; }
 sound() { works "$1: fsck" git -C "$2" fsck --strict --no-dangling; }
 
-for STORE in ${STORES:-mem:}; do
+for STORE in ${STORES:-cut.img}; do # or mem:
     [ "$STORE" = mem: ] || "$BOUGH" init --size 256M "$W/$STORE" 2>/dev/null || exit 1
     [ "$STORE" = mem: ] || STORE=$W/$STORE
     rm -rf "$W/in" "$W"/[a-z]-*

@@ -2,15 +2,17 @@
  * test_repo_full.c - a branch on a device that is full.
  *
  * Goal: a write that finds no room fails and changes nothing; what was acknowledged can still
- * be folded, read by commit, removed, and opened again in every mode.  Method: a log on a small
- * device in memory, written through a window until it is full.
+ * be folded, read by commit, removed, and opened again in every mode; shorter retention and a deleted
+ * branch give the room back.  Method: a log on a small device in memory, written through a window
+ * until it is full.
  */
 #include <stdlib.h>
 
+#include "store/collect.h"
 #include "store/log/log.h"
 #include "tests/unit/repo_bed.h"
 
-enum { UNIT = 4096, ZONE = 32 * 1024, BYTES = 2 * 1024 * 1024, VALUE = 3000 };
+enum { UNIT = 4096, ZONE = 32 * 1024, BYTES = 2 * 1024 * 1024, VALUE = 3000, EVER = BYTES / VALUE };
 
 struct fix {
     struct bed bed;
@@ -141,12 +143,108 @@ static void test_repo_full__it_opens_in_every_mode(void **state)
     }
 }
 
+/* Overwrite three values until there is no room, or `most` times; how often it went well. */
+static int overwrite(struct bough_branch *b, int from, int most)
+{
+    char text[VALUE + 1];
+    int i = from;
+    enum bough_err err = BOUGH_OK;
+
+    for (; err == BOUGH_OK && i < from + most; i++) {
+        char path[16];
+        uint64_t seed = (uint64_t)i + 1;
+
+        snprintf(path, sizeof path, "over%d", i % 3);
+        for (int k = 0; k < VALUE; k++)
+            text[k] = (char)(1 + test_random(&seed) % 255);
+        text[VALUE] = 0;
+        err = bed_put(b, path, text, 100 + i);
+    }
+    assert_true(err == BOUGH_OK || err == BOUGH_ENOSPC);
+    return i - from - (err != BOUGH_OK);
+}
+
+/* Collect all that may go; false: the engine does not. */
+static bool collect(struct fix *f)
+{
+    struct bough_collect_opts opts = {.grace = 0};
+    bool more = true;
+    enum bough_err err;
+
+    f->bed.env.time.sec++;
+    err = bough_repo_collect(f->bed.repo, &opts, 0);
+    if (err == BOUGH_ENOTSUP)
+        return false;
+    assert_int_equal(err, BOUGH_OK);
+    while (more)
+        assert_int_equal(bough_repo_maintain(f->bed.repo, 64 << 10, &more), BOUGH_OK);
+    return true;
+}
+
+static void test_repo_full__shorter_retention_makes_room(void **state)
+{
+    struct fix *f = *state;
+    struct bough_keep keep = {.refs = V("main"), .commits = 2};
+    struct bough_tree *t;
+    struct bough_node n;
+    int first;
+
+    bough_branch_close(f->main);
+    bed_reopen(&f->bed, 0, 0); /* each write is a commit */
+    assert_int_equal(bough_branch_open(f->bed.repo, V("main"), &f->main), BOUGH_OK);
+    first = overwrite(f->main, 0, EVER);
+    assert_true(first > 50 && first < EVER); /* all is kept */
+    for (int round = 0; round < 4; round++) {
+        assert_int_equal(bough_repo_keep_set(f->bed.repo, &keep), BOUGH_OK);
+        if (!collect(f))
+            skip();
+        assert_int_equal(overwrite(f->main, EVER * (round + 1), EVER), EVER);
+        assert_int_equal(bough_branch_tree(f->main, &t), BOUGH_OK);
+        assert_int_equal(bough_tree_find(t, V("over0"), &n, NULL), BOUGH_OK);
+        assert_int_equal(n.kind, BOUGH_NODE_VALUE);
+        fix_close(f);
+        fix_open(f, 0);
+    }
+}
+
+static void test_repo_full__a_deleted_branch_makes_room(void **state)
+{
+    struct fix *f = *state;
+    struct bough_ref_update gone = {.name = V("refs/heads/tmp")};
+    struct bough_branch *tmp;
+    int first = 0, again;
+
+    bough_branch_close(f->main);
+    bed_reopen(&f->bed, 0, 0);
+    assert_int_equal(bough_branch_open(f->bed.repo, V("main"), &f->main), BOUGH_OK);
+    assert_int_equal(put_noise(f, 0), BOUGH_OK);
+    f->n = 1;
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(bough_branch_open(f->bed.repo, V("tmp"), &tmp), BOUGH_OK);
+        again = overwrite(tmp, EVER * round, EVER);
+        bough_branch_close(tmp);
+        first = round == 0 ? again : first;
+        assert_true(again > first / 2 && again > 50);
+        assert_int_equal(bough_repo_update(f->bed.repo, &gone, 1, 0, NULL), BOUGH_OK);
+        assert_int_equal(gone.err, BOUGH_OK);
+        if (!collect(f))
+            skip();
+        expect_all(f);
+        fix_close(f);
+        fix_open(f, 0);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             test_repo_full__what_was_acknowledged_becomes_commits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repo_full__it_opens_in_every_mode, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_repo_full__shorter_retention_makes_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_repo_full__a_deleted_branch_makes_room, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("repo/full", tests, NULL, NULL);

@@ -67,18 +67,25 @@ static enum bough_err out_end(struct bough_log__out *out)
 
 /* ---- Oid tables ---- */
 
-/* The first table of the old list that is merged with the rows in memory. */
+/* Tables that stay as they are while somebody works on them. */
+static size_t tables_frozen(const struct bough_log *l)
+{
+    size_t tiers = bough_log__tiers_frozen(l), cycle = bough_log__cycle_frozen(l);
+
+    return tiers > cycle ? tiers : cycle;
+}
+
+/* The first table of the old list that is merged with the rows in memory: of few rows, for a commit
+   may wait.  What is larger becomes one in steps, unless nobody found the time for them. */
 static size_t merge_from(const struct bough_log *l)
 {
-    size_t i = l->tables, old = l->tables - l->fresh, first = bough_log__cycle_frozen(l);
-    uint64_t sum = l->rows.n;
+    size_t i = l->tables, old = l->tables - l->fresh, first = tables_frozen(l);
+    uint64_t sum = l->rows.n, most = (uint64_t)l->opts.table_rows * GROWTH;
 
     if (l->tables > BOUGH_LOG__TABLES_MAX / 2)
         return first;
-    while (i > first && l->table[i - 1].rows <= GROWTH * sum)
+    while (i > first && l->table[i - 1].rows <= GROWTH * sum && sum + l->table[i - 1].rows <= most)
         sum += l->table[--i].rows;
-    if (i - first >= BOUGH_LOG__TABLES_WANTED)
-        return first;
     return i <= old ? i : l->tables; /* not a part of what was adopted: the rows come before it */
 }
 
@@ -155,8 +162,8 @@ static enum bough_err tables_make(struct making *m)
     struct bough_log__table t = {.number = 0};
     enum bough_err err = BOUGH_OK;
 
-    if (l->tables - bough_log__cycle_frozen(l) >= BOUGH_LOG__TABLES_WANTED && l->rows.n == 0)
-        from = bough_log__cycle_frozen(l);
+    if (l->tables > BOUGH_LOG__TABLES_MAX / 2 && l->rows.n == 0)
+        from = tables_frozen(l);
     m->merged = from < l->tables;
     m->keep = m->merged ? from : old;
     for (size_t i = 0; i < m->keep && !err; i++)
@@ -248,6 +255,7 @@ static void lists_unmark(struct bough_log *l, const struct bough_log__lists *lis
     for (size_t i = 0; i < lists->reftables; i++)
         bough_log__zones_unmark(l, &lists->reftable[i].run);
     bough_log__cycle_unmark(l);
+    bough_log__tiers_unmark(l);
 }
 
 /* The tables are made: what is not in the new lists leaves with this checkpoint. */
@@ -367,6 +375,8 @@ static void making_drop(struct making *m)
     bough_log__run_fini(l, &m->root);
     bough_log__zones_mark(l);
     lists_unmark(l, &(struct bough_log__lists){l->table, l->tables, l->reftable, l->reftables});
+    if (l->before != NULL)
+        lists_unmark(l, l->before);
     bough_log__zones_unmark(l, &l->root_run);
     bough_log__zones_leave(l, false);
 }

@@ -59,6 +59,7 @@ enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_co
     c = bough_mem_zalloc(l->mem, 1, sizeof *c);
     if (c == NULL)
         return BOUGH_ENOMEM;
+    bough_log__tiers_end(l, true);
     c->log = l;
     c->opts = *opts;
     bough_buf_init(&c->body, l->mem);

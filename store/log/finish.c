@@ -212,14 +212,18 @@ static void old_free(struct bough_log__cycle *c, struct swap *w)
 static enum bough_err swap_do(struct bough_log__cycle *c, struct swap *w)
 {
     struct bough_log *l = c->log;
+    struct bough_log__lists before;
     size_t frozen = c->frozen;
     enum bough_err err = zones_hold(c, w);
 
     if (err)
         return err;
+    before = (struct bough_log__lists){.table = l->table, .tables = l->tables};
     lists_swap(l, w);
     c->frozen = 0; /* the checkpoint may merge as it likes */
+    l->before = &before;
     err = bough_log__checkpoint(l);
+    l->before = NULL;
     c->frozen = frozen;
     if (!err) {
         old_free(c, w);

@@ -10,7 +10,7 @@
  *   tables         of rows on the device: blocks, lookups (table.c), writing, merging (build.c)
  *   refs, records  refs_inner.h; ref tables (reftable.c)
  *   the log        append.c, txn.c, replay.c
- *   checkpoints    root.c, checkpoint.c
+ *   checkpoints    root.c, checkpoint.c; tables merged in steps: tiers.c
  *   reading        read.c, object.c, walk.c, check.c
  *   readers        reader.c
  *   collecting     cycle_inner.h, births.c
@@ -483,6 +483,8 @@ struct bough_log {
     struct bough_log__pin *pin;  /* of a reader: its own, or NULL */
 
     struct bough_log__births births;
+    struct bough_log__tiers *tiers;          /* tables that become one, or NULL: tiers.c */
+    const struct bough_log__lists *before;   /* what comes back when a checkpoint fails, or NULL */
     struct bough_log__cycle *cycle;          /* the collection that runs, or NULL: cycle_inner.h */
     struct bough_collect_progress collected; /* how the last one ended */
     uint32_t intakes;                        /* that are open */
@@ -490,7 +492,7 @@ struct bough_log {
     uint64_t paid;                           /* bytes of traffic when writers paid for it last */
 
     struct bough_log__txn txn;
-    uint8_t *bounce;          /* for aligned writes, or NULL */
+    uint8_t *bounce; /* for aligned writes, or NULL */
     size_t bounce_len;
     struct bough_buf scratch; /* a packed entry, coming or going */
     struct bough_inflater inflater;
@@ -716,6 +718,25 @@ bool bough_log__pins_yield(struct bough_log *l);
 uint64_t bough_log__pins_oldest(struct bough_log *l); /* its checkpoint; UINT64_MAX: none */
 void bough_log__pins_fini(struct bough_log *l);
 bool bough_log__reader_expired(const struct bough_log *l);
+
+/* ---- Merging tables in steps (tiers.c) ---- */
+
+/* Go on with a merge, or begin one if it is time, for about `budget` bytes of rows; `*more`: there
+   is more to do. */
+enum bough_err bough_log__tiers_step(struct bough_log *l, uint64_t budget, bool *more);
+
+/* Is there a merge to begin or to go on with? */
+bool bough_log__tiers_due(const struct bough_log *l);
+
+/* After a checkpoint of `rows` that a commit had to make: several times as many. */
+enum bough_err bough_log__tiers_pay(struct bough_log *l, uint64_t rows);
+
+/* Give up what was not finished; `zones`: they are free again. */
+void bough_log__tiers_end(struct bough_log *l, bool zones);
+
+/* So many tables at the front stay as they are; zones of the new one stay. */
+size_t bough_log__tiers_frozen(const struct bough_log *l);
+void bough_log__tiers_unmark(struct bough_log *l);
 
 /* ---- Collecting (cycle_inner.h, births.c) ---- */
 

@@ -120,11 +120,14 @@ static enum bough_err log_maintain(struct bough_store *s, uint64_t budget, bool 
     if (err)
         return err;
     if (bough_log__checkpoint_due(l, 2)) {
-        *more = l->cycle != NULL;
-        return bough_log__checkpoint(l); /* its size is bounded by the options */
+        err = bough_log__checkpoint(l); /* its size is bounded by the options */
+        *more = l->cycle != NULL || bough_log__tiers_due(l);
+        return err;
     }
     err = bough_log__prepare(l);
-    return err ? err : bough_log__collect_step(l, budget, more);
+    if (!err)
+        err = bough_log__collect_step(l, budget, more);
+    return err || *more ? err : bough_log__tiers_step(l, budget, more);
 }
 
 static void log_close(struct bough_store *s)
@@ -132,6 +135,7 @@ static void log_close(struct bough_store *s)
     struct bough_log *l = bough_log__of(s);
 
     bough_log__cycle_end(l, false);
+    bough_log__tiers_end(l, false);
     bough_log__txn_fini(l);
     bough_log__pins_fini(l);
     if (l->pin != NULL)

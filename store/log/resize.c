@@ -322,6 +322,7 @@ static enum bough_err shrink(struct bough_log *l, uint64_t bytes, uint32_t zones
     struct shrink s = {.log = l, .left = budget > l->geo.zone ? budget : l->geo.zone};
     enum bough_err err;
 
+    bough_log__tiers_end(l, true);
     if (!fits(l, zones))
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "what is stored needs more", NULL, 0);
     if (l->zones.limit != zones)

@@ -416,6 +416,15 @@ static void txn_abort(struct bough_txn *t)
     txn_clear(l);
 }
 
+/* Nobody made it in time: so the commit makes it, and does a part of the merging. */
+static enum bough_err checkpoint_pay(struct bough_log *l)
+{
+    uint64_t rows = l->rows.n;
+    enum bough_err err = bough_log__checkpoint(l);
+
+    return err ? err : bough_log__tiers_pay(l, rows);
+}
+
 static enum bough_err txn_commit(struct bough_txn *txn, enum bough_durable how)
 {
     struct bough_log *l = log_of(txn);
@@ -443,7 +452,7 @@ static enum bough_err txn_commit(struct bough_txn *txn, enum bough_durable how)
     txn_clear(l);
     l->store.txn = NULL; /* what follows is the store's own */
     if (bough_log__checkpoint_due(l, 1))
-        (void)bough_store__wrote(&l->store, bough_log__checkpoint(l));
+        (void)bough_store__wrote(&l->store, checkpoint_pay(l));
     else if (l->settle.on)
         (void)bough_store__wrote(&l->store, bough_log__settle_move(l));
     return BOUGH_OK;

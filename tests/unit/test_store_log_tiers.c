@@ -1,0 +1,197 @@
+/*
+ * test_store_log_tiers.c - merging tables keeps nobody waiting.
+ *
+ * Goal: what one commit writes does not grow with the store, whether maintain() is called or not;
+ * what maintain() writes at a time is bounded by its budget; a merge that is under way loses
+ * nothing when the store is closed, checkpointed or written meanwhile.  Method: a device in memory
+ * and tiny tables, so that thousands of objects are what millions are elsewhere; the engine's own
+ * count of bytes written; every object read at the end, in this mount and the next.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "store/log/inner.h"
+#include "store/log/log.h"
+#include "tests/lib/env.h"
+
+#define OK(x) assert_int_equal((x), BOUGH_OK)
+
+enum { UNIT = 512, ZONE = 64 * 1024, BYTES = 96 * 1024 * 1024 };
+enum { ROWS = 64, PER_COMMIT = 16, COMMITS = 1200, BUDGET = 8 * 1024 };
+
+struct fix {
+    struct test_env t;
+    struct bough_ramblk ram;
+    uint8_t *device;
+    struct bough_store *s;
+};
+
+static void open_store(struct fix *f)
+{
+    struct bough_log_open_opts opts = {.table_rows = ROWS, .prepare = 1};
+
+    OK(bough_log_open(&f->ram.blk, &f->t.env, &opts, &f->s, NULL));
+}
+
+static int setup(void **state)
+{
+    struct bough_log_format_opts opts = {.granule = UNIT, .zone = ZONE};
+    struct fix *f = calloc(1, sizeof *f);
+
+    assert_non_null(f);
+    f->device = calloc(1, BYTES);
+    assert_non_null(f->device);
+    test_env_init(&f->t);
+    bough_ramblk_init(&f->ram, f->device, BYTES / UNIT, UNIT);
+    OK(bough_log_format(&f->ram.blk, &f->t.env, &opts, NULL));
+    open_store(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fix *f = *state;
+
+    bough_store_close(f->s);
+    test_env_done(&f->t);
+    free(f->device);
+    free(f);
+    return 0;
+}
+
+static uint64_t written(struct fix *f)
+{
+    return bough_log__of(f->s)->pages.written_bytes;
+}
+
+static size_t tables(struct fix *f)
+{
+    return bough_log__of(f->s)->tables;
+}
+
+/* Bytes that it wrote. */
+static uint64_t commit(struct fix *f, uint32_t no)
+{
+    uint64_t before = written(f);
+    struct bough_txn *t;
+
+    OK(bough_txn_begin(f->s, &t));
+    for (uint32_t i = 0; i < PER_COMMIT; i++) {
+        uint32_t body = no * PER_COMMIT + i;
+        struct bough_oid id;
+
+        OK(bough_txn_put(t, BOUGH_BLOB, bough_view(&body, sizeof body), &id));
+    }
+    OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+    return written(f) - before;
+}
+
+static void assert_all(struct fix *f, uint32_t commits)
+{
+    for (uint32_t body = 0; body < commits * PER_COMMIT; body++) {
+        struct bough_oid id = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, bough_view(&body, sizeof body));
+
+        OK(bough_store_has(f->s, &id));
+    }
+}
+
+/* The most that one of them wrote. */
+static uint64_t commits_most(struct fix *f, uint32_t from, uint32_t to)
+{
+    uint64_t most = 0;
+
+    for (uint32_t i = from; i < to; i++) {
+        uint64_t bytes = commit(f, i);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+static void test_tiers__a_commit_writes_no_more_in_a_large_store(void **state)
+{
+    struct fix *f = *state;
+    uint64_t small = commits_most(f, 0, COMMITS / 10);
+    uint64_t large = commits_most(f, COMMITS / 10, COMMITS);
+
+    assert_in_range(large, 1, 2 * small);
+    assert_in_range(tables(f), 1, 24);
+    assert_all(f, COMMITS);
+    bough_store_close(f->s);
+    open_store(f);
+    assert_all(f, COMMITS);
+}
+
+/* Steps until there is nothing to do; the most that one wrote. */
+static uint64_t maintain(struct fix *f)
+{
+    uint64_t most = 0;
+    bool more = true;
+
+    while (more) {
+        uint64_t before = written(f);
+
+        OK(bough_store_maintain(f->s, BUDGET, &more));
+        most = written(f) - before > most ? written(f) - before : most;
+    }
+    return most;
+}
+
+static void test_tiers__maintenance_writes_its_budget_and_leaves_few_tables(void **state)
+{
+    struct fix *f = *state;
+    uint64_t most = 0;
+
+    for (uint32_t i = 0; i < COMMITS; i++) {
+        uint64_t bytes;
+
+        commit(f, i);
+        bytes = maintain(f);
+        most = bytes > most ? bytes : most;
+    }
+    assert_in_range(most, BUDGET, 16 * BUDGET); /* a buffer and a checkpoint come to it */
+    assert_in_range(tables(f), 1, 14);
+    assert_all(f, COMMITS);
+}
+
+static void test_tiers__a_merge_under_way_disturbs_nobody(void **state)
+{
+    struct fix *f = *state;
+    uint32_t no = 0;
+    bool seen = false, more;
+
+    for (uint32_t i = 0; i < COMMITS; i++) {
+        commit(f, no++);
+        if (i % 3 == 0) { /* far too little */
+            OK(bough_store_maintain(f->s, 512, &more));
+            OK(bough_store_maintain(f->s, 512, &more));
+        }
+        seen = seen || bough_log__of(f->s)->tiers != NULL;
+        if (i % 97 == 96) { /* it is given up */
+            bough_store_close(f->s);
+            open_store(f);
+        }
+    }
+    assert_true(seen);
+    assert_all(f, no);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_tiers__a_commit_writes_no_more_in_a_large_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_tiers__maintenance_writes_its_budget_and_leaves_few_tables, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_tiers__a_merge_under_way_disturbs_nobody, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("store/log/tiers", tests, NULL, NULL);
+}

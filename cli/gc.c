@@ -157,8 +157,11 @@ int verb_gc(struct cli *cli, int argc, char **argv)
     if (!err)
         err = bough_repo_collect(cli->repo, &g.opts, g.reflog_sec);
     collects = err == BOUGH_OK;
-    if (err == BOUGH_ENOTSUP) /* then there is only the upkeep that is due */
+    if (err == BOUGH_ENOTSUP) { /* then there is only the upkeep that is due */
+        if (address_rest(cli->store, "git:") != NULL)
+            fprintf(stderr, "bough: gc: nothing is dropped from a git:DIR here; use `git gc`\n");
         err = BOUGH_OK;
+    }
     while (!err && more) {
         err = bough_repo_maintain(cli->repo, STEP_BYTES, &more);
         progress_show(cli, &last);

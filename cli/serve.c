@@ -77,13 +77,20 @@ static unsigned open_flags(const struct bough_server_opts *o)
     return OPEN_WINDOW | (o->read_only ? OPEN_READ : 0u) | (later ? OPEN_LATER : 0u);
 }
 
-/* The store's base name without its last suffix. */
+/* The store's base name without its last suffix; of a .git, that of the folder around it. */
 static void name_of(const char *store, char *dst, size_t cap)
 {
-    const char *slash = strrchr(store, '/');
-    char *dot;
+    const char *folder = address_folder(store), *slash;
+    char *real = folder != NULL ? realpath(folder, NULL) : NULL, *dot;
+    size_t n = real != NULL ? strlen(real) : 0;
 
+    if (n > 5 && strcmp(real + n - 5, "/.git") == 0)
+        real[n - 5] = 0;
+    if (real != NULL)
+        store = real;
+    slash = strrchr(store, '/');
     snprintf(dst, cap, "%s", slash != NULL ? slash + 1 : store);
+    free(real);
     dot = strrchr(dst, '.');
     if (dot != NULL && dot != dst)
         *dot = 0;

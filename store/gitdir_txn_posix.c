@@ -396,8 +396,28 @@ enum bough_err bough_store__gitdir_begin(struct bough_store *s, struct bough_txn
     return BOUGH_OK;
 }
 
+/* Without a look at what others wrote since the intake began: that would cost one for each object
+   that is new. */
+static enum bough_err known(struct bough_store *s, const struct bough_oid *id)
+{
+    git_oid gid = bough_store__gitdir_id(id);
+
+    return git_odb_exists_ext(bough_store__gitdir_of(s)->odb, &gid, GIT_ODB_LOOKUP_NO_REFRESH)
+               ? BOUGH_OK
+               : BOUGH_ENOENT;
+}
+
 enum bough_err bough_store__gitdir_intake(
     struct bough_store *s, const struct bough_intake_opts *opts, struct bough_intake **out)
 {
-    return bough_store__packet_open(s, bough_store__gitdir_of(s)->packs, opts, out);
+    struct bough_store__gitdir *g = bough_store__gitdir_of(s);
+    enum bough_err err = bough_store__packet_open(s, g->packs, opts, out);
+
+    if (!err && git_odb_refresh(g->odb) < 0) {
+        bough_intake_close(*out);
+        err = BOUGH_WHY(&s->why, BOUGH_EIO, "libgit2 could not look again", NULL, 0);
+    }
+    if (!err)
+        bough_store__packet_of(*out)->known = known;
+    return err;
 }

@@ -170,6 +170,8 @@ struct bough_store__packet {
     struct bough_store__intake *core;
     struct bough_object *compared;
     struct bough_store view;
+    /* Is it committed?  A miss may be wrong when others write at this moment.  NULL: has(). */
+    enum bough_err (*known)(struct bough_store *s, const struct bough_oid *id);
     int fd;
     uint64_t len;                     /* bytes appended */
     uint64_t entries;                 /* when done: of the file, completing ones too */

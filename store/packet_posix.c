@@ -56,9 +56,10 @@ static enum bough_err host_read(
 
 static enum bough_err host_known(struct bough_store__intake_host *host, const struct bough_oid *id)
 {
-    struct bough_store *s = host_of(host)->in.store;
+    struct bough_store__packet *x = host_of(host);
+    struct bough_store *s = x->in.store;
     struct bough_txn *t = txn_hide(s);
-    enum bough_err err = s->cls->has(s, id);
+    enum bough_err err = x->known != NULL ? x->known(s, id) : s->cls->has(s, id);
 
     s->txn = t;
     return err;

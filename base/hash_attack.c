@@ -30,7 +30,11 @@
 typedef uint32_t lanes __attribute__((vector_size(16)));
 typedef int32_t lanes_signed __attribute__((vector_size(16)));
 
-#define LANES      4
+#define LANES 4
+#define LANES_ALL(x)                                                                               \
+    {                                                                                              \
+        x, x, x, x                                                                                 \
+    }
 #define LANES_NAME bough_base__sha1_suspects_any
 #define LANES_TARGET
 #define LANES_WORD(at, t)                                                                          \
@@ -73,7 +77,7 @@ void bough_base__sha1_expand(uint32_t *w, const uint8_t *block)
         w[t] = bough_get32be(block + 4 * t);
 #pragma GCC unroll 64 /* so that what was just made is still in a register */
     for (size_t t = 16; t < SHA1_STEPS; t++)
-        w[t] = rol(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
+        w[t] = rol(w[t - 16] ^ w[t - 14] ^ w[t - 8] ^ w[t - 3], 1);
 }
 
 struct sha1_state {
@@ -216,8 +220,10 @@ bool bough_base__sha1_attacked(
     trace_make(state, block, trace);
     bough_base__sha1_expand(w, block);
     suspects = rules_rest(w, suspects);
-    for (size_t v = 0; v < SHA1_VECTORS_N; v++) {
-        if ((suspects >> v & 1) == 0 || !bough_base__sha1_near(w, trace, v))
+    for (; suspects != 0; suspects &= suspects - 1) {
+        size_t v = (size_t)__builtin_ctz(suspects);
+
+        if (!bough_base__sha1_near(w, trace, v))
             continue;
         bough_base__sha1_twin(w, trace, v, in, out);
         if (memcmp(out, state, sizeof out) == 0)

@@ -58,7 +58,11 @@ AVX2 static inline void words_turn(lanes *w, const uint8_t *const *at)
     }
 }
 
-#define LANES             8
+#define LANES 8
+#define LANES_ALL(x)                                                                               \
+    {                                                                                              \
+        x, x, x, x, x, x, x, x                                                                     \
+    }
 #define LANES_NAME        bough_base__sha1_suspects_avx2
 #define LANES_TARGET      AVX2
 #define LANES_TURN(w, at) words_turn(w, at)

@@ -4,6 +4,7 @@
  *   measuring   clocks, random numbers, keys and values, samples as JSON lines (measure.c)
  *   peers       struct peer; one file each
  *   a big store made quickly, and opened (big.c)
+ *   ids of bytes from outside, a received pack (received.c)
  */
 #ifndef BOUGH_BENCH_H
 #define BOUGH_BENCH_H
@@ -64,5 +65,10 @@ void big_open(const char *path, int round);
 
 /* Points of one of them (curves.c) up to size `most`; the store at `path` is made anew. */
 void curve(const char *which, const char *path, uint64_t most);
+
+/* ---- Bytes from outside (received.c) ---- */
+
+void received_hash(int rounds);
+void received_pack(const char *path, const char *pack, int round);
 
 #endif

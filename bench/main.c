@@ -11,6 +11,8 @@
  *        bench only DIR PEER TABLE [ROUNDS [KEYS]]    one of them, for a profiler
  *        bench make FILE OBJECTS LEN        a store of so many objects of so many bytes
  *        bench open FILE ROUND              open it: time, memory
+ *        bench hash ROUNDS                  digests
+ *        bench intake FILE PACK ROUND       receive the pack into a new store in the file
  *
  * Every peer holds the same keys, KEYS (100,000) values of 100 bytes in two levels of directories,
  * "7f/1c/key-12345".  It is filled once and opened again, then a warm-up, then the rounds, in which the
@@ -231,10 +233,15 @@ int main(int argc, char **argv)
         big_open(argv[2], atoi(argv[3]));
     } else if (strcmp(what, "curve") == 0 && argc == 5) {
         curve(argv[2], argv[3], strtoull(argv[4], NULL, 10));
+    } else if (strcmp(what, "hash") == 0) {
+        received_hash(atoi(argv[2]));
+    } else if (strcmp(what, "intake") == 0 && argc == 5) {
+        received_pack(argv[2], argv[3], atoi(argv[4]));
     } else {
         fprintf(stderr,
             "usage: bench peers DIR [ROUNDS [KEYS]] | only DIR PEER TABLE [ROUNDS [KEYS]] |\n"
-            "       make FILE OBJECTS LEN | open FILE ROUND | curve WHICH FILE MOST\n");
+            "       make FILE OBJECTS LEN | open FILE ROUND | curve WHICH FILE MOST |\n"
+            "       hash ROUNDS | intake FILE PACK ROUND\n");
         return 2;
     }
     return 0;

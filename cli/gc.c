@@ -160,6 +160,9 @@ int verb_gc(struct cli *cli, int argc, char **argv)
     if (err == BOUGH_ENOTSUP) { /* then there is only the upkeep that is due */
         if (address_rest(cli->store, "git:") != NULL)
             fprintf(stderr, "bough: gc: nothing is dropped from a git:DIR here; use `git gc`\n");
+        if (address_rest(cli->store, "lmdb:") != NULL)
+            fprintf(stderr, "bough: gc: nothing is dropped from an lmdb:DIR; `bough convert` makes "
+                            "a copy without what nothing reaches\n");
         err = BOUGH_OK;
     }
     while (!err && more) {

@@ -7,7 +7,8 @@
  * Objects, refs and records in one environment (`data.mdb`, `lock.mdb`).  Every commit is one
  * transaction of LMDB: atomic, several refs too.  One process at a time writes (a lock on the
  * file `owner`); any number of processes may have the store open for reading meanwhile, and see
- * each commit in their next call.  The map grows by itself.  Nothing is collected yet.  A commit
+ * each commit in their next call.  The map grows by itself.  Nothing is
+ * collected yet: a copy (`bough convert`) leaves behind what nothing reaches.  A commit
  * holds the pages it writes in memory, 512 MiB of them at most.
  *
  * Databases, integers big-endian:

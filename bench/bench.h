@@ -50,11 +50,13 @@ struct peer {
         struct peer *p); /* of a round of commits: now they count.  NULL: they did at once */
     uint32_t slow;       /* so many times fewer writes are asked of it */
     uint32_t window_ms;  /* bough's: journalled */
+    bool no_paths;       /* bough's: reads a snapshot, for which no paths are kept */
+    uint32_t keys;       /* how many there are; set by main.c */
     void *state;
 };
 
-extern const struct peer bough_peer, bough_journal_peer, lmdb_peer, sqlite_peer, rocksdb_peer,
-    git2_peer, fast_import_peer;
+extern const struct peer bough_peer, bough_journal_peer, bough_blocks_peer, lmdb_peer, sqlite_peer,
+    rocksdb_peer, git2_peer, fast_import_peer;
 
 /* ---- A big store ---- */
 

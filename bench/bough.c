@@ -1,7 +1,9 @@
 /*
  * bough.c - the peer that this is about: a commit for each write, or journalled.
  *
- * It may keep 8 MiB of blocks and 16 MiB of trees and paths in memory, its defaults.
+ * It may keep 8 MiB of blocks and 64 MiB of trees and paths in memory, its defaults.  For reads there
+ * is another one, "blocks", that has no path cache: it walks trees, and may keep 320 bytes a key of
+ * blocks of the device, beside its trees.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +14,8 @@
 #include "block/file.h"
 #include "kv/kv.h"
 #include "store/log/log.h"
+
+enum { CACHE_A_KEY = 320 }; /* bytes */
 
 struct bough_state {
     struct bough_env env;
@@ -35,22 +39,32 @@ static void bough_open(struct peer *p, const char *dir, bool make)
 {
     struct bough_state *s = state_new(p->name, sizeof *s);
     struct bough_repo_opts opts = {.window = {.time_ms = p->window_ms}};
+    struct bough_log_open_opts log = {.cache = p->no_paths ? (size_t)p->keys * CACHE_A_KEY : 0};
+    struct bough_kv *head;
     uint32_t flags = BOUGH_FILEBLK_CREATE | BOUGH_FILEBLK_DIRECT;
     char path[PATH_LEN];
 
     p->state = s;
     s->env = bough_posix_env(NULL);
-    snprintf(path, sizeof path, "%s/%s.img", dir, p->window_ms ? "bough-journal" : "bough");
+    snprintf(path, sizeof path, "%s/%s.img", dir,
+        p->window_ms  ? "bough-journal"
+        : p->no_paths ? "bough-blocks"
+                      : "bough");
     check(s, bough_fileblk_open(&s->file, path, flags, 0, NULL), "open");
     if (make) {
         check(
             s, bough_block_resize(&s->file.blk, ((uint64_t)4 << 30) / s->file.blk.unit), "resize");
         check(s, bough_log_format(&s->file.blk, &s->env, NULL, NULL), "format");
     }
-    check(s, bough_log_open(&s->file.blk, &s->env, NULL, &s->store, NULL), "store");
+    check(s, bough_log_open(&s->file.blk, &s->env, &log, &s->store, NULL), "store");
     check(s, bough_repo_open(s->store, &opts, &s->repo), "repository");
     check(s, bough_kv_branch_open(s->repo, bough_view_str("main"), &s->kv), "branch");
     bough_buf_init(&s->buf, s->env.mem);
+    if (make || !p->no_paths)
+        return;
+    head = s->kv;
+    check(s, bough_kv_snapshot(head, &s->kv), "snapshot");
+    bough_kv_close(head);
 }
 
 static void bough_close(struct peer *p)
@@ -127,3 +141,13 @@ const struct peer bough_journal_peer = {.name = "bough, journalled",
     .commit = bough_commit,
     .slow = 1,
     .window_ms = 20};
+
+const struct peer bough_blocks_peer = {.name = "bough, blocks",
+    .open = bough_open,
+    .close = bough_close,
+    .get = bough_get,
+    .begin = bough_begin,
+    .put = bough_put,
+    .commit = bough_commit,
+    .slow = 1,
+    .no_paths = true};

@@ -309,7 +309,7 @@ struct bough_repo__paths {
     uint8_t *memory; /* as allocated; NULL: none yet */
     uint8_t *set;    /* in it, at a cache line */
     size_t sets;
-    uint64_t kept;  /* since it grew */
+    uint64_t kept;  /* so many came in all */
     size_t limit;   /* bytes */
     uint64_t stamp; /* the last one given */
 };

@@ -40,7 +40,7 @@ enum {
     MODE = 12,
     INSIDE = 13,
     SETS_MIN = 64,
-    SETS_GROW = 8, /* times as many at each step */
+    SETS_GROW = 4, /* times as many at each step */
     GROW_AT = 16,  /* entries kept for each set, then there are to be more sets */
     PATH_MAX_LEN = 1024,
     LINE = 64,
@@ -149,37 +149,51 @@ static size_t paths_size(size_t sets)
     return sets == 0 ? 0 : sets * (HEAD + SET) + LINE;
 }
 
-static uint64_t path_hash(const struct bough_tree *t, struct bough_view path)
+static uint64_t path_hash(const struct bough_repo *r, uint64_t stamp, struct bough_view path)
 {
-    return bough_mix64(t->r->key ^ t->stamp, path.ptr, path.len);
+    return bough_mix64(r->key ^ stamp, path.ptr, path.len);
 }
 
-static struct set path_set(const struct bough_repo *r, uint64_t hash)
+static struct set path_set(const struct bough_repo__paths *p, uint64_t hash)
 {
-    size_t i = (size_t)((hash >> 32) * r->paths.sets >> 32);
+    size_t i = (size_t)((hash >> 32) * p->sets >> 32);
 
-    return (struct set){r->paths.set + i * HEAD, r->paths.set + r->paths.sets * HEAD + i * SET};
+    return (struct set){p->set + i * HEAD, p->set + p->sets * HEAD + i * SET};
 }
 
-/* Begin anew with more sets while the limit allows; what is asked for comes back. */
+/* Entries of a set come into the larger table. */
+static void set_move(const struct bough_repo *r, struct set from, const struct bough_repo__paths *p)
+{
+    for (uint32_t i = 0, n = set_count(from); i < n; i++) {
+        const uint8_t *e = from.data + set_at(from, i);
+        size_t len = (i + 1 < n ? set_at(from, i + 1) : set_end(from)) - set_at(from, i);
+        uint64_t stamp, hash;
+
+        memcpy(&stamp, e, sizeof stamp);
+        hash = path_hash(r, stamp, bough_view(e + ENTRY_HEAD + r->hash_len, get16(e + PATH_LEN)));
+        memcpy(set_room(path_set(p, hash), hash, len), e, len);
+    }
+}
+
+/* More sets while the limit allows. */
 static void paths_grow(struct bough_repo *r)
 {
-    struct bough_repo__paths *p = &r->paths;
-    size_t most = p->limit / (HEAD + SET) < UINT32_MAX ? p->limit / (HEAD + SET) : UINT32_MAX;
-    size_t sets = p->sets == 0 ? SETS_MIN : p->sets * SETS_GROW;
-    uint8_t *memory;
+    struct bough_repo__paths *p = &r->paths, more = *p;
+    size_t most = p->limit / (HEAD + SET);
 
-    sets = sets < most ? sets : most;
-    if (sets <= p->sets)
+    most = most < UINT32_MAX ? most : UINT32_MAX;
+    more.sets = p->sets == 0 ? SETS_MIN : p->sets * SETS_GROW;
+    more.sets = more.sets < most ? more.sets : most;
+    if (more.sets <= p->sets)
         return;
-    memory = bough_mem_zalloc(r->mem, 1, paths_size(sets));
-    if (memory == NULL)
+    more.memory = bough_mem_zalloc(r->mem, 1, paths_size(more.sets));
+    if (more.memory == NULL)
         return;
+    more.set = more.memory + (LINE - (size_t)((uintptr_t)more.memory % LINE)) % LINE;
+    for (size_t i = 0; i < p->sets; i++)
+        set_move(r, (struct set){p->set + i * HEAD, p->set + p->sets * HEAD + i * SET}, &more);
     bough_mem_free(r->mem, p->memory, paths_size(p->sets));
-    p->memory = memory;
-    p->set = memory + (LINE - (size_t)((uintptr_t)memory % LINE)) % LINE;
-    p->sets = sets;
-    p->kept = 0;
+    *p = more;
 }
 
 void bough_repo__paths_fini(struct bough_repo *r)
@@ -201,8 +215,8 @@ bool bough_repo__path_get(
 
     if (t->stamp == 0 || r->paths.sets == 0)
         return false;
-    hash = path_hash(t, path);
-    set = path_set(r, hash);
+    hash = path_hash(t->r, t->stamp, path);
+    set = path_set(&r->paths, hash);
     i = set_find(set, hash, t, path);
     if (i == UINT32_MAX)
         return false;
@@ -238,8 +252,8 @@ void bough_repo__path_keep(struct bough_tree *t, struct bough_view path,
         paths_grow(r);
     if (p->sets == 0)
         return;
-    hash = path_hash(t, path);
-    set = path_set(r, hash);
+    hash = path_hash(t->r, t->stamp, path);
+    set = path_set(&r->paths, hash);
     i = set_find(set, hash, t, path);
     if (i != UINT32_MAX)
         set_cut(set, i, i + 1);
@@ -271,8 +285,8 @@ bool bough_repo__path_drop(struct bough_tree *t, struct bough_view path)
 
     if (t->stamp == 0 || t->r->paths.sets == 0)
         return false;
-    hash = path_hash(t, path);
-    set = path_set(t->r, hash);
+    hash = path_hash(t->r, t->stamp, path);
+    set = path_set(&t->r->paths, hash);
     i = set_find(set, hash, t, path);
     if (i != UINT32_MAX)
         set_cut(set, i, i + 1);

@@ -6,7 +6,7 @@
  */
 #include "repo/inner.h"
 
-enum { CACHE_DEFAULT = 16 << 20 }; /* bytes */
+enum { CACHE_DEFAULT = 64 << 20 }; /* bytes */
 
 /* ---- Open, close, facts ---- */
 

@@ -65,7 +65,8 @@ struct bough_window {
 struct bough_repo_opts {
     struct bough_window window; /* of every branch; all zero = commit each */
     size_t cache; /* bytes: half for values by path, 3/8 for decoded trees, 1/8 for what deltas
-                     are made from; one tree larger than that is kept beside; 0: 16 MiB */
+                     are made from; one tree larger than that is kept beside; 0: 64 MiB,
+                     none of which is taken before it is used */
     /* When a write is durable: on return, or LATER: seen at once, durable after bough_store_sync(). */
     enum bough_durable durable;
 };

@@ -32,8 +32,8 @@ static size_t peers_n;
 
 static void peers_choose(const char *only)
 {
-    const struct peer *all[] = {&bough_peer, &bough_journal_peer, &bough_paths_peer,
-        &bough_blocks_peer, &lmdb_peer, &sqlite_peer, &rocksdb_peer, &git2_peer, &fast_import_peer};
+    const struct peer *all[] = {&bough_peer, &bough_journal_peer, &bough_blocks_peer, &lmdb_peer,
+        &sqlite_peer, &rocksdb_peer, &git2_peer, &fast_import_peer};
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (only == NULL || strcmp(only, all[i]->name) == 0)

@@ -489,7 +489,8 @@ struct bough_log {
     struct bough_collect_progress collected; /* how the last one ended */
     uint32_t intakes;                        /* that are open */
     uint32_t settled;                        /* zones in use when the last one had ended */
-    uint64_t paid;                           /* bytes of traffic when writers paid for it last */
+    uint32_t forget; /* checkpoints to be made until what it freed can be used */
+    uint64_t paid;   /* bytes of traffic when writers paid for it last */
 
     struct bough_log__txn txn;
     uint8_t *bounce; /* for aligned writes, or NULL */

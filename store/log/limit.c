@@ -3,7 +3,8 @@
  *
  * From each such ref a window goes as far as it keeps, generation by generation: so many commits,
  * as git's --depth counts, and none that is older than a date.  What is kept whole by another way
- * was reached before, and is left alone.
+ * was reached before, and is left alone.  Commits that came since the cut live and name their
+ * parents, so they do not count: else a busy branch would keep all that they lead to.
  *
  *   reach     a commit is within the window
  *   step      the next commit of the window: its parents, as far as they are
@@ -44,9 +45,9 @@ static enum bough_err reach(
     bool fresh;
     enum bough_err err = bough_log__mark_alone(c, id, &row, &fresh);
 
-    if (err == BOUGH_ENOENT) { /* young: it lives anyhow, but its window goes on to old ones */
+    if (err == BOUGH_ENOENT) { /* young: the window begins with its old parents */
         err = bough_log__row_find(c->log, id, &row);
-        row.crc = generation;
+        row.crc = generation - 1;
         return err == BOUGH_ENOENT ? BOUGH_OK : err ? err : rows_put(c, &w->window, &row);
     }
     if (err)
@@ -149,9 +150,8 @@ static enum bough_err parents_copy(
 }
 
 static enum bough_err parents_reach(
-    struct bough_log__cycle *c, struct bough_view ids, uint32_t generation)
+    struct bough_log__cycle *c, struct bough_view ids, uint32_t generation, uint64_t since)
 {
-    uint64_t since = c->limits.keep.since;
     enum bough_err err = BOUGH_OK;
 
     for (size_t at = 0; at < ids.len && !err; at += c->log->geo.id_len) {
@@ -166,6 +166,14 @@ static enum bough_err parents_reach(
             err = BOUGH_OK;
     }
     return err;
+}
+
+static bool is_old(struct bough_log__cycle *c, const struct bough_oid *id)
+{
+    struct bough_log__row row;
+    uint64_t bit;
+
+    return bough_log__old_find(c, id, &row, &bit) == BOUGH_OK;
 }
 
 enum bough_err bough_log__limit_step(struct bough_log__cycle *c)
@@ -188,7 +196,8 @@ enum bough_err bough_log__limit_step(struct bough_log__cycle *c)
         err = bough_log__mark(c, &commit.tree, BOUGH_TREE);
     if (!err && (w->keep.commits == 0 || row.crc < w->keep.commits) &&
         bough_store_boundary(&c->log->store, &row.id) == BOUGH_ENOENT)
-        err = parents_reach(c, bough_buf_view(&parents), row.crc + 1);
+        err = parents_reach(
+            c, bough_buf_view(&parents), row.crc + 1, is_old(c, &row.id) ? w->keep.since : 0);
     bough_buf_fini(&parents);
     return err;
 }

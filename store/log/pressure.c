@@ -9,6 +9,8 @@
  */
 #include "store/log/cycle_inner.h"
 
+enum { FORGET = 2 }; /* checkpoints after which a zone that was freed is used again */
+
 size_t bough_log__cycle_frozen(const struct bough_log *l)
 {
     return l->cycle != NULL ? l->cycle->frozen : 0;
@@ -75,13 +77,25 @@ static enum bough_err begin(struct bough_log *l)
 
 /* ---- Steps ---- */
 
+/* One of the checkpoints that still name what the last collection freed is forgotten. */
+static enum bough_err forget(struct bough_log *l)
+{
+    enum bough_err err = bough_log__checkpoint(l);
+
+    if (!err)
+        l->forget--;
+    l->settled = used(l);
+    return err;
+}
+
 /* A collection has ended: what it freed counts when the checkpoint before it is forgotten. */
 static enum bough_err ended(struct bough_log *l)
 {
     enum bough_err err = BOUGH_OK;
 
+    l->forget = FORGET;
     if (l->zones.free < low(l))
-        err = bough_log__checkpoint(l);
+        err = forget(l);
     l->settled = used(l);
     return err;
 }
@@ -95,12 +109,15 @@ enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, boo
     if (l->cycle == NULL && is_due(l))
         err = begin(l);
     had = l->cycle != NULL;
-    if (!err)
+    if (!err && !had && l->forget > 0)
+        err = forget(l);
+    else if (!err)
         err = bough_log__cycle_work(l, budget, more);
     if (err == BOUGH_ENOMEM || err == BOUGH_ENOSPC)
-        err = BOUGH_OK; /* another time */
+        return BOUGH_OK; /* another time */
     if (!err && had && l->cycle == NULL)
         err = ended(l);
+    *more |= l->cycle == NULL && l->forget > 0;
     return err;
 }
 

@@ -180,7 +180,8 @@ static inline enum bough_err rename_want(struct world *w, const char *from, char
         return BOUGH_EDICT;
     dst = model_kind(&w->m, w->branch, to);
     if (dst == KIND_DICT) {
-        snprintf(to + strlen(to), 64 - strlen(to), "/%s", base);
+        assert_true(strlen(to) + strlen(base) + 2 <= 64);
+        strcat(strcat(to, "/"), base);
         dst = model_kind(&w->m, w->branch, to);
         if (dst == KIND_DICT)
             return BOUGH_EVALUE;

@@ -5,9 +5,9 @@
  * error that says what is damaged and where; and check() names the damage wherever it lies in
  * something that counts: superblocks, the root, tables, frames, what stands before an entry, entries.
  * Method: a small store with all of these is made by a history (store_world.h).  From its open
- * handle it is noted what each byte is.  Then one bit of each byte is flipped in turn (in bytes that
- * are 0, every ninth; LONG=1: all bits of all bytes), the store is opened for writing, everything is
- * read and compared with the memory engine, and checked.
+ * handle it is noted what each byte is.  Then one bit of each byte is flipped in turn (of bytes that
+ * are 0, of every ninth; LONG=1: of all, and all bits of those that say something), the store is
+ * opened for writing, everything is read and compared with the memory engine, and checked.
  */
 #include "store/log/inner.h"
 #include "tests/sim/store_world.h"
@@ -346,15 +346,22 @@ static uint32_t every(const struct fix *f, uint64_t at)
     return f->pristine[at] == 0 ? 9 : 1;
 }
 
+/* All bits of a byte that says something, with LONG=1; else, and of what is in entries, one. */
+static bool is_flipped(const struct fix *f, uint64_t at, int bit)
+{
+    enum what what = (enum what)f->what[at];
+
+    return bit == (int)(at % 8) || (long_mode() && f->pristine[at] != 0 && what != NOTHING &&
+                                       what != ENTRY && what != PACK);
+}
+
 static void sweep(struct fix *f)
 {
-    bool all = long_mode();
-
     for (uint64_t at = 0; at < BYTES; at++) {
         if (at % every(f, at) != 0)
             continue;
         for (int bit = 0; bit < 8; bit++) {
-            if (all || bit == (int)(at % 8))
+            if (is_flipped(f, at, bit))
                 flip(f, at, bit);
         }
     }

@@ -43,7 +43,7 @@ static struct bough_branch *branch(const char *name)
 static void history(void)
 {
     struct bough_branch *b = branch("main");
-    char text[16];
+    char text[32];
 
     for (int i = 0; i < N; i++) {
         snprintf(text, sizeof text, "value %d", i);

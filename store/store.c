@@ -107,6 +107,7 @@ enum bough_err bough_store_entry(
     if (!(s->caps & BOUGH_STORE_PACKED))
         return BOUGH_ENOTSUP;
     err = s->cls->entry(s, id, out);
+    out->id = *id;
     return err == BOUGH_ENOENT && bough_store__is_empty_tree(s, id) ? BOUGH_ENOTSUP : err;
 }
 

@@ -182,6 +182,7 @@ void bough_object_close(struct bough_object *o); /* NULL is fine */
  * stored) whose base is `base`.  The compressed bytes are read with bough_store_entry_read().
  */
 struct bough_entry {
+    struct bough_oid id; /* whose it is */
     enum bough_type type;
     struct bough_oid base; /* of a delta */
     uint64_t size;         /* inflated bytes of the entry: of the body, or of the delta */
@@ -193,7 +194,8 @@ struct bough_entry {
 enum bough_err bough_store_entry(
     struct bough_store *s, const struct bough_oid *id, struct bough_entry *out);
 
-/* Exactly `n` bytes at byte `at` of the entry's zlib stream; BOUGH_ERANGE outside of it. */
+/* Exactly `n` bytes at byte `at` of the entry's zlib stream; BOUGH_ERANGE outside of it,
+   BOUGH_EEXPIRED when a collection dropped the object or packed it anew: ask for its entry again. */
 enum bough_err bough_store_entry_read(
     struct bough_store *s, const struct bough_entry *e, uint64_t at, void *dst, size_t n);
 

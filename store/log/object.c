@@ -53,6 +53,7 @@ struct handle {
     struct bough_object object; /* first: the face */
     struct bough_log *log;
     struct bough_log__segment *through; /* what was looked through when it was opened */
+    struct bough_oid id;
     uint64_t where;
     uint64_t zlib_at, zlib_len; /* in the segment */
     bool stored;                /* the stream has the length of stored blocks */
@@ -62,23 +63,52 @@ struct handle {
     uint8_t piece[PIECE];
 };
 
-static struct bough_log__segment *handle_segment(struct handle *h)
+/* A collection moved the entry: it goes on at its new place, unless it was packed anew or is gone. */
+static enum bough_err handle_move(struct handle *h)
+{
+    struct bough_log *l = h->log;
+    struct bough_log__entry e;
+    struct bough_log__row row;
+    enum bough_err err = bough_log__row_find(l, &h->id, &row);
+
+    if (!err)
+        err = bough_log__entry_open(l, row.where, &e);
+    if (err == BOUGH_ENOENT ||
+        (!err && (e.head.type != h->object.type || e.len - e.head.head_len != h->zlib_len)))
+        return BOUGH_WHY(&l->store.why, BOUGH_EEXPIRED, "the object was moved", NULL, 0);
+    if (err)
+        return err;
+    h->where = row.where;
+    h->zlib_at = e.at + e.head.head_len;
+    return BOUGH_OK;
+}
+
+static enum bough_err handle_segment(struct handle *h, struct bough_log__segment **out)
 {
     uint32_t number = bough_log__where_segment(h->where);
+    enum bough_err err = BOUGH_OK;
 
-    return number == 0 ? h->through : bough_log__segment_find(h->log, number);
+    *out = number == 0 ? h->through : bough_log__segment_find(h->log, number);
+    if (*out == NULL) {
+        err = handle_move(h);
+        if (!err)
+            *out = bough_log__segment_find(h->log, bough_log__where_segment(h->where));
+    }
+    return err;
 }
 
 static enum bough_err handle_fill(struct handle *h)
 {
     uint64_t left = h->zlib_len - h->in;
     size_t n = left < PIECE ? (size_t)left : PIECE;
-    struct bough_log__segment *seg = handle_segment(h);
+    struct bough_log__segment *seg;
     enum bough_err err;
 
-    if (n == 0 || seg == NULL)
+    if (n == 0)
         return bough_log__corrupt(h->log, "an entry ends before its object", h->where);
-    err = bough_log__segment_read(h->log, seg, h->zlib_at + h->in, h->piece, n);
+    err = handle_segment(h, &seg);
+    if (!err)
+        err = bough_log__segment_read(h->log, seg, h->zlib_at + h->in, h->piece, n);
     if (err)
         return err;
     h->in += n;
@@ -116,12 +146,12 @@ static enum bough_err handle_jump(
     uint64_t block = at / STORED_BLOCK, first = block * STORED_BLOCK;
     uint64_t len = h->object.size - first < STORED_BLOCK ? h->object.size - first : STORED_BLOCK;
     bool last = first + len == h->object.size;
-    struct bough_log__segment *seg = handle_segment(h);
+    struct bough_log__segment *seg;
     uint8_t head[5];
-    enum bough_err err;
+    enum bough_err err = handle_segment(h, &seg);
 
-    if (seg == NULL)
-        return bough_log__corrupt(h->log, "a segment is named that is not there", h->where);
+    if (err)
+        return err;
     err = bough_log__segment_read(
         h->log, seg, h->zlib_at + bough_zip_stored_at(first) - sizeof head, head, sizeof head);
     if (err)
@@ -173,7 +203,7 @@ static void handle_close(struct bough_object *o)
 
 static const struct bough_object_class handle_class = {.read = handle_read, .close = handle_close};
 
-static enum bough_err stream_open(struct bough_log *l, uint64_t where,
+static enum bough_err stream_open(struct bough_log *l, const struct bough_log__row *row,
     const struct bough_log__entry *e, struct bough_object **out)
 {
     struct handle *h = bough_mem_zalloc(l->mem, 1, sizeof *h);
@@ -189,7 +219,8 @@ static enum bough_err stream_open(struct bough_log *l, uint64_t where,
     h->object = (struct bough_object){&handle_class, e->head.type, e->head.size};
     h->log = l;
     h->through = l->through;
-    h->where = where;
+    h->id = row->id;
+    h->where = row->where;
     h->zlib_at = e->at + e->head.head_len;
     h->zlib_len = e->len - e->head.head_len;
     h->stored = h->zlib_len == bough_zip_stored_len(e->head.size);
@@ -213,7 +244,7 @@ enum bough_err bough_log__object_open(
         return err;
     if (!bough_entry_is_delta(e.head.type) &&
         (e.head.size > BOUGH_LOG__WHOLE_MAX || e.head.size > s->object_max))
-        return stream_open(l, row.where, &e, out);
+        return stream_open(l, &row, &e, out);
     bough_buf_init(&body, l->mem);
     err = bough_log__body_read(l, row.where, &type, &body);
     if (err) {
@@ -257,10 +288,22 @@ enum bough_err bough_log__entry_read(
     struct bough_store *s, const struct bough_entry *e, uint64_t at, void *dst, size_t n)
 {
     struct bough_log *l = bough_log__of(s);
+    uint64_t where = e->where;
     const struct bough_log__segment *seg =
-        bough_log__segment_find(l, bough_log__where_segment(e->where));
+        bough_log__segment_find(l, bough_log__where_segment(where));
+    struct bough_entry moved;
+    enum bough_err err;
 
-    if (seg == NULL)
-        return bough_log__corrupt(l, "a segment is named that is not there", e->where);
-    return bough_log__segment_read(l, seg, bough_log__where_offset(e->where) + at, dst, n);
+    if (seg == NULL) {
+        err = bough_log__entry_of(s, &e->id, &moved);
+        if (err == BOUGH_ENOENT || (!err && (moved.type != e->type || moved.size != e->size ||
+                                                moved.packed_len != e->packed_len ||
+                                                !bough_oid_eq(&moved.base, &e->base))))
+            return BOUGH_WHY(&s->why, BOUGH_EEXPIRED, "the object was moved", NULL, 0);
+        if (err)
+            return err;
+        where = moved.where;
+        seg = bough_log__segment_find(l, bough_log__where_segment(where));
+    }
+    return bough_log__segment_read(l, seg, bough_log__where_offset(where) + at, dst, n);
 }

@@ -147,9 +147,120 @@ static void test_collect__steps_may_be_as_small_as_can_be(void **state)
     history_fini(&drop);
 }
 
+/* ---- What is read meanwhile ---- */
+
+enum { BIG = 300 * 1000 };
+
+static struct bough_oid put_big(struct bough_store *s, uint8_t *body)
+{
+    struct bough_oid id;
+    struct bough_txn *t;
+    uint64_t seed = 9;
+
+    for (size_t at = 0; at < BIG; at += 8) {
+        uint64_t x = test_random(&seed);
+        memcpy(body + at, &x, 8);
+    }
+    OK(bough_txn_begin(s, &t));
+    OK(bough_txn_put(t, BOUGH_BLOB, bough_view(body, BIG), &id));
+    OK(history_ref(t, "refs/tags/big", &id));
+    OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+    return id;
+}
+
+static void rest_is(struct bough_object *o, const uint8_t *body, size_t from)
+{
+    uint8_t piece[7000];
+
+    while (from < BIG) {
+        size_t got;
+        OK(bough_object_read(o, from, piece, sizeof piece, &got));
+        assert_true(got > 0);
+        assert_memory_equal(piece, body + from, got);
+        from += got;
+    }
+}
+
+static void test_collect__what_is_being_read_goes_on_where_it_was_moved(void **state)
+{
+    struct fix *f = *state;
+    struct bough_collect_opts all = {.whole = true};
+    uint8_t *body = malloc(BIG), piece[1000];
+    struct bough_oid id = put_big(f->s, body);
+    struct bough_object *o, *gone;
+    struct bough_entry e, late;
+    struct bough_txn *t;
+    size_t got;
+
+    OK(bough_store_object_open(f->s, &id, &o));
+    OK(bough_store_object_open(f->s, &id, &gone));
+    OK(bough_store_entry(f->s, &id, &e));
+    OK(bough_object_read(o, 0, piece, sizeof piece, &got));
+    OK(history_collect(f->s, &all, 1 << 20));
+    OK(bough_store_entry(f->s, &id, &late));
+    assert_int_not_equal(e.where, late.where);
+    rest_is(o, body, sizeof piece);
+    OK(bough_store_entry_read(f->s, &e, e.packed_len - 1000, piece, sizeof piece));
+    bough_object_close(o);
+    OK(bough_txn_begin(f->s, &t));
+    OK(history_ref(t, "refs/tags/big", NULL));
+    OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+    OK(history_collect(f->s, &now, 1 << 20));
+    assert_int_equal(bough_store_entry_read(f->s, &e, 0, piece, 9), BOUGH_EEXPIRED);
+    assert_int_equal(bough_object_read(gone, 9, piece, 9, &got), BOUGH_EEXPIRED);
+    bough_object_close(gone);
+    free(body);
+}
+
+/* ---- What is named again meanwhile ---- */
+
+/* A commit that nothing reached when it began gets a ref; so does a blob by way of a new tree. */
+static void test_collect__what_is_named_again_lives(void **state)
+{
+    struct fix *f = *state;
+    struct history keep, drop;
+
+    history_init(&keep, "keep");
+    history_init(&drop, "drop");
+    for (uint64_t at = 1; at < 400; at = at * 5 / 4 + 1) {
+        struct bough_oid head;
+        struct bough_txn *t;
+        uint64_t steps = 0;
+        bool more = true;
+
+        commits(&keep, f->s, at * 100, 4);
+        commits(&drop, f->s, at * 1000 + 500000, 9);
+        head = drop.head;
+        OK(history_drop(&drop, f->s));
+        OK(bough_store_collect(f->s, &now));
+        while (more) {
+            OK(bough_store_maintain(f->s, 1, &more));
+            if (++steps != at || bough_store_has(f->s, &head))
+                continue;
+            OK(bough_txn_begin(f->s, &t));
+            OK(history_ref(t, drop.name, &head));
+            OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+            history_closed(f->s);
+        }
+        drop.tree_body.len = 0;
+        if (steps >= at) {
+            OK(bough_store_has(f->s, &head));
+            assert_int_equal(history_closed(f->s), 3 * (keep.commits + drop.commits));
+            continue;
+        }
+        assert_int_equal(bough_store_has(f->s, &head), BOUGH_ENOENT);
+        break;
+    }
+    history_fini(&keep);
+    history_fini(&drop);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_collect__what_is_being_read_goes_on_where_it_was_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_collect__what_is_named_again_lives, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_collect__a_dropped_branch_gives_its_space_back, setup, teardown),
         cmocka_unit_test_setup_teardown(

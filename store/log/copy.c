@@ -16,7 +16,7 @@ enum { SEGMENT_BYTES = 64 * 1024 * 1024, ROWS_MIN = 512, ROWS_MAX = 128 * 1024 }
 
 /* ---- Segments ---- */
 
-static size_t rows_max(const struct bough_log *l)
+size_t bough_log__rows_max(const struct bough_log *l)
 {
     size_t n = l->opts.table_rows > l->geo.zone / 64 ? l->opts.table_rows : l->geo.zone / 64;
 
@@ -125,7 +125,7 @@ static enum bough_err moved_note(struct bough_log__cycle *c)
 
     if (c->tabled)
         return BOUGH_OK; /* they come with the swap */
-    if (c->moved_rows.n + c->rows_now.n > rows_max(l) && c->moved_rows.n > 0)
+    if (c->moved_rows.n + c->rows_now.n > bough_log__rows_max(l) && c->moved_rows.n > 0)
         err = moved_spill(c);
     if (!err)
         err = bough_log__rows_reserve(&c->moved_rows, l->mem, c->rows_now.n);
@@ -162,16 +162,16 @@ enum bough_err bough_log__copy_close(struct bough_log__cycle *c)
     bough_log__out_fini(&c->out);
     c->made[c->mades++] = c->seg;
     c->seg = (struct bough_log__segment){.number = 0};
-    bough_log__rows_clear(&c->rows_now, l->mem, rows_max(l));
+    bough_log__rows_clear(&c->rows_now, l->mem, bough_log__rows_max(l));
     return BOUGH_OK;
 }
 
-static enum bough_err segment_ready(struct bough_log__cycle *c)
+enum bough_err bough_log__segment_ready(struct bough_log__cycle *c)
 {
     enum bough_err err = BOUGH_OK;
 
     if (c->seg.number != 0 &&
-        (c->rows_now.n >= rows_max(c->log) || c->seg.run.len >= SEGMENT_BYTES))
+        (c->rows_now.n >= bough_log__rows_max(c->log) || c->seg.run.len >= SEGMENT_BYTES))
         err = bough_log__copy_close(c);
     if (!err && c->seg.number == 0)
         err = segment_open(c);
@@ -196,6 +196,7 @@ void bough_log__copy_fini(struct bough_log__cycle *c, bool zones)
 {
     struct bough_mem *mem = c->log->mem;
 
+    bough_log__cold_fini(c);
     bough_log__out_fini(&c->out);
     segment_drop(c, &c->seg, zones);
     for (size_t i = 0; i < c->mades; i++)
@@ -270,31 +271,39 @@ static enum bough_err verbatim_begin(struct bough_log__cycle *c, uint32_t number
     return same ? put(c, raw, head->head_len) : put(c, made, n);
 }
 
-/* Its base goes, so it is written without one. */
-static enum bough_err whole_write(struct bough_log__cycle *c, uint64_t where)
+enum bough_err bough_log__entry_write(struct bough_log__cycle *c, const struct bough_oid *id,
+    const struct bough_entry_head *head, struct bough_view body, int level)
 {
     uint8_t raw[BOUGH_ENTRY_HEAD_MAX];
-    struct bough_entry_head head = {.size = 0};
     struct bough_buf zlib;
     enum bough_err err;
 
-    bough_buf_clear(&c->body);
-    err = bough_log__body_read(c->log, where, &head.type, &c->body);
-    if (err)
-        return err;
-    head.size = c->body.len;
+    c->copy.row = (struct bough_log__row){*id, bough_log__where(c->seg.number, c->seg.run.len), 0};
     c->copy.new_crc = c->copy.old_crc = c->copy.want_crc = 0;
     bough_buf_init(&zlib, c->log->mem);
-    bough_deflate(&zlib, bough_buf_view(&c->body), LEVEL);
+    bough_deflate(&zlib, body, level);
     err = zlib.err;
     if (!err)
-        err = put(c, raw, bough_entry_head_write(c->log->geo.algo, &head, raw));
+        err = put(c, raw, bough_entry_head_write(c->log->geo.algo, head, raw));
     if (!err)
         err = put(c, zlib.ptr, zlib.len);
     bough_buf_fini(&zlib);
     if (!err)
         entry_done(c);
     return err;
+}
+
+/* Its base goes, so it is written without one. */
+static enum bough_err whole_write(
+    struct bough_log__cycle *c, const struct bough_oid *id, uint64_t where)
+{
+    struct bough_entry_head head = {.size = 0};
+    enum bough_err err;
+
+    bough_buf_clear(&c->body);
+    err = bough_log__body_read(c->log, where, &head.type, &c->body);
+    head.size = c->body.len;
+    return err ? err : bough_log__entry_write(c, id, &head, bough_buf_view(&c->body), LEVEL);
 }
 
 /* The base by its id, if it lives; or by its place, where it was copied to the same segment. */
@@ -329,7 +338,7 @@ static enum bough_err entry_copy(
 {
     uint8_t raw[BOUGH_ENTRY_HEAD_MAX];
     struct bough_entry_head head;
-    enum bough_err err = segment_ready(c);
+    enum bough_err err = bough_log__segment_ready(c);
 
     if (!err)
         err = bough_log__entry_head(c->log, number, f, &head, raw);
@@ -340,7 +349,7 @@ static enum bough_err entry_copy(
     if (bough_entry_is_delta(head.type)) {
         err = base_name(c, number, f, &head);
         if (err == BOUGH_ENOENT)
-            return whole_write(c, bough_log__where(number, f->at));
+            return whole_write(c, &f->id, bough_log__where(number, f->at));
     }
     if (!err)
         err = verbatim_begin(c, number, f, &head, raw);
@@ -349,18 +358,38 @@ static enum bough_err entry_copy(
 
 /* ---- Steps ---- */
 
+/* An entry of a victim: copied if it lives, or put aside to be packed anew. */
+static enum bough_err victim_copy(
+    struct bough_log__cycle *c, struct bough_log__tally *y, const struct bough_log__found_entry *f)
+{
+    uint64_t where = bough_log__where(y->number, f->at), bit;
+    struct bough_log__row row;
+    enum bough_err err = bough_log__old_find(c, &f->id, &row, &bit);
+
+    if (err == BOUGH_ENOENT || (!err && (row.where != where || !bough_log__is_marked(c, bit))))
+        return BOUGH_OK;
+    if (err)
+        return err;
+    y->copied++;
+    err = c->opts.whole ? bough_log__cold_take(c, &f->id, where, bit) : BOUGH_ENOTSUP;
+    return err == BOUGH_ENOTSUP ? entry_copy(c, y->number, f) : err;
+}
+
 enum bough_err bough_log__copy_step(struct bough_log__cycle *c)
 {
     struct bough_log__found_entry f;
     struct bough_log__tally *y;
-    bool lives;
     enum bough_err err;
 
     if (c->copy.number != 0)
         return piece_copy(c);
+    if (bough_log__cold_packing(c))
+        return bough_log__cold_step(c);
+    if (bough_log__cold_waiting(c) >= bough_log__rows_max(c->log))
+        return bough_log__cold_begin(c);
     while (c->entries.number == 0) {
         if (c->at == c->tallies)
-            return BOUGH_ENOENT;
+            return bough_log__cold_waiting(c) > 0 ? bough_log__cold_begin(c) : BOUGH_ENOENT;
         if (c->tally[c->at].victim && c->tally[c->at].live > 0)
             bough_log__entries_begin(&c->entries, c->tally[c->at].number);
         else
@@ -368,19 +397,13 @@ enum bough_err bough_log__copy_step(struct bough_log__cycle *c)
     }
     y = &c->tally[c->at];
     err = bough_log__entries_next(&c->entries, &f);
-    if (err == BOUGH_ENOENT) {
-        c->entries.number = 0;
-        c->at++;
-        if (y->copied < y->live)
-            return bough_log__corrupt(c->log, "a segment has lost entries", y->number);
-        return BOUGH_OK;
-    }
-    if (!err)
-        err = bough_log__lives_at(c, &f.id, bough_log__where(y->number, f.at), &lives);
-    if (err || !lives)
-        return err;
-    y->copied++;
-    return entry_copy(c, y->number, &f);
+    if (err != BOUGH_ENOENT)
+        return err ? err : victim_copy(c, y, &f);
+    c->entries.number = 0;
+    c->at++;
+    if (y->copied < y->live)
+        return bough_log__corrupt(c->log, "a segment has lost entries", y->number);
+    return BOUGH_OK;
 }
 
 static enum bough_err row_copy(struct bough_log__cycle *c, const struct bough_log__row *row)

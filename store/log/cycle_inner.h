@@ -5,7 +5,7 @@
  *   marks     a bit for each row that was there at the cut (mark.c)
  *   roots     refs, the keeper, pins, what is young (roots.c); refs that keep less (limit.c)
  *   tally     what lives in each segment, and who is a victim (tally.c)
- *   copying   into new segments (copy.c)
+ *   copying   into new segments (copy.c), packed anew when asked for (cold.c)
  *   after     what came since the cut (since.c)
  *   the end   one table in place of the old ones, the swap (finish.c)
  *   driving   steps, pressure (cycle.c, pressure.c)
@@ -125,6 +125,9 @@ struct bough_log__cycle {
     uint8_t *bits;
     size_t bits_len; /* bytes */
     uint64_t rows, marked;
+    uint32_t *names; /* for each bit the end of a name, to pack alike ones together; or NULL */
+    size_t names_len;
+    uint32_t name; /* of what is marked now */
     struct bough_log__stack commits, trees, others;
     struct bough_buf body; /* of the object being looked at */
     bool late;             /* what is marked now is noted in `lates`, too */
@@ -144,6 +147,7 @@ struct bough_log__cycle {
     size_t at; /* of the stage: a table or a tally */
     struct bough_log__count *count;
     struct bough_log__entries entries;
+    struct bough_log__cold *cold;  /* when all is packed anew */
     struct bough_log__rows strays; /* rows of deltas that lose their base */
     size_t strays_done;
 
@@ -251,6 +255,26 @@ enum bough_err bough_log__choose_step(struct bough_log__cycle *c); /* BOUGH_ENOE
 enum bough_err bough_log__copy_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
 enum bough_err bough_log__stray_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 enum bough_err bough_log__late_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
+
+/* There is a segment to write to, with room for an entry. */
+enum bough_err bough_log__segment_ready(struct bough_log__cycle *c);
+
+/* Write an entry of our own making. */
+enum bough_err bough_log__entry_write(struct bough_log__cycle *c, const struct bough_oid *id,
+    const struct bough_entry_head *head, struct bough_view body, int level);
+
+/* So many rows a segment takes. */
+size_t bough_log__rows_max(const struct bough_log *l);
+
+/* Packing anew (cold.c).  Objects are taken until there are enough, then packed in steps.
+   BOUGH_ENOTSUP: too long, copy it. */
+enum bough_err bough_log__cold_take(
+    struct bough_log__cycle *c, const struct bough_oid *id, uint64_t where, uint64_t bit);
+size_t bough_log__cold_waiting(const struct bough_log__cycle *c);
+bool bough_log__cold_packing(const struct bough_log__cycle *c);
+enum bough_err bough_log__cold_begin(struct bough_log__cycle *c);
+enum bough_err bough_log__cold_step(struct bough_log__cycle *c);
+void bough_log__cold_fini(struct bough_log__cycle *c);
 
 /* The segment being made is done, if there is one. */
 enum bough_err bough_log__copy_close(struct bough_log__cycle *c);

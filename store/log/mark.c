@@ -11,6 +11,8 @@
 #include "git/object.h"
 #include "store/log/cycle_inner.h"
 
+enum { NAMES_MAX = 16 * 1024 * 1024 }; /* rows for which names are noted; else it goes without */
+
 enum bough_err bough_log__marks_init(struct bough_log__cycle *c)
 {
     struct bough_log *l = c->log;
@@ -30,6 +32,10 @@ enum bough_err bough_log__marks_init(struct bough_log__cycle *c)
         return BOUGH_ENOMEM;
     c->bits_len = (size_t)(bits / 8 + 1);
     c->bits = bough_mem_zalloc(l->mem, c->bits_len, 1);
+    if (c->opts.whole && bits < NAMES_MAX) {
+        c->names = bough_mem_zalloc(l->mem, (size_t)bits + 1, sizeof *c->names);
+        c->names_len = c->names == NULL ? 0 : (size_t)bits + 1;
+    }
     return c->bits == NULL ? BOUGH_ENOMEM : BOUGH_OK;
 }
 
@@ -39,6 +45,7 @@ void bough_log__marks_fini(struct bough_log__cycle *c)
 
     bough_mem_free(mem, c->first_bit, c->first_bits * sizeof *c->first_bit);
     bough_mem_free(mem, c->bits, c->bits_len);
+    bough_mem_free(mem, c->names, c->names_len * sizeof *c->names);
     bough_log__stack_fini(c, &c->commits);
     bough_log__stack_fini(c, &c->trees);
     bough_log__stack_fini(c, &c->others);
@@ -118,6 +125,8 @@ enum bough_err bough_log__mark_alone(
         bough_log__rows_add(&c->lates, row);
     }
     c->bits[bit / 8] |= (uint8_t)(1u << bit % 8);
+    if (c->names != NULL)
+        c->names[bit] = c->name;
     c->marked++;
     return BOUGH_OK;
 }
@@ -160,6 +169,16 @@ static enum bough_err commit_named(
     return err;
 }
 
+/* The end of a name counts most: alike files mostly have like endings. */
+static uint32_t name_of(struct bough_view name)
+{
+    uint32_t x = 0;
+
+    for (size_t i = name.len > 16 ? name.len - 16 : 0; i < name.len; i++)
+        x = (x >> 2) + ((uint32_t)name.ptr[i] << 24);
+    return x;
+}
+
 static enum bough_err tree_named(struct bough_log__cycle *c, struct bough_view body)
 {
     struct bough_tree_iter it;
@@ -172,10 +191,12 @@ static enum bough_err tree_named(struct bough_log__cycle *c, struct bough_view b
 
         if (mode == BOUGH_FILEMODE_GITLINK)
             continue;
+        c->name = c->names == NULL ? 0 : name_of(e.name);
         err = bough_log__mark(c, &e.id,
             mode == BOUGH_FILEMODE_TREE ? BOUGH_TREE
             : mode == 0                 ? BOUGH_NONE
                                         : BOUGH_BLOB);
+        c->name = 0;
         if (err)
             return err;
     }

@@ -311,7 +311,7 @@ static enum bough_err lines_load(struct load *l)
 {
     static const char *const modes[] = {"100644", "100755", "120000", "160000"};
     struct bough_view w;
-    uint64_t n;
+    uint64_t n = 0;
     enum bough_err err;
 
     while (!(err = word(l, ' ', &w)) && !bough_view_eq(w, bough_view_str("end"))) {

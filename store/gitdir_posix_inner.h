@@ -59,7 +59,7 @@ enum bough_err bough_store__gitdir_err(
 
 static inline git_oid bough_store__gitdir_id(const struct bough_oid *id)
 {
-    git_oid out;
+    git_oid out = {{0}};
 
     memcpy(out.id, id->bytes, sizeof out.id);
     return out;

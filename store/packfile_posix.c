@@ -30,10 +30,12 @@ static enum bough_err entry_load(
     if (n > p->end - at)
         n = (size_t)(p->end - at);
     err = bough_store__pread(p->fd, at, raw, n);
-    if (!err && bough_entry_head_parse(p->algo, at, bough_view(raw, n), &out->head))
-        err = BOUGH_ECORRUPT;
+    if (err)
+        return err;
+    if (bough_entry_head_parse(p->algo, at, bough_view(raw, n), &out->head))
+        return BOUGH_ECORRUPT;
     out->data = at + out->head.head_len;
-    return err;
+    return BOUGH_OK;
 }
 
 /* Reads an entry's data forward. */

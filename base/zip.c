@@ -321,6 +321,16 @@ enum bough_err bough_inflater_run(struct bough_inflater *f, struct bough_view sr
     return got == Z_OK || got == Z_STREAM_END || got == Z_BUF_ERROR ? BOUGH_OK : BOUGH_EFORMAT;
 }
 
+/* Windows in bits: zlib's memory is about 2^(bits + 3) bytes, so a small one is for small heaps. */
+enum { WINDOW = 15, WINDOW_LITTLE = 10, TABLES_LESS = 7 };
+
+static bool deflate_begin(z_stream *z, struct bough_mem *mem, int level, int window)
+{
+    hooks_set(z, mem);
+    return deflateInit2(z, level, Z_DEFLATED, window, window - TABLES_LESS, Z_DEFAULT_STRATEGY) ==
+           Z_OK;
+}
+
 enum bough_err bough_deflater_init(struct bough_deflater *d, struct bough_mem *mem, int level)
 {
     z_stream *z = (z_stream *)bough_mem_alloc(mem, sizeof *z);
@@ -328,8 +338,7 @@ enum bough_err bough_deflater_init(struct bough_deflater *d, struct bough_mem *m
     *d = (struct bough_deflater){.mem = mem};
     if (z == NULL)
         return BOUGH_ENOMEM;
-    hooks_set(z, mem);
-    if (deflateInit(z, level) != Z_OK) {
+    if (!deflate_begin(z, mem, level, WINDOW) && !deflate_begin(z, mem, level, WINDOW_LITTLE)) {
         bough_mem_free(mem, z, sizeof *z);
         return BOUGH_ENOMEM;
     }

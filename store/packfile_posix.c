@@ -209,7 +209,8 @@ static enum bough_err look(
     err = entry_load(p, c->at[0], &own);
     if (!err)
         err = delta_sizes(p, &own, &delta);
-    out->size = delta.result_len;
+    if (!err)
+        out->size = delta.result_len;
     return err;
 }
 

@@ -33,8 +33,9 @@ struct making {
 
 bool bough_log__checkpoint_due(const struct bough_log *l, uint32_t part)
 {
-    return l->rows.n >= l->opts.table_rows / part || l->log_bytes >= l->opts.log_max / part ||
-           l->refs.n >= REFS_MAX / part || l->fresh >= BOUGH_LOG__FRESH_MAX / part;
+    return (l->rows.n > 0 && l->rows.n >= l->opts.table_rows / part) ||
+           l->log_bytes >= l->opts.log_max / part || l->refs.n >= REFS_MAX / part ||
+           l->fresh >= BOUGH_LOG__FRESH_MAX / part;
 }
 
 /* ---- Writing onto what is left of the open zone ---- */

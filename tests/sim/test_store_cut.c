@@ -8,12 +8,14 @@
  * random histories of several lives over seeds.  The memory engine is the model.
  */
 #include "tests/sim/cutblk.h"
+#include "store/log/inner.h"
 #include "tests/sim/store_world.h"
 
 enum {
     UNIT = 512,
     ZONE = 32 * 1024,
     SHORT_ZONES = 24,
+    ROOMY_ZONES = 48, /* so that upkeep may use some */
     LONG_ZONES = 400,
 };
 
@@ -211,6 +213,55 @@ static void test_log__survives_every_cut_of_intake(void **state)
     cut_everywhere("iic", plain, 1);
 }
 
+/* Tables that a history leaves when nothing disturbs it. */
+static size_t tables_after(const char *history, struct bough_log_open_opts opts)
+{
+    struct fix *f = fix_new(ROOMY_ZONES, BOUGH_SHA1, opts);
+    size_t tables;
+
+    world_begin(f);
+    OK(world_open(&f->w, &f->ram.blk));
+    OK(play(&f->w, history, &f->ram.blk));
+    tables = bough_log__of(f->w.s)->tables;
+    world_close(&f->w);
+    world_end(f);
+    fix_free(f);
+    return tables;
+}
+
+/* A cut at every call, with some mixes of what was under way. */
+static void cut_at_each(const char *history, struct bough_log_open_opts opts)
+{
+    enum { SEEDS = 6 };
+    struct fix *f = fix_new(ROOMY_ZONES, BOUGH_SHA1, opts);
+    uint32_t calls = calls_of(f, history);
+
+    for (uint32_t i = 0; i < calls * SEEDS; i++) {
+        struct cutblk cut;
+
+        world_begin(f);
+        cutblk_init(&cut, &f->ram.blk, NULL, i / SEEDS);
+        cut.fate = i % SEEDS == 0 ? CUT_LOST : CUT_SEEDED;
+        cut.seed = i;
+        live(f, history, &cut);
+        recover(&f->w, &f->ram.blk);
+        world_end(f);
+    }
+    print_message("%s: %u calls\n", history, calls);
+    fix_free(f);
+}
+
+/* Four tables of like size become one: in maintenance, or behind a checkpoint that a commit made. */
+static void test_log__survives_every_cut_of_merged_tables(void **state)
+{
+    (void)state;
+    assert_in_range(tables_after("x", always), 5, 8);
+    assert_in_range(tables_after("xm", always), 1, 4);
+    cut_at_each("xmcm", always);
+    assert_in_range(tables_after("xc", always), 1, 4);
+    cut_at_each("xcxc", always);
+}
+
 static void test_log__survives_every_cut_of_checkpoints(void **state)
 {
     (void)state;
@@ -305,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_log__survives_every_cut_of_prepared_space),
         cmocka_unit_test(test_log__survives_every_cut_of_big_objects),
         cmocka_unit_test(test_log__survives_every_cut_of_intake),
+        cmocka_unit_test(test_log__survives_every_cut_of_merged_tables),
         cmocka_unit_test(test_log__survives_every_cut_of_checkpoints),
         cmocka_unit_test(test_log__survives_every_cut_of_merges),
         cmocka_unit_test(test_log__survives_random_lives),

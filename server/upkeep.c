@@ -15,8 +15,9 @@
 #include "store/collect.h"
 
 enum {
-    BUDGET_MIN = 4 << 10,
-    BUDGET_MAX = 4 << 20,
+    BUDGET_MIN = 2 << 10,
+    BUDGET_BEGIN = 16 << 10,
+    BUDGET_MAX = 512 << 10,
     BUSY_NS = 500 * 1000,
     IDLE_NS = 3 * BUSY_NS,
     REST = 3,      /* times as long as a step took */
@@ -28,10 +29,13 @@ enum {
 
 /* ---- Steps ---- */
 
-/* The budget follows how long the last one took. */
-static void budget_adapt(struct upkeep *u, uint64_t took, uint64_t want)
+/* The budget follows how long the last one took; where it was the last nothing is learned of the
+   next, which may have much more to do. */
+static void budget_adapt(struct upkeep *u, uint64_t took, uint64_t want, bool more)
 {
-    if (took > want && u->budget > BUDGET_MIN)
+    if (!more)
+        u->budget = BUDGET_BEGIN;
+    else if (took > want && u->budget > BUDGET_MIN)
         u->budget /= 2;
     else if (took < want / 2 && u->budget < BUDGET_MAX)
         u->budget += u->budget / 4;
@@ -73,7 +77,7 @@ static void on_upkeep(uv_timer_t *timer)
     u->steps++;
     u->ns += took;
     u->ns_max = took > u->ns_max ? took : u->ns_max;
-    budget_adapt(u, took, busy ? BUSY_NS : IDLE_NS);
+    budget_adapt(u, took, busy ? BUSY_NS : IDLE_NS, more);
     if (err && err != BOUGH_ENOTSUP && err != BOUGH_EREADONLY)
         uv_timer_start(timer, on_upkeep, RETRY_MS, 0);
     else if (more)
@@ -84,7 +88,7 @@ static void on_upkeep(uv_timer_t *timer)
 
 void server_upkeep_init(struct server *s)
 {
-    s->upkeep.budget = 64 << 10;
+    s->upkeep.budget = BUDGET_BEGIN;
     uv_timer_init(&s->loop, &s->upkeep.timer);
     s->upkeep.timer.data = s;
     server_upkeep_wake(s); /* what the last run left */

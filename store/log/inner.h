@@ -470,13 +470,14 @@ struct bough_log {
     uint64_t next_record;
 
     struct bough_log__head head;
-    uint64_t durable_to;            /* frames up to here are flushed */
-    uint64_t given_up;              /* sequence of the frame where a transaction was aborted
+    uint64_t durable_to;         /* frames up to here are flushed */
+    uint32_t pay_wait, pay_skip; /* commits between tries of a checkpoint that fails; until one */
+    uint64_t given_up;           /* sequence of the frame where a transaction was aborted
                                        last, or where this mount began */
-    uint64_t log_bytes;             /* of frames since the checkpoint */
-    uint32_t prepared_to;           /* bytes of the head's zone that were written once */
-    uint32_t prepared_next;         /* and of the next zone */
-    uint32_t open_zone, open_at;    /* where tables go on; zone 0: in a new one */
+    uint64_t log_bytes;          /* of frames since the checkpoint */
+    uint32_t prepared_to;        /* bytes of the head's zone that were written once */
+    uint32_t prepared_next;      /* and of the next zone */
+    uint32_t open_zone, open_at; /* where tables go on; zone 0: in a new one */
     struct bough_log__run root_run; /* of the newest durable root */
 
     struct bough_log__pin *pins; /* of readers that were opened from here, newest first */

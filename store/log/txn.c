@@ -416,12 +416,22 @@ static void txn_abort(struct bough_txn *t)
     txn_clear(l);
 }
 
-/* Nobody made it in time: so the commit makes it, and does a part of the merging. */
+enum { PAY_WAIT_MAX = 255 }; /* commits */
+
+/* Nobody made it in time: so the commit makes it, and does a part of the merging.  Where there is no
+   room or memory for it, it is tried again after some commits, and after ever more. */
 static enum bough_err checkpoint_pay(struct bough_log *l)
 {
     uint64_t rows = l->rows.n;
-    enum bough_err err = bough_log__checkpoint(l);
+    enum bough_err err;
 
+    if (l->pay_skip > 0) {
+        l->pay_skip--;
+        return BOUGH_OK;
+    }
+    err = bough_log__checkpoint(l);
+    l->pay_wait = !err ? 0 : l->pay_wait < PAY_WAIT_MAX ? 2 * l->pay_wait + 1 : PAY_WAIT_MAX;
+    l->pay_skip = l->pay_wait;
     return err ? err : bough_log__tiers_pay(l, rows);
 }
 

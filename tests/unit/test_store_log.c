@@ -286,6 +286,41 @@ static void test_log__tables_merge_and_their_zones_return(void **state)
 
 /* ---- What lies on the device ---- */
 
+/* So many of `n` commits tried a checkpoint and had no memory for it. */
+static uint32_t tries_of(struct fix *f, uint32_t from, uint32_t n)
+{
+    uint32_t tries = 0;
+
+    for (uint32_t i = from; i < from + n; i++) {
+        struct bough_txn *t;
+
+        f->t.mem.failed = false;
+        OK(bough_txn_begin(f->s, &t));
+        put_many(t, i, 1);
+        OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+        tries += f->t.mem.failed;
+    }
+    return tries;
+}
+
+static void test_log__a_checkpoint_that_fails_is_tried_less_and_less(void **state)
+{
+    struct fix *f = *state;
+    uint32_t tries;
+
+    assert_int_equal(tries_of(f, 0, ROWS + 20), 0);
+    f->t.mem.limit = f->t.mem.used + 50 * 1024; /* too little for a writer of tables */
+    tries = tries_of(f, 1000, 3 * ROWS);
+    assert_in_range(tries, 3, 10);
+    f->t.mem.limit = 0;
+    assert_int_equal(tries_of(f, 2000, 256), 0); /* it is made now */
+    f->t.mem.limit = f->t.mem.used + 50 * 1024;
+    assert_int_equal(tries_of(f, 3000, 10), 0); /* and not due for a while */
+    f->t.mem.limit = 0;
+    assert_many(f, 1000, 3 * ROWS);
+    assert_sound(f);
+}
+
 static void test_log__a_superblock_is_as_documented(void **state)
 {
     struct fix *f = *state;
@@ -375,6 +410,8 @@ int main(void)
             test_log__many_segments_come_in_one_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_log__tables_merge_and_their_zones_return, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_log__a_checkpoint_that_fails_is_tried_less_and_less, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log__a_superblock_is_as_documented, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log__a_frame_is_as_documented, setup, teardown),
     };

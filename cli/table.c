@@ -40,7 +40,7 @@ static const struct verb table[] = {
         "it"},
     {"fsck", verb_fsck, "", "check every structure and every object"},
     {"repair", verb_repair, "DAMAGED NEW", "bring what is intact into a new store"},
-    {"stats", verb_stats, "", "sizes and counters"},
+    {"stats", verb_stats, "[--live]", "sizes and counters; what lives and what a gc would drop"},
     {"git", verb_git, "upload-pack|receive-pack STORE", "serve one Git client on stdio"},
     {"version", verb_version, "", "print the version"},
     {"help", verb_help, "[VERB]", "this, or more on a verb"},

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "store/collect.h"
 #include "store/log/log.h"
 
 enum { RESIZE_STEP = 64 * 1024 * 1024, RESIZE_TRIES = 1000000 };
@@ -44,16 +45,35 @@ int verb_resize(struct cli *cli, int argc, char **argv)
     return err ? say_error(err, cli->store, &cli->engine->why) : EXIT_YES;
 }
 
+/* What a collection would find, without one. */
+static enum bough_err print_live(struct cli *cli)
+{
+    const struct bough_collect_opts opts = {.dry_run = true};
+    struct bough_collect_progress p;
+    bool more = true;
+    enum bough_err err = bough_repo_collect(cli->repo, &opts, UINT64_MAX);
+
+    while (!err && more)
+        err = bough_repo_maintain(cli->repo, 16 << 20, &more);
+    if (err)
+        return err;
+    bough_store_collection(cli->engine, &p);
+    printf("live-objects\t%llu\nlive-bytes\t%llu\ngarbage-objects\t%llu\ngarbage-bytes\t%llu\n",
+        (unsigned long long)p.live, (unsigned long long)p.live_bytes, (unsigned long long)p.dead,
+        (unsigned long long)p.dead_bytes);
+    return BOUGH_OK;
+}
+
 int verb_stats(struct cli *cli, int argc, char **argv)
 {
     struct bough_store_stats st;
+    bool live = argc == 2 && strcmp(argv[1], "--live") == 0;
     enum bough_err err;
     int code;
 
-    (void)argv;
-    if (argc > 1)
-        return say_usage("stats", "takes nothing");
-    code = cli_open(cli, OPEN_READ);
+    if (argc > 1 && !live)
+        return say_usage("stats", "takes --live");
+    code = cli_open(cli, live ? 0 : OPEN_READ);
     if (code != 0)
         return code;
     err = bough_store_stat(cli->engine, &st);
@@ -65,5 +85,6 @@ int verb_stats(struct cli *cli, int argc, char **argv)
         (unsigned long long)st.refs, (unsigned long long)st.records);
     printf("device-bytes\t%llu\nused-bytes\t%llu\n", (unsigned long long)st.device_bytes,
         (unsigned long long)st.used_bytes);
-    return EXIT_YES;
+    err = live ? print_live(cli) : BOUGH_OK;
+    return err ? say_error(err, "stats", bough_repo_why(cli->repo)) : EXIT_YES;
 }

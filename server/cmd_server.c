@@ -486,6 +486,11 @@ static void info_store(struct server *s, struct bough_buf *out)
     info_line(out, "flushes", st.syncs);
     info_line(out, "device_read_bytes", st.read_bytes);
     info_line(out, "device_written_bytes", st.written_bytes);
+    info_line(out, "payload_bytes", st.payload_bytes);
+    info_line(out, "page_hits", st.page_hits);
+    info_line(out, "page_misses", st.page_misses);
+    if (st.payload_bytes > 0)
+        info_line(out, "write_amplification_percent", st.written_bytes * 100 / st.payload_bytes);
 }
 
 void cmd_info(struct redis *r, struct args a)

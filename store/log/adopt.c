@@ -125,6 +125,7 @@ static enum bough_err adopt_segment(struct bough_log *l, struct bough_log__intak
         return err;
     }
     t->adopted[t->adopted_n++] = x->seg.number;
+    l->payload += x->seg.pack_end;
     t->items++;
     x->seg.run = (struct bough_log__run){0}; /* the store has it now */
     return BOUGH_OK;

@@ -85,6 +85,7 @@ enum bough_err bough_log__page(
             slot = set + i;
     }
     if (slot->no != no) {
+        p->misses++;
         slot->no = UINT64_MAX;
         err = device_read(l, no * p->size, page_bytes(p, slot), p->size);
         if (err)

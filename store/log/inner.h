@@ -48,6 +48,7 @@ struct bough_log__pages {
     uint8_t *bytes;
     uint32_t clock;
     uint64_t read_bytes, written_bytes; /* device traffic */
+    uint64_t misses;                    /* of `clock` lookups */
 };
 
 enum bough_err bough_log__pages_init(struct bough_log *l, size_t room);
@@ -501,6 +502,7 @@ struct bough_log {
     bool inflater_ready;
     struct bough_log_open_opts opts;
     uint64_t commits, syncs;
+    uint64_t payload;        /* packed bytes of objects that came in */
     struct bough_why damage; /* why it could be opened for reading only, or with an older
                                 checkpoint; else err is BOUGH_OK */
 };

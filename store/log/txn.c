@@ -111,6 +111,7 @@ enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_o
         return BOUGH_ENOMEM;
     }
     t->items++;
+    l->payload += packed.len;
     row.where = bough_log__where(l->head.segment, l->head.at + data_len + BEFORE);
     bough_log__rows_add(&t->rows, &row);
     return BOUGH_OK;

@@ -56,6 +56,17 @@ rc=0
 same "$rc" 8 'a damaged value: exit code'
 same "$(cat out)" '' 'a damaged value: nothing is printed'
 
+# --- what lives
+export BOUGH_STORE=$W/l.img
+"$BOUGH" init --size 64M 2>/dev/null
+"$BOUGH" set k one
+"$BOUGH" -b gone set k two
+same "$("$BOUGH" stats --live | sed -n 's/^\(live\|garbage\)-objects\t//p' | tr '\n' ' ')" '6 0 ' 'all lives'
+"$BOUGH" branch -d gone
+"$BOUGH" reflog --expire 0 >/dev/null
+same "$("$BOUGH" stats --live | sed -n 's/^\(live\|garbage\)-objects\t//p' | tr '\n' ' ')" '3 3 ' 'what a gc would drop'
+export BOUGH_STORE=$W/s.img
+
 # --- repair
 rc=0
 "$BOUGH" repair s.img new.img >out 2>err || rc=$?

@@ -145,6 +145,8 @@ static enum bough_err pay_all(struct bough_log *l)
             return BOUGH_OK;
         while (!err && l->cycle != NULL && more)
             err = bough_log__collect_step(l, UINT64_MAX, &more);
+        while (!err && l->cycle == NULL && l->forget > 0 && l->zones.free < least(l))
+            err = forget(l);
     } while (!err && l->zones.free < least(l) && pin_expire(l));
     return err;
 }
@@ -163,6 +165,8 @@ enum bough_err bough_log__collect_pay(struct bough_log *l)
     err = bough_log__collect_step(l, SHARE * written + AT_LEAST, &more);
     if (!err && l->zones.free < least(l))
         err = pay_all(l);
+    if (err == BOUGH_ENOMEM || err == BOUGH_ENOSPC)
+        err = BOUGH_OK; /* the writer may find room all the same */
     l->paid = l->pages.written_bytes;
     return bough_store__wrote(&l->store, err);
 }

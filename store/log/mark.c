@@ -3,11 +3,13 @@
  *
  *   bits     found by id; the first frozen table that has the id decides
  *   marking  an object, alone or with what it reaches
+ *   deltas   of a tree that is one on a tree that lives only what it inserts is looked at
  *   steps    one waiting object at a time: what it names is marked
  *
  * Commits go before trees, so that the trees of a history come oldest first: each is then a delta
  * of one that was read not long ago.  What waits is kept as locators, eight bytes each.
  */
+#include "git/delta.h"
 #include "git/object.h"
 #include "store/log/cycle_inner.h"
 
@@ -222,6 +224,53 @@ enum bough_err bough_log__mark_named(struct bough_log__cycle *c, const struct bo
     return err;
 }
 
+/* ---- Trees that are deltas ---- */
+
+/* Is `literal` made of whole entries, spelled as git spells them?  Then they are marked. */
+static enum bough_err literal_named(struct bough_log__cycle *c, struct bough_view literal)
+{
+    struct bough_tree_iter it;
+    struct bough_tree_entry e;
+    enum bough_err err;
+
+    bough_tree_iter_init(&it, c->log->geo.algo, literal, false);
+    while (!(err = bough_tree_iter_next(&it, &e))) {
+        if (bough_filemode(e.mode) != e.mode)
+            return BOUGH_ENOTSUP; /* it may begin in the middle of one */
+    }
+    if (err != BOUGH_ENOENT)
+        return BOUGH_ENOTSUP;
+    return tree_named(c, literal);
+}
+
+/*
+ * A tree that is a delta on one that lives: what it copies is marked with that one, so only what
+ * it inserts is looked at.  BOUGH_ENOTSUP: it is not so, or an entry is put together from pieces.
+ */
+enum bough_err bough_log__delta_named(struct bough_log__cycle *c, uint64_t where)
+{
+    struct bough_log__entry e;
+    struct bough_delta_reader r;
+    struct bough_delta_op op;
+    struct bough_log__row row;
+    enum bough_err err = bough_log__entry_open(c->log, where, &e);
+
+    if (err || e.head.type != BOUGH_REF_DELTA)
+        return err ? err : BOUGH_ENOTSUP;
+    err = bough_log__lives(c, &e.head.base, &row);
+    if (err)
+        return err == BOUGH_ENOENT ? BOUGH_ENOTSUP : err;
+    bough_buf_clear(&c->body);
+    err = bough_log__entry_inflate(c->log, &e, &c->body);
+    if (!err && bough_delta_open(&r, bough_buf_view(&c->body)))
+        return BOUGH_ENOTSUP;
+    while (!err && !(err = bough_delta_next(&r, &op))) {
+        if (!op.copy)
+            err = literal_named(c, bough_view(op.literal, (size_t)op.len));
+    }
+    return err == BOUGH_ENOENT ? BOUGH_OK : err == BOUGH_EFORMAT ? BOUGH_ENOTSUP : err;
+}
+
 /* ---- Steps ---- */
 
 static enum bough_err named_at(struct bough_log__cycle *c, uint64_t where)
@@ -250,7 +299,9 @@ enum bough_err bough_log__mark_step(struct bough_log__cycle *c, bool with_trees)
     }
     if (c->commits.n > 0)
         return named_at(c, c->commits.at[--c->commits.n]);
-    if (with_trees && c->trees.n > 0)
-        return named_at(c, c->trees.at[--c->trees.n]);
-    return BOUGH_ENOENT;
+    if (!with_trees || c->trees.n == 0)
+        return BOUGH_ENOENT;
+    where = c->trees.at[--c->trees.n];
+    err = bough_log__delta_named(c, where);
+    return err == BOUGH_ENOTSUP ? named_at(c, where) : err;
 }

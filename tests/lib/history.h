@@ -82,8 +82,9 @@ static inline void history_tree(struct history *h, enum bough_algo algo, struct 
     }
 }
 
-/* The tree as a delta on the one before: what both begin and end with is copied. */
-static inline void history_delta(struct bough_view was, struct bough_view is, struct bough_buf *out)
+/* The tree as a delta on the one before: what both begin and end with is copied, at whole entries of that length or anywhere (0). */
+static inline void history_delta(
+    struct bough_view was, struct bough_view is, size_t entry, struct bough_buf *out)
 {
     struct bough_delta_builder d;
     size_t front = 0, back = 0, most = was.len < is.len ? was.len : is.len;
@@ -92,6 +93,10 @@ static inline void history_delta(struct bough_view was, struct bough_view is, st
         front++;
     while (back < most - front && was.ptr[was.len - 1 - back] == is.ptr[is.len - 1 - back])
         back++;
+    if (entry > 0) { /* at whole entries, as our own writer's are; all are of one length here */
+        front -= front % entry;
+        back -= back % entry;
+    }
     bough_delta_begin(&d, out, was.len, is.len);
     if (front > 0)
         bough_delta_copy(&d, 0, front);
@@ -113,7 +118,8 @@ static inline enum bough_err history_tree_put(
     if (h->commits % 8 == 0 || h->tree_body.len == 0 || bough_oid_eq(&id, &h->tree))
         return bough_txn_put(t, BOUGH_TREE, bough_buf_view(body), &h->tree);
     bough_buf_init(&delta, bough_posix_mem());
-    history_delta(bough_buf_view(&h->tree_body), bough_buf_view(body), &delta);
+    history_delta(bough_buf_view(&h->tree_body), bough_buf_view(body),
+        h->commits % 3 == 0 ? 0 : sizeof "100644 f00" + bough_algo_len(algo), &delta);
     err = bough_txn_put_delta(
         t, BOUGH_TREE, &id, &h->tree, bough_buf_view(&delta), bough_buf_view(body));
     bough_buf_fini(&delta);

@@ -115,8 +115,7 @@ static enum bough_err get_at(
     }
     if (bough_log__entry_open(l, where, &e) || e.id8 != id8)
         return BOUGH_ENOENT;
-    if (!bough_entry_is_delta(e.head.type) && e.head.size > BOUGH_LOG__WHOLE_MAX &&
-        (g->at > 0 || g->n < e.head.size))
+    if (bough_log__entry_is_long(&e) && (g->at > 0 || g->n < e.head.size))
         return BOUGH_ENOTSUP;
     return get_body(l, where, g, out);
 }

@@ -543,6 +543,7 @@ enum {
     BOUGH_LOG__STORED_HEAD = 7, /* of a zlib stream of one stored block: its two bytes, its five */
     BOUGH_LOG__STORED_TAIL = 4, /* Adler-32 */
     BOUGH_LOG__WHOLE_MAX = 256 * 1024, /* bytes of a body that parts are cut from in memory */
+    BOUGH_LOG__STORED_MAX = 16 * 1024, /* the same where it is stored: parts are found without it */
 };
 
 /* One stored block, as we write small things: its bytes are there to be copied. */
@@ -559,6 +560,16 @@ static inline uint64_t bough_log__id8(const struct bough_oid *id)
 
 enum bough_err bough_log__entry_open(
     struct bough_log *l, uint64_t where, struct bough_log__entry *out);
+
+/* Is it better read in parts than held whole?  Deltas never are. */
+static inline bool bough_log__entry_is_long(const struct bough_log__entry *e)
+{
+    if (bough_entry_is_delta(e->head.type))
+        return false;
+    return e->head.size > (e->len - e->head.head_len == bough_zip_stored_len(e->head.size)
+                                  ? (uint64_t)BOUGH_LOG__STORED_MAX
+                                  : (uint64_t)BOUGH_LOG__WHOLE_MAX);
+}
 enum bough_err bough_log__segment_read(
     struct bough_log *l, const struct bough_log__segment *seg, uint64_t at, void *dst, size_t n);
 

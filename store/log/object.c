@@ -47,7 +47,7 @@ enum bough_err bough_log__read_object(struct bough_store *s, uint64_t where,
 
 /* ---- Handles ---- */
 
-enum { PIECE = 32 * 1024, JUMP = 64 * 1024, STORED_BLOCK = 65535 };
+enum { PIECE = 32 * 1024, STORED_BLOCK = 65535 };
 
 struct handle {
     struct bough_object object; /* first: the face */
@@ -170,7 +170,7 @@ static enum bough_err handle_read(
     uint8_t skip[4096];
     enum bough_err err;
 
-    if (h->stored && (at < h->inflater.out || at - h->inflater.out > JUMP)) {
+    if (h->stored && at != h->inflater.out) {
         err = handle_jump(h, at, dst, n, got);
         if (err != BOUGH_ENOTSUP)
             return err;
@@ -242,8 +242,8 @@ enum bough_err bough_log__object_open(
         err = bough_log__entry_open(l, row.where, &e);
     if (err)
         return err;
-    if (!bough_entry_is_delta(e.head.type) &&
-        (e.head.size > BOUGH_LOG__WHOLE_MAX || e.head.size > s->object_max))
+    if (bough_log__entry_is_long(&e) ||
+        (!bough_entry_is_delta(e.head.type) && e.head.size > s->object_max))
         return stream_open(l, &row, &e, out);
     bough_buf_init(&body, l->mem);
     err = bough_log__body_read(l, row.where, &type, &body);

@@ -279,7 +279,7 @@ static void chain_begin(struct bough_repo *r, const struct bough_oid *id, size_t
         chain_free(r, c);
         return;
     }
-    c->collections = r->collections;
+    c->collections = 0; /* looked at when there were any */
     chain_keep(r, c);
 }
 
@@ -302,14 +302,20 @@ static enum bough_err chain_descend(
     return BOUGH_OK;
 }
 
-/* Are its versions still there?  Collections may have dropped them since. */
+/* Are its versions still there?  Collections may have dropped them since, and one that has not
+   ended may be about to let go of what it dropped. */
 static bool chain_stands(struct bough_repo *r, struct bough_repo__chain *c)
 {
-    for (uint32_t i = 0; c->collections != r->collections && i < c->n; i++) {
+    struct bough_collect_progress p;
+    bool look;
+
+    bough_store_collection(r->store, &p);
+    look = p.phase != BOUGH_COLLECT_IDLE || c->collections != p.collections;
+    for (uint32_t i = 0; look && i < c->n; i++) {
         if (bough_store_has(r->store, &c->stack[i].id) != BOUGH_OK)
             return false;
     }
-    c->collections = r->collections;
+    c->collections = p.collections;
     return true;
 }
 

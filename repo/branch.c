@@ -348,6 +348,23 @@ static enum bough_err commit_message(
     return err;
 }
 
+static enum bough_err edit_removes(void *ctx, struct bough_repo__dir *d, struct bough_view path,
+    struct bough_view name, struct bough_repo__change *to)
+{
+    (void)ctx;
+    (void)d;
+    (void)path;
+    (void)name;
+    return to->dir != NULL || to->kind == BOUGH_NODE_NONE ? BOUGH_OK : BOUGH_ETEST;
+}
+
+/* Are all of its edits removals?  A full device must not keep them from being made. */
+static bool only_removes(const struct committing *c)
+{
+    return bough_tree_edited(c->tree) && bough_oid_eq(&c->tree->root, &c->h->tree.root) &&
+           bough_repo__tree_edits(c->tree, edit_removes, NULL) == BOUGH_OK;
+}
+
 /* Write the tree; a commit if that changes anything; `*idle`: nothing was worth writing. */
 static enum bough_err commit_tree(struct committing *c, struct bough_buf *message, bool *idle)
 {
@@ -361,6 +378,7 @@ static enum bough_err commit_tree(struct committing *c, struct bough_buf *messag
         bough_oid_eq(&c->tree->root, &h->tree.root))
         err = bough_repo__message_edits(c->tree, message);
     if (err == BOUGH_OK) {
+        txn->urgent = only_removes(c);
         c->forgot = bough_repo__forget_edits(&h->tree, c->tree);
         err = bough_tree_write(c->tree, txn, &root);
     }
@@ -406,6 +424,8 @@ enum bough_err bough_branch_commit(struct bough_branch *b, struct bough_tree *tr
         return err;
     bough_buf_init(&message, b->h->r->mem);
     err = commit_tree(&c, &message, &idle);
+    if (b->h->r->txn != NULL)
+        b->h->r->txn->urgent = false;
     bough_buf_fini(&message);
     err = err == BOUGH_OK && idle ? bough_repo__end_idle(b->h->r) : bough_repo__end(b->h->r, err);
     if (err == BOUGH_OK && id != NULL)

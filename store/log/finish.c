@@ -226,6 +226,7 @@ static enum bough_err swap_do(struct bough_log__cycle *c, struct swap *w)
     l->before = NULL;
     c->frozen = frozen;
     if (!err) {
+        l->store.losses++;
         old_free(c, w);
         w->late = (struct bough_log__table){.number = 0};
         return BOUGH_OK;

@@ -270,6 +270,7 @@ static bool chains_make(struct bough_repo__chains *cs, struct bough_mem *mem)
 /* Begin a chain with `id`; without memory there is none. */
 static void chain_begin(struct bough_repo *r, const struct bough_oid *id, size_t len)
 {
+    struct bough_collect_progress p;
     struct bough_repo__map none = {0};
     struct bough_repo__chain *c = NULL;
 
@@ -279,7 +280,9 @@ static void chain_begin(struct bough_repo *r, const struct bough_oid *id, size_t
         chain_free(r, c);
         return;
     }
-    c->collections = 0; /* looked at when there were any */
+    bough_store_collection(r->store, &p);
+    c->collections = p.collections;
+    c->during = p.phase != BOUGH_COLLECT_IDLE;
     chain_keep(r, c);
 }
 
@@ -302,20 +305,23 @@ static enum bough_err chain_descend(
     return BOUGH_OK;
 }
 
-/* Are its versions still there?  Collections may have dropped them since, and one that has not
-   ended may be about to let go of what it dropped. */
+/*
+ * May something stand on its versions?  Collections that ended may have dropped them.  While one
+ * is under way only those that came with it are sure to stay, so a chain from before ends.
+ */
 static bool chain_stands(struct bough_repo *r, struct bough_repo__chain *c)
 {
     struct bough_collect_progress p;
-    bool look;
 
     bough_store_collection(r->store, &p);
-    look = p.phase != BOUGH_COLLECT_IDLE || c->collections != p.collections;
-    for (uint32_t i = 0; look && i < c->n; i++) {
+    if (p.phase != BOUGH_COLLECT_IDLE)
+        return c->during && c->collections == p.collections;
+    for (uint32_t i = 0; c->collections != p.collections && i < c->n; i++) {
         if (bough_store_has(r->store, &c->stack[i].id) != BOUGH_OK)
             return false;
     }
     c->collections = p.collections;
+    c->during = false;
     return true;
 }
 

@@ -411,6 +411,7 @@ struct bough_repo__version {
 /* The versions of one directory that are bases of versions to come, newest on top. */
 struct bough_repo__chain {
     uint64_t collections; /* that had ended when its versions were known to be there */
+    bool during;          /* it began while one was under way, the next after these */
     uint64_t used;        /* clock of last use */
     struct bough_repo__version *stack;
     uint32_t n, cap;

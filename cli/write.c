@@ -47,48 +47,23 @@ static const struct bough_source_class file_source_class = {
     .skip = file_skip,
 };
 
-/* All of a file whose size is not known before: copied aside first, so that memory stays bounded. */
-static FILE *spool(FILE *in)
-{
-    char piece[1 << 16];
-    FILE *out = tmpfile();
-    size_t n;
-
-    while (out != NULL && (n = fread(piece, 1, sizeof piece, in)) > 0) {
-        if (fwrite(piece, 1, n, out) != n) {
-            fclose(out);
-            return NULL;
-        }
-    }
-    if (out != NULL && (ferror(in) || fseeko(out, 0, SEEK_SET) != 0)) {
-        fclose(out);
-        return NULL;
-    }
-    return out;
-}
-
 static enum bough_err set_from_file(
     struct cli *cli, struct bough_view path, FILE *in, const struct bough_set_opts *opts)
 {
     struct file_source *s = calloc(1, sizeof *s);
-    FILE *spooled = NULL;
     struct stat st;
+    uint64_t size;
     enum bough_err err;
 
     if (s == NULL)
         return BOUGH_ENOMEM;
-    if (fstat(fileno(in), &st) != 0 || !S_ISREG(st.st_mode) || ftello(in) != 0) {
-        in = spooled = spool(in);
-        if (in == NULL || fstat(fileno(in), &st) != 0) {
-            free(s);
-            return BOUGH_EIO;
-        }
-    }
+    if (fstat(fileno(in), &st) == 0 && S_ISREG(st.st_mode) && ftello(in) == 0)
+        size = (uint64_t)st.st_size;
+    else
+        size = BOUGH_BLOB_UNKNOWN;
     s->src.cls = &file_source_class;
     s->f = in;
-    err = bough_kv_set_stream(cli->kv, path, (uint64_t)st.st_size, &s->src, opts);
-    if (spooled != NULL)
-        fclose(spooled);
+    err = bough_kv_set_stream(cli->kv, path, size, &s->src, opts);
     free(s);
     return err;
 }

@@ -325,6 +325,8 @@ static enum bough_err branch_blob(
         return err;
     for (uint64_t left = size; !err && left > 0; left -= piece.len) {
         err = bough_source_peek(src, &piece);
+        if (!err && piece.len == 0 && size == BOUGH_BLOB_UNKNOWN)
+            break;
         if (!err && piece.len == 0)
             err = BOUGH_EFORMAT;
         if (err)

@@ -72,6 +72,12 @@ static inline uint32_t bough_kv__mode_git(enum bough_mode mode)
 
 /* ---- Values ---- */
 
+/* The same once the size was looked at: known, or for a driver that keeps blobs unknown. */
+enum bough_err bough_kv__stream(struct bough_kv *kv, struct bough_view key, uint64_t size,
+    struct bough_source *src, const struct bough_set_opts *opts);
+enum bough_err bough_kv__stream_unknown(struct bough_kv *kv, struct bough_view key,
+    struct bough_source *src, const struct bough_set_opts *opts); /* stream.c */
+
 enum { BOUGH_KV__WHOLE_MAX = 1 << 20 }; /* bytes; larger values made here go as a stream */
 enum { BOUGH_KV__PIECE = 64 * 1024 };   /* bytes read at a time of a value that streams */
 

@@ -159,7 +159,9 @@ enum bough_err bough_kv_clear(struct bough_kv *kv);
 enum bough_err bough_kv_rename(struct bough_kv *kv, struct bough_view from, struct bough_view to);
 enum bough_err bough_kv_set_mode(struct bough_kv *kv, struct bough_view key, enum bough_mode mode);
 
-/* Set from a source of exactly `size` bytes, in bounded memory. */
+/* Set from a source of exactly `size` bytes, or of BOUGH_BLOB_UNKNOWN: all it has.  In bounded
+   memory; where the place keeps no blobs (memory, folders) a value of unknown size is collected
+   first, up to 512 MiB. */
 enum bough_err bough_kv_set_stream(struct bough_kv *kv, struct bough_view key, uint64_t size,
     struct bough_source *src, const struct bough_set_opts *opts);
 

@@ -307,13 +307,20 @@ static enum bough_err batch_stream(struct bough_kv *kv, struct bough_view key, u
 enum bough_err bough_kv_set_stream(struct bough_kv *kv, struct bough_view key, uint64_t size,
     struct bough_source *src, const struct bough_set_opts *opts)
 {
-    struct aim aim;
-    uint32_t mode;
-    enum bough_err err;
-
+    if (size == BOUGH_BLOB_UNKNOWN)
+        return bough_kv__stream_unknown(kv, key, src, opts);
     if (size > INT64_MAX)
         return bough_kv__why(&kv->why, BOUGH_EINVAL, "negative length", key);
-    err = aim_value(kv, key, opts, &aim);
+    return bough_kv__stream(kv, key, size, src, opts);
+}
+
+enum bough_err bough_kv__stream(struct bough_kv *kv, struct bough_view key, uint64_t size,
+    struct bough_source *src, const struct bough_set_opts *opts)
+{
+    struct aim aim;
+    uint32_t mode;
+    enum bough_err err = aim_value(kv, key, opts, &aim);
+
     if (!err)
         err = aim_mode(kv, &aim, opts, false, &mode);
     if (err)

@@ -6,7 +6,8 @@
  *
  * The pieces go on into an intake at once, so a blob of any size passes through in bounded
  * memory, and its entry can later be read anywhere without inflating.  An engine without
- * intake gets the blob whole.
+ * intake gets the blob whole.  Where the size is not known before, all is put aside first, since
+ * both the id and the entry begin with it.
  */
 #include "base/zip.h"
 #include "git/entry.h"
@@ -25,7 +26,9 @@ struct bough_blob_writer {
     enum bough_err err;        /* what went wrong: only close is left */
     struct bough_hash id;      /* of the blob */
     struct bough_intake *in;   /* where the pack goes, or */
-    struct bough_buf whole;    /* where the bytes are collected */
+    struct bough_buf whole;    /* where the bytes are collected, or */
+    struct bough_spool *spool; /* put aside, while their number is not known */
+    bool unknown;
     struct bough_hash trailer; /* of the pack */
     uint32_t adler;            /* of the blob */
 };
@@ -120,13 +123,15 @@ static enum bough_err writer_begin(struct bough_blob_writer *w)
     struct bough_store *s = w->store;
     enum bough_err err;
 
+    bough_buf_init(&w->whole, s->env->mem);
+    if (w->unknown)
+        return s->cls->spool != NULL ? s->cls->spool(s, &w->spool) : BOUGH_OK;
     if (s->caps & BOUGH_STORE_INTAKE) /* which is on guard itself */
         bough_oid_begin(&w->id, s->algo, BOUGH_BLOB, w->size);
     else
         bough_oid_begin_guarded(&w->id, s->algo, BOUGH_BLOB, w->size);
     bough_hash_init(&w->trailer, s->algo);
     w->adler = 1;
-    bough_buf_init(&w->whole, s->env->mem);
     if (!(s->caps & BOUGH_STORE_INTAKE)) {
         if (w->size > s->object_max)
             return BOUGH_WHY(&s->why, BOUGH_ETOOBIG, "object_max", NULL, 0);
@@ -149,7 +154,8 @@ enum bough_err bough_blob_begin(
     if (w == NULL)
         return BOUGH_ENOMEM;
     w->store = s;
-    w->size = size;
+    w->unknown = size == BOUGH_BLOB_UNKNOWN;
+    w->size = w->unknown ? UINT64_MAX : size;
     err = writer_begin(w);
     if (err) {
         bough_blob_close(w);
@@ -159,6 +165,53 @@ enum bough_err bough_blob_begin(
     return BOUGH_OK;
 }
 
+/* ---- A size that is not known ---- */
+
+static enum bough_err aside_put(struct bough_blob_writer *w, struct bough_view bytes)
+{
+    struct bough_store *s = w->store;
+
+    w->put += bytes.len;
+    if (w->spool != NULL)
+        return bough_store__wrote(s, w->spool->cls->put(w->spool, bytes));
+    if (w->put > s->object_max)
+        return BOUGH_WHY(&s->why, BOUGH_ETOOBIG, "object_max", NULL, 0);
+    bough_buf_put_view(&w->whole, bytes);
+    return w->whole.err;
+}
+
+/* All came: give it to a writer that knows how much it is, and join that. */
+static enum bough_err aside_join(
+    struct bough_txn *t, struct bough_blob_writer *w, struct bough_oid *id)
+{
+    enum { PIECE = 64 * 1024 };
+    struct bough_blob_writer *known;
+    uint8_t *piece = bough_mem_alloc(w->store->env->mem, PIECE);
+    enum bough_err err = piece == NULL ? BOUGH_ENOMEM : BOUGH_OK;
+
+    if (!err)
+        err = bough_blob_begin(w->store, w->put, &known);
+    if (err) {
+        bough_mem_free(w->store->env->mem, piece, PIECE);
+        return err;
+    }
+    if (w->spool == NULL)
+        err = bough_blob_put(known, bough_buf_view(&w->whole));
+    for (uint64_t at = 0; w->spool != NULL && at < w->put && !err; at += PIECE) {
+        size_t n = w->put - at < PIECE ? (size_t)(w->put - at) : PIECE;
+        err = w->spool->cls->read(w->spool, at, piece, n);
+        if (!err)
+            err = bough_blob_put(known, bough_view(piece, n));
+    }
+    bough_mem_free(w->store->env->mem, piece, PIECE);
+    if (!err)
+        return bough_txn_blob(t, known, id);
+    bough_blob_close(known);
+    return err;
+}
+
+/* ---- Put, join, close ---- */
+
 enum bough_err bough_blob_put(struct bough_blob_writer *w, struct bough_view bytes)
 {
     if (w->err)
@@ -166,6 +219,8 @@ enum bough_err bough_blob_put(struct bough_blob_writer *w, struct bough_view byt
     if (bytes.len > w->size - w->put)
         return BOUGH_WHY(
             &w->store->why, BOUGH_ERANGE, "more bytes than the blob was to have", NULL, 0);
+    if (w->unknown)
+        return w->err = aside_put(w, bytes);
     bough_hash_update(&w->id, bytes.ptr, bytes.len);
     if (w->in != NULL) {
         w->err = pack_bytes(w, bytes);
@@ -185,6 +240,8 @@ static enum bough_err writer_join(
 
     if (w->err)
         return w->err;
+    if (w->unknown)
+        return aside_join(t, w, id);
     if (w->put != w->size)
         return BOUGH_WHY(
             &w->store->why, BOUGH_EINVAL, "fewer bytes than the blob was to have", NULL, 0);
@@ -218,6 +275,8 @@ void bough_blob_close(struct bough_blob_writer *w)
     if (w == NULL)
         return;
     bough_intake_close(w->in);
+    if (w->spool != NULL)
+        w->spool->cls->close(w->spool);
     bough_buf_fini(&w->whole);
     bough_mem_free(w->store->env->mem, w, sizeof *w);
 }

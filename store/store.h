@@ -40,6 +40,7 @@ extern "C" {
 struct bough_store;
 struct bough_store_keeper;
 struct bough_store_pin;
+struct bough_spool;
 struct bough_collect_opts;
 struct bough_collect_progress;
 struct bough_txn;
@@ -421,15 +422,18 @@ struct bough_intake {
 /* ---- Big values ---- */
 
 /*
- * A blob written in pieces, of a size known before, in bounded memory: an intake fed with a
- * pack of one object in stored blocks (or collected in memory where the engine has no INTAKE).
+ * A blob written in pieces in bounded memory: an intake fed with a pack of one object in stored
+ * blocks (or collected in memory, up to object_max, where the engine has no INTAKE).  `size`
+ * BOUGH_BLOB_UNKNOWN: it is what was put in the end; the bytes are put aside until then, in the
+ * store where the engine can, which takes their room twice for that time.
  */
+#define BOUGH_BLOB_UNKNOWN UINT64_MAX
 struct bough_blob_writer;
 enum bough_err bough_blob_begin(
     struct bough_store *s, uint64_t size, struct bough_blob_writer **out);
 enum bough_err bough_blob_put(struct bough_blob_writer *w, struct bough_view bytes);
 
-/* All `size` bytes were put: the blob joins the transaction; `w` is taken, even on error. */
+/* All bytes were put: the blob joins the transaction; `w` is taken, even on error. */
 enum bough_err bough_txn_blob(
     struct bough_txn *t, struct bough_blob_writer *w, struct bough_oid *id);
 void bough_blob_close(struct bough_blob_writer *w); /* drops it; NULL is fine */
@@ -516,7 +520,9 @@ struct bough_store_class {
     enum bough_err (*begin)(struct bough_store *s, struct bough_txn **out);
     enum bough_err (*intake)(
         struct bough_store *s, const struct bough_intake_opts *opts, struct bough_intake **out);
-    enum bough_err (*sync)(struct bough_store *s); /* NULL: nothing to do */
+    enum bough_err (*spool)(
+        struct bough_store *s, struct bough_spool **out); /* NULL: kept in memory */
+    enum bough_err (*sync)(struct bough_store *s);        /* NULL: nothing to do */
     enum bough_err (*maintain)(struct bough_store *s, uint64_t budget, bool *more);
     enum bough_err (*collect)(struct bough_store *s, const struct bough_collect_opts *opts);
     void (*collection)(struct bough_store *s, struct bough_collect_progress *out);
@@ -525,6 +531,16 @@ struct bough_store_class {
     enum bough_err (*stat)(struct bough_store *s, struct bough_store_stats *out);
     enum bough_err (*reader)(struct bough_store *s, const struct bough_env *env,
         struct bough_store **out); /* `env` is not NULL; outside of transactions */
+};
+
+/* Bytes put aside for a while. */
+struct bough_spool_class {
+    enum bough_err (*put)(struct bough_spool *s, struct bough_view bytes);
+    enum bough_err (*read)(struct bough_spool *s, uint64_t at, void *dst, size_t n); /* inside */
+    void (*close)(struct bough_spool *s);
+};
+struct bough_spool {
+    const struct bough_spool_class *cls;
 };
 
 struct bough_object_class {

@@ -714,6 +714,9 @@ bool bough_log__checkpoint_due(const struct bough_log *l, uint32_t part); /* 1: 
 enum bough_err bough_log__segment_whole(struct bough_log *l, struct bough_view body);
 enum bough_err bough_log__ahead_whole(struct bough_log *l, struct bough_view body);
 
+/* Put bytes aside (spool.c). */
+enum bough_err bough_log__spool(struct bough_store *s, struct bough_spool **out);
+
 /* ---- Readers (reader.c) ---- */
 
 /* What stands between a reader and the store it was opened from.  The writer's thread makes and

@@ -183,6 +183,7 @@ static const struct bough_store_class log_class = {
     .records = log_records,
     .begin = bough_log__txn_begin,
     .intake = bough_log__intake_open,
+    .spool = bough_log__spool,
     .sync = bough_log__sync,
     .maintain = log_maintain,
     .collect = bough_log__collect,

@@ -323,6 +323,39 @@ static void test_store__a_big_blob_needs_little_memory(void **state)
     free(back);
 }
 
+/* A size that nobody knew: the same id, all the bytes, and nothing left of what was put aside. */
+static void test_store__a_blob_may_be_of_unknown_size(void **state)
+{
+    enum { PIECE = 50000, LITTLE = 3 << 20 };
+    static const uint32_t pieces[] = {0, 1, 7, 100};
+    struct bed *b = *state;
+    uint8_t *body = make_body(100 * PIECE, 3), *back = make_body(PIECE, 2);
+
+    for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++) {
+        struct bough_view all = bough_view(body, (size_t)pieces[k] * PIECE);
+        struct bough_oid id, want = bough_oid_of(b->s->algo, BOUGH_BLOB, all);
+        size_t got, before = b->t.mem.peak = b->t.mem.used;
+        struct bough_blob_writer *w;
+        struct bough_txn *t;
+
+        OK(bough_blob_begin(b->s, BOUGH_BLOB_UNKNOWN, &w));
+        for (uint32_t i = 0; i < pieces[k]; i++)
+            OK(bough_blob_put(w, bough_view(body + i * PIECE, PIECE)));
+        t = begin(b);
+        OK(bough_txn_blob(t, w, &id));
+        commit(t);
+        assert_true(bough_oid_eq(&id, &want));
+        for (uint64_t i = 0; i < pieces[k]; i++) {
+            OK(bough_store_read_part(b->s, &id, i * PIECE, back, PIECE, &got));
+            assert_memory_equal(back, body + i * PIECE, PIECE);
+        }
+        if (b->s->cls->spool != NULL)
+            assert_in_range(b->t.mem.peak - before, 0, LITTLE);
+    }
+    free(body);
+    free(back);
+}
+
 static void test_store__a_blob_has_the_size_announced(void **state)
 {
     struct bed *b = *state;
@@ -462,6 +495,7 @@ int main(void)
         STORE_TEST(test_store__a_blob_is_written_in_pieces),
         STORE_TEST(test_store__a_big_blob_needs_little_memory),
         STORE_TEST(test_store__a_blob_has_the_size_announced),
+        STORE_TEST(test_store__a_blob_may_be_of_unknown_size),
         STORE_TEST(test_store__an_aborted_blob_leaves_no_trace),
         STORE_TEST(test_store__upkeep_changes_nothing),
         STORE_TEST(test_store__check_finds_a_ref_to_nothing),

@@ -101,6 +101,7 @@ in_cli set large <large && "$BOUGH" get large | cmp -s - large && ok || bad '20 
 cat large | in_cli set piped && "$BOUGH" get piped | cmp -s - large && ok || bad '20 MB from a pipe'
 same "$("$BOUGH" digest large)" "$(git hash-object large)" 'digest of 20 MB'
 same "$("$BOUGH" get large | head -c 10 | xxd -p)" "$(head -c 10 large | xxd -p)" 'a reader that stops early'
+cat large | "$BOUGH" set piped && same "$("$BOUGH" digest piped)" "$(git hash-object large)" 'a large value from a pipe'
 (exec 3< <(tail -c +11 large); dd bs=1 count=0 2>/dev/null; "$BOUGH" set offset <&3) && "$BOUGH" get offset | cmp -s - <(tail -c +11 large) && ok || bad 'from a descriptor'
 
 # Conditions.

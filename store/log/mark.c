@@ -125,6 +125,8 @@ enum bough_err bough_log__mark_alone(
         if (err)
             return err;
         bough_log__rows_add(&c->lates, row);
+    } else if (c->stage == BOUGH_LOG__STAGE_CHOOSE) { /* it was counted as dead */
+        bough_log__tally_find(c, bough_log__where_segment(row->where))->live++;
     }
     c->bits[bit / 8] |= (uint8_t)(1u << bit % 8);
     if (c->names != NULL)

@@ -7,6 +7,7 @@
  * Method: small histories (tests/lib/history.h) on a device in memory with small zones and tiny
  * tables; collections in one go and in the smallest steps, with things happening between them.
  */
+#include "git/pack.h"
 #include "store/log/log.h"
 #include "tests/lib/history.h"
 
@@ -255,11 +256,165 @@ static void test_collect__what_is_named_again_lives(void **state)
     history_fini(&drop);
 }
 
+/* ---- Deltas by place ---- */
+
+enum { FILLERS = 100, FILLER = 4000, PLACED = 304 };
+
+static struct bough_view placed(uint8_t body[PLACED], uint8_t tail)
+{
+    uint64_t seed = 77;
+
+    for (size_t at = 0; at < PLACED; at += 8) {
+        uint64_t x = test_random(&seed);
+        memcpy(body + at, &x, 8);
+    }
+    body[PLACED - 1] = tail;
+    return bough_view(body, PLACED);
+}
+
+/* `tail` as a delta of another: by id, or by its place where `back` is not 0. */
+static void put_placed(struct bough_pack_writer *w, uint8_t tail, uint8_t from, uint64_t back)
+{
+    uint8_t body[PLACED];
+    struct bough_entry_head head = {.type = back ? BOUGH_OFS_DELTA : BOUGH_REF_DELTA, .back = back};
+    struct bough_delta_builder d;
+    struct bough_buf delta;
+
+    head.base = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, placed(body, from));
+    bough_buf_init(&delta, bough_posix_mem());
+    bough_delta_begin(&d, &delta, PLACED, PLACED);
+    bough_delta_copy(&d, 0, PLACED - 1);
+    bough_delta_insert(&d, bough_view(&tail, 1));
+    bough_delta_end(&d);
+    head.size = delta.len;
+    bough_pack_writer_put(w, &head, bough_buf_view(&delta), 1);
+    bough_buf_fini(&delta);
+}
+
+/* A thin pack: 1 is a delta of 0, which it lacks, 2 one of 1 by its place; and much else. */
+static void pack_placed(struct bough_buf *pack, struct bough_buf *tree)
+{
+    uint8_t body[FILLER];
+    struct bough_pack_writer w;
+    size_t at;
+
+    bough_pack_writer_init(&w, pack, BOUGH_SHA1, FILLERS + 2);
+    for (uint32_t i = 0; i < FILLERS; i++) {
+        struct bough_entry_head head = {.type = BOUGH_BLOB, .size = FILLER};
+        uint64_t seed = 1000 + i;
+        char name[8];
+        struct bough_oid id;
+
+        for (at = 0; at < FILLER; at += 8) {
+            uint64_t x = test_random(&seed);
+            memcpy(body + at, &x, 8);
+        }
+        bough_pack_writer_put(&w, &head, bough_view(body, FILLER), 1);
+        id = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, bough_view(body, FILLER));
+        bough_tree_entry_put(tree, BOUGH_SHA1, BOUGH_FILEMODE_BLOB,
+            bough_view(name, (size_t)snprintf(name, sizeof name, "f%03u", i)), &id);
+    }
+    at = pack->len;
+    put_placed(&w, 1, 0, 0);
+    put_placed(&w, 2, 1, pack->len - at);
+    bough_pack_writer_finish(&w);
+    OK(pack->err);
+}
+
+static struct bough_intake *receive(struct bough_store *s, struct bough_view pack)
+{
+    struct bough_intake *in;
+    size_t used;
+    enum bough_err err;
+
+    OK(bough_store_intake(s, NULL, &in));
+    OK(bough_intake_feed(in, pack, &used));
+    while ((err = bough_intake_step(in, 1 << 20)) == BOUGH_EAGAIN)
+        ;
+    OK(err);
+    return in;
+}
+
+static void name_placed(struct bough_txn *t, const char *ref, uint8_t tail)
+{
+    uint8_t body[PLACED];
+    struct bough_oid id = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, placed(body, tail));
+
+    OK(history_ref(t, ref, &id));
+}
+
+/* What nothing names, more than a zone of it. */
+static void litter(struct bough_store *s, uint64_t seed)
+{
+    struct bough_txn *t;
+
+    for (uint64_t i = 0; i < 120; i++) {
+        uint8_t body[HIST_BODY];
+        struct bough_oid id;
+
+        OK(bough_txn_begin(s, &t));
+        OK(bough_txn_put(t, BOUGH_BLOB, history_blob(body, seed * 1000 + i), &id));
+        OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+    }
+}
+
+/* A received pack stays; the base of one of its deltas goes, and another stands upon that delta by
+   its place, whether the delta lives or not. */
+static void base_goes(struct fix *f, bool one_lives)
+{
+    struct bough_buf pack, tree;
+    struct bough_intake *in;
+    struct bough_oid id;
+    struct bough_txn *t;
+    uint8_t body[PLACED];
+
+    bough_buf_init(&pack, bough_posix_mem());
+    bough_buf_init(&tree, bough_posix_mem());
+    litter(f->s, 1);
+    OK(bough_txn_begin(f->s, &t));
+    OK(bough_txn_put(t, BOUGH_BLOB, placed(body, 0), &id));
+    OK(history_ref(t, "refs/tags/base", &id));
+    OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+    litter(f->s, 2);
+    pack_placed(&pack, &tree);
+    in = receive(f->s, bough_buf_view(&pack));
+    OK(bough_txn_begin(f->s, &t));
+    OK(bough_txn_adopt(t, in));
+    OK(bough_txn_put(t, BOUGH_TREE, bough_buf_view(&tree), &id));
+    OK(history_ref(t, "refs/tags/fill", &id));
+    if (one_lives)
+        name_placed(t, "refs/tags/one", 1);
+    name_placed(t, "refs/tags/two", 2);
+    OK(history_ref(t, "refs/tags/base", NULL));
+    OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+    whole(f, 240 + FILLERS + 4);
+    OK(history_collect(f->s, &now, 1 << 20));
+    whole(f, FILLERS + 3); /* where the delta does not live, its base does */
+    OK(history_collect(f->s, &now, 1 << 20));
+    whole(f, FILLERS + 3);
+    bough_buf_fini(&pack);
+    bough_buf_fini(&tree);
+}
+
+static void test_collect__a_delta_by_place_stands_on_what_lost_its_base(void **state)
+{
+    base_goes(*state, true);
+}
+
+static void test_collect__a_delta_by_place_stands_on_what_does_not_live(void **state)
+{
+    base_goes(*state, false);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             test_collect__what_is_being_read_goes_on_where_it_was_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_collect__a_delta_by_place_stands_on_what_lost_its_base, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_collect__a_delta_by_place_stands_on_what_does_not_live, setup, teardown),
         cmocka_unit_test_setup_teardown(test_collect__what_is_named_again_lives, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_collect__a_dropped_branch_gives_its_space_back, setup, teardown),

@@ -20,7 +20,7 @@ uint32_t bough_log__reserve(const struct bough_log *l)
     uint64_t rows = l->rows.n, refs = l->refs.n;
     uint64_t bytes = rows * 64 + refs * 128 + l->records.bytes + l->segments * 16;
 
-    return (uint32_t)(2 * bytes / l->geo.zone) + 4;
+    return (uint32_t)(2 * bytes / l->geo.zone) + 6;
 }
 
 /* Refs and removals go on when objects do not; to finish what was acknowledged all may be used. */
@@ -63,7 +63,7 @@ static enum bough_err zone_switch(struct bough_log *l)
     enum bough_err err;
 
     if (l->head.next == 0 || !bough_log__zones_have(l, bough_log__kept_back(l)))
-        return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "the device is full", NULL, 0);
+        return bough_log__full(l);
     if (seg.number > BOUGH_LOG__SEGMENT_MAX)
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "segment numbers are used up", NULL, 0);
     err = given_up_wipe(l);

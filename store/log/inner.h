@@ -769,6 +769,8 @@ enum bough_err bough_log__births_decode(struct bough_log *l, struct bough_view b
 
 enum bough_err bough_log__collect(struct bough_store *s, const struct bough_collect_opts *opts);
 void bough_log__collection(struct bough_store *s, struct bough_collect_progress *out);
+/* BOUGH_ENOSPC, and what gc would do about it. */
+enum bough_err bough_log__full(struct bough_log *l);
 enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, bool *more);
 void bough_log__cycle_end(struct bough_log *l, bool zones);
 

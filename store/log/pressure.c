@@ -4,6 +4,7 @@
  *   low        so few zones are free that one must begin
  *   step       what maintain() does
  *   pay        what a writer does for it when nobody calls maintain()
+ *   full       what it is told when that gave nothing
  *
  * Under pressure there is no grace, and when that does not help the oldest pin is given up.
  */
@@ -169,4 +170,15 @@ enum bough_err bough_log__collect_pay(struct bough_log *l)
         err = BOUGH_OK; /* the writer may find room all the same */
     l->paid = l->pages.written_bytes;
     return bough_store__wrote(&l->store, err);
+}
+
+/* A writer that finds no room has had a collection first, unless nobody could say what lives. */
+enum bough_err bough_log__full(struct bough_log *l)
+{
+    bool tried = l->collected.collections > 0 && l->zones.free < low(l);
+
+    return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC,
+        tried ? "the device is full and all of it lives: gc would free nothing, keeping less would"
+              : "the device is full; gc has not been tried",
+        NULL, 0);
 }

@@ -82,7 +82,7 @@ enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_o
     if (!t->txn.urgent) {
         t->heavy = true;
         if (l->head.spare)
-            err = BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "the device is full", NULL, 0);
+            err = bough_log__full(l);
     }
     if (!err && t->rows.n >= l->opts.table_rows)
         err = bough_log__ahead_write(l);

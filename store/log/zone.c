@@ -70,7 +70,7 @@ enum bough_err bough_log__zone_take(
     enum bough_err err;
 
     if (!bough_log__zones_have(l, reserve + 1))
-        return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "no free zone", NULL, 0);
+        return bough_log__full(l);
     if (use == BOUGH_LOG__ZONE_TABLE) {
         err = table_zones_reserve(l);
         if (err)

@@ -242,6 +242,9 @@ enum bough_err bough_log__limit_root(
     struct bough_log__cycle *c, const struct bough_ref *ref, const struct bough_retention *keep);
 enum bough_err bough_log__limit_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: no more */
 enum bough_err bough_log__border_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: no more */
+
+/* Commits that were to leave the boundary may have come to live since: they stay on it. */
+enum bough_err bough_log__leave_again(struct bough_log__cycle *c);
 void bough_log__limits_fini(struct bough_log__cycle *c);
 
 /* ---- Tally (tally.c) ---- */

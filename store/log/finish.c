@@ -243,6 +243,8 @@ enum bough_err bough_log__finish(struct bough_log__cycle *c)
     enum bough_err err = bough_log__copy_close(c);
 
     if (!err)
+        err = bough_log__leave_again(c);
+    if (!err)
         err = border_commit(c, &c->limits.join, true);
     if (!err)
         err = late_make(c, &w);

@@ -227,30 +227,53 @@ static enum bough_err parents_live(struct bough_log__cycle *c, uint64_t where, b
     return err;
 }
 
-/* A commit of the boundary as it is: does it leave? */
+/* Does a commit of the boundary leave it?  It does when it goes, or when all of its parents live. */
+static enum bough_err leaves(struct bough_log__cycle *c, const struct bough_oid *id, bool *yes)
+{
+    struct bough_log__row row;
+    uint64_t bit;
+    enum bough_err err = bough_log__old_find(c, id, &row, &bit);
+
+    *yes = true;
+    if (!err && bough_log__is_marked(c, bit))
+        return parents_live(c, row.where, yes);
+    if (err == BOUGH_ENOENT) { /* young, or not there */
+        err = bough_log__has(&c->log->store, id);
+        *yes = err == BOUGH_ENOENT;
+    }
+    return *yes && err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
 static enum bough_err leave_step(struct bough_log__cycle *c)
 {
     struct bough_log__limits *w = &c->limits;
-    struct bough_oid id;
-    struct bough_log__row row;
-    uint64_t bit;
-    bool leaves = true;
-    enum bough_err err = bough_store_boundary_next(&c->log->store, w->any ? &w->after : NULL, &id);
+    struct bough_log__row row = {.where = 0};
+    bool yes;
+    enum bough_err err =
+        bough_store_boundary_next(&c->log->store, w->any ? &w->after : NULL, &row.id);
 
     if (err)
         return err;
     w->any = true;
-    w->after = id;
-    err = bough_log__old_find(c, &id, &row, &bit);
-    if (!err && bough_log__is_marked(c, bit))
-        err = parents_live(c, row.where, &leaves);
-    if (err == BOUGH_ENOENT) { /* young, or not there */
-        row = (struct bough_log__row){.id = id};
-        err = bough_log__has(&c->log->store, &id);
-        leaves = err == BOUGH_ENOENT;
-        err = leaves ? BOUGH_OK : err;
+    w->after = row.id;
+    err = leaves(c, &row.id, &yes);
+    return err || !yes ? err : rows_put(c, &w->leave, &row);
+}
+
+enum bough_err bough_log__leave_again(struct bough_log__cycle *c)
+{
+    struct bough_log__rows was = c->limits.leave;
+    enum bough_err err = BOUGH_OK;
+
+    c->limits.leave = (struct bough_log__rows){.row = NULL};
+    for (size_t i = 0; i < was.n && !err; i++) {
+        bool yes;
+        err = leaves(c, &was.row[i].id, &yes);
+        if (!err && yes)
+            err = rows_put(c, &c->limits.leave, &was.row[i]);
     }
-    return err || !leaves ? err : rows_put(c, &w->leave, &row);
+    bough_log__rows_fini(&was, c->log->mem);
+    return err;
 }
 
 enum bough_err bough_log__border_step(struct bough_log__cycle *c)

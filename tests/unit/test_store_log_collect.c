@@ -256,6 +256,46 @@ static void test_collect__what_is_named_again_lives(void **state)
     history_fini(&drop);
 }
 
+static enum bough_err two_of_drop(
+    void *ctx, const struct bough_ref *ref, struct bough_retention *out)
+{
+    (void)ctx;
+    out->commits = bough_view_eq(ref->name, bough_view_str("refs/heads/drop")) ? 2 : 0;
+    return BOUGH_OK;
+}
+
+/* A branch whose history was cut goes, and comes back while that is collected: it stays cut. */
+static void test_collect__what_comes_back_ends_at_the_boundary(void **state)
+{
+    static const struct bough_store_keeper keeper = {.retention = two_of_drop};
+    struct fix *f = *state;
+    uint64_t steps = UINT64_MAX;
+
+    bough_store_keep(f->s, &keeper);
+    for (uint64_t at = 1; at < steps; at++) {
+        struct history drop;
+        struct bough_txn *t;
+        bool more = true;
+
+        history_init(&drop, "drop");
+        commits(&drop, f->s, at * 1000, 4);
+        OK(history_collect(f->s, &now, 1 << 20));
+        OK(history_drop(&drop, f->s));
+        OK(bough_store_collect(f->s, &now));
+        for (steps = 0; more; steps++) {
+            OK(bough_store_maintain(f->s, 1, &more));
+            if (steps != at || bough_store_has(f->s, &drop.head))
+                continue;
+            OK(bough_txn_begin(f->s, &t));
+            OK(history_ref(t, "refs/heads/again", &drop.head));
+            OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+        }
+        history_closed(f->s);
+        history_fini(&drop);
+    }
+    assert_true(steps > 20);
+}
+
 /* ---- Deltas by place ---- */
 
 enum { FILLERS = 100, FILLER = 4000, PLACED = 304 };
@@ -415,6 +455,8 @@ int main(void)
             test_collect__a_delta_by_place_stands_on_what_lost_its_base, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_collect__a_delta_by_place_stands_on_what_does_not_live, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_collect__what_comes_back_ends_at_the_boundary, setup, teardown),
         cmocka_unit_test_setup_teardown(test_collect__what_is_named_again_lives, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_collect__a_dropped_branch_gives_its_space_back, setup, teardown),

@@ -34,8 +34,8 @@ static enum bough_err ref_mark(
         err = k->retention(k->ctx, ref, &keep);
     if (err)
         return err;
-    if (keep.commits == 0 && keep.since == 0)
-        return limited ? BOUGH_OK : bough_log__mark(c, &ref->id, BOUGH_NONE);
+    if (keep.commits == 0 && keep.since == 0) /* it may have been less when the others were told */
+        return bough_log__mark(c, &ref->id, BOUGH_NONE);
     c->limited = true;
     return limited ? bough_log__limit_root(c, ref, &keep) : BOUGH_OK;
 }

@@ -296,6 +296,42 @@ static void test_collect__what_comes_back_ends_at_the_boundary(void **state)
     assert_true(steps > 20);
 }
 
+static enum bough_err some_of_keep(
+    void *ctx, const struct bough_ref *ref, struct bough_retention *out)
+{
+    if (bough_view_eq(ref->name, bough_view_str("refs/heads/keep")))
+        out->commits = *(const uint32_t *)ctx;
+    return BOUGH_OK;
+}
+
+/* Whenever a branch is said to keep all, or less, it is not lost. */
+static void test_collect__retention_may_change_meanwhile(void **state)
+{
+    struct fix *f = *state;
+    uint64_t steps = UINT64_MAX;
+    uint32_t some = 0;
+    const struct bough_store_keeper keeper = {.retention = some_of_keep, .ctx = &some};
+    struct history keep;
+
+    history_init(&keep, "keep");
+    bough_store_keep(f->s, &keeper);
+    for (uint64_t at = 1; at < steps; at++) {
+        bool more = true;
+
+        commits(&keep, f->s, at * 1000, 4);
+        some = at % 2 == 0 ? 0 : 2;
+        OK(bough_store_collect(f->s, &now));
+        for (steps = 0; more; steps++) {
+            OK(bough_store_maintain(f->s, 1, &more));
+            if (steps == at)
+                some = 2 - some;
+        }
+        history_closed(f->s);
+    }
+    assert_true(steps > 20);
+    history_fini(&keep);
+}
+
 /* ---- Deltas by place ---- */
 
 enum { FILLERS = 100, FILLER = 4000, PLACED = 304 };
@@ -457,6 +493,8 @@ int main(void)
             test_collect__a_delta_by_place_stands_on_what_does_not_live, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_collect__what_comes_back_ends_at_the_boundary, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_collect__retention_may_change_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_collect__what_is_named_again_lives, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_collect__a_dropped_branch_gives_its_space_back, setup, teardown),

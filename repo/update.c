@@ -306,6 +306,17 @@ static enum bough_err updates_head(struct updating *g, struct bough_buf *head, b
     return head->err;
 }
 
+/* Begin the transaction when nothing is written yet; a failure before then spoils no gather. */
+static enum bough_err txn_early(struct bough_repo *r)
+{
+    bool wrote = r->wrote;
+    struct bough_txn *txn;
+    enum bough_err err = bough_repo__txn(r, &txn);
+
+    r->wrote = wrote;
+    return err;
+}
+
 enum bough_err bough_repo_update(struct bough_repo *r, struct bough_ref_update *updates, size_t n,
     uint32_t flags, struct bough_intake *intake)
 {
@@ -323,7 +334,10 @@ enum bough_err bough_repo_update(struct bough_repo *r, struct bough_ref_update *
     }
     bough_buf_init(&head, r->mem);
     g.objects = intake != NULL ? bough_intake_view(intake) : r->store;
-    err = updates_head(&g, &head, &empty);
+    /* To begin may end a collection: before, so that what is found to be there stays. */
+    err = txn_early(r);
+    if (err == BOUGH_OK)
+        err = updates_head(&g, &head, &empty);
     if (err == BOUGH_OK)
         err = updates_try(&g, &held);
     if (err == BOUGH_OK && held > 0)

@@ -110,7 +110,8 @@ static uint64_t new_seed(struct world *w)
 
 static struct bough_info info_of(struct world *w)
 {
-    struct bough_info info = {.author = {bough_view_str("a"), bough_view_str("a@b"), {0, 0}}};
+    struct bough_info info = {
+        .author = {.name = bough_view_str("a"), .mail = bough_view_str("a@b")}};
 
     info.author.time.sec = w->t.time.sec;
     return info;

@@ -240,7 +240,8 @@ struct bough_write {
     struct bough_view path;
     bool remove;
     uint32_t mode;              /* of a value */
-    const struct bough_oid *id; /* of a stored blob, or NULL */
+    const struct bough_oid *id; /* of a stored blob that stays: something names it or it is pinned,
+                                   since to begin may end a collection; or NULL */
     struct bough_view bytes;    /* when id is NULL: the value, borrowed for the call */
 };
 

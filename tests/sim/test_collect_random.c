@@ -16,7 +16,7 @@
 #include "store/log/log.h"
 #include "tests/lib/history.h"
 
-enum { UNIT = 512, ZONE = 32 * 1024, BYTES = 24 * 1024 * 1024 };
+enum { UNIT = 512, ZONE = 32 * 1024, BYTES = 24 * 1024 * 1024, FEW = 4 * 1024 * 1024 };
 enum { BRANCHES = 4, PATHS = 20, PAST = 40, OPS = 400, POOL = 60, SNAPSHOTS = 3 };
 enum { FILLERS = 70, FILLER = 4000, BIG_MAX = 150 * 1000 };
 
@@ -245,6 +245,7 @@ static void do_write(struct world *w)
     struct bough_branch *h = branch_open(w, b);
     struct bough_write one = {.mode = 0100644};
     struct bough_info info = info_of(w);
+    struct bough_store_pin pin = {.expired = false};
     uint64_t seed = new_seed(w);
     struct bough_oid id;
     struct bough_buf body;
@@ -260,7 +261,9 @@ static void do_write(struct world *w)
         one = (struct bough_write){.path = one.path, .remove = true};
         seed = 0;
     }
+    bough_store_pin(w->s, &pin, &id); /* who names an id sees that it stays */
     good(w, bough_branch_write(h, &one, 1, &info));
+    bough_store_unpin(w->s, &pin);
     w->branch[b].value[i] = seed;
     w->born[b] = true;
     bough_branch_close(h);
@@ -390,6 +393,7 @@ static void do_pack(struct world *w)
     uint32_t b = pick(w, BRANCHES);
     struct bough_buf pack, body[3];
     struct bough_oid id[3];
+    struct bough_store_pin pin[3] = {{.expired = false}};
     struct bough_pack_writer p;
     struct bough_intake *in;
     struct bough_txn *t;
@@ -439,6 +443,8 @@ static void do_pack(struct world *w)
         good(w, bough_txn_begin(w->s, &t));
         good(w, bough_txn_adopt(t, in));
         good(w, bough_txn_commit(t, BOUGH_DURABLE_NOW));
+        for (uint32_t i = 1; i < 3; i++)
+            bough_store_pin(w->s, &pin[i], &id[i]); /* who names ids sees that they stay */
         for (uint32_t i = 1; i < 3; i++) {
             if (i == 1 && pick(w, 2) == 0)
                 continue;
@@ -447,6 +453,8 @@ static void do_pack(struct world *w)
             w->branch[b].value[first + n++] = x[i];
         }
         good(w, bough_branch_write(h, put, n, &info));
+        for (uint32_t i = 1; i < 3; i++)
+            bough_store_unpin(w->s, &pin[i]);
         w->born[b] = true;
         bough_branch_close(h);
     }
@@ -524,7 +532,7 @@ static uint64_t run(uint64_t seed)
     w->device = calloc(1, BYTES);
     assert_non_null(w->device);
     test_env_init(&w->t);
-    bough_ramblk_init(&w->ram, w->device, BYTES / UNIT, UNIT);
+    bough_ramblk_init(&w->ram, w->device, (seed % 5 == 0 ? FEW : BYTES) / UNIT, UNIT);
     good(w, bough_log_format(&w->ram.blk, &w->t.env, &format, &why));
     open_all(w);
     for (w->op = 0; w->op < OPS; w->op++)

@@ -202,6 +202,12 @@ static enum bough_err write_is_idle(
     return BOUGH_OK;
 }
 
+/* Is what it names in this store?  A submodule's commit lives elsewhere. */
+static bool is_here(const struct bough_write *change)
+{
+    return bough_repo__mode_class(change->mode) != BOUGH_REPO__SUB;
+}
+
 /* One change: its blob, the overlay, its place in a record, its event. */
 static enum bough_err write_one(
     struct writing *w, const struct bough_write *change, const struct bough_oid *id)
@@ -225,6 +231,10 @@ static enum bough_err write_one(
     bough_repo__touch(w->h);
     if (!w->entered)
         err = write_window(w);
+    if (err == BOUGH_OK && !change->remove && change->id != NULL && is_here(change))
+        err = bough_store_has(w->r->store, id); /* no collection ends before this is written */
+    if (err == BOUGH_ENOENT)
+        return write_refuse(w, err, "there is no such object", change->path);
     if (err == BOUGH_OK && !change->remove && change->id == NULL)
         err = bough_txn_put_known(txn, BOUGH_BLOB, id, change->bytes);
     if (err == BOUGH_OK && change->remove)

@@ -250,7 +250,8 @@ struct bough_write {
  * when the window is folded (at once in commit-each mode).  A change of author or message
  * closes the window before.  A write that leaves everything as it is makes no record.
  *
- * BOUGH_ENOENT    a removal of what is not there; nothing was written
+ * BOUGH_ENOENT    a removal of what is not there, a blob named by id that is not there; nothing was
+ *                 written
  */
 enum bough_err bough_branch_write(struct bough_branch *b, const struct bough_write *writes,
     size_t n, const struct bough_info *info);

@@ -630,10 +630,36 @@ static void test_repo_branch__the_first_branch_becomes_heads(void **state)
     bed_close(&bed);
 }
 
+/* A blob is named that nobody put: then nothing of the write happens, in a window or not. */
+static void test_repo_branch__what_is_named_must_be_there(void **state)
+{
+    struct bough_oid id = {{1, 2, 3}}, head;
+    struct bough_write w[] = {{.path = V("a"), .mode = 0100644, .bytes = V("1")},
+        {.path = V("b"), .mode = 0100644, .id = &id}};
+    struct bough_info info = bed_info(100);
+
+    (void)state;
+    for (uint32_t ms = 0; ms <= 60000; ms += 60000) {
+        struct bough_branch *b;
+
+        bed_open(&bed, BOUGH_SHA1, ms, 0);
+        assert_int_equal(bough_branch_open(bed.repo, V("main"), &b), BOUGH_OK);
+        assert_int_equal(bough_branch_write(b, w, 2, &info), BOUGH_ENOENT);
+        assert_int_equal(bough_branch_head(b, &head), BOUGH_OK);
+        assert_true(bough_oid_is_zero(&head));
+        w[1].mode = 0160000; /* a submodule's commit lives elsewhere */
+        assert_int_equal(bough_branch_write(b, w, 2, &info), BOUGH_OK);
+        w[1].mode = 0100644;
+        bough_branch_close(b);
+        bed_close(&bed);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repo_branch__each_write_is_a_commit_of_git),
+        cmocka_unit_test(test_repo_branch__what_is_named_must_be_there),
         cmocka_unit_test(test_repo_branch__a_window_is_one_commit),
         cmocka_unit_test(test_repo_branch__ticks_fold_by_age),
         cmocka_unit_test(test_repo_branch__another_author_closes_the_window),

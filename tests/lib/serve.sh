@@ -54,6 +54,7 @@ serve() {
     local store=$1
     RP=$(free_port) GP=$(free_port) HP=$(free_port)
     URL=git://127.0.0.1:$GP/store.git
+    rm -f "$W/serve.out" # an earlier daemon's word is not this one's
     # shellcheck disable=SC2086
     "$BOUGH" -s "$store" serve --redis "$RP" --git "$GP" --http "$HP" ${FLAGS:-} >"$W/serve.out" 2>"$W/serve.err" &
     PID=$!

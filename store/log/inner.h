@@ -29,8 +29,6 @@
 #include "store/log/super_inner.h"
 #include "store/log/zone_inner.h"
 
-#include <stdatomic.h>
-
 struct bough_log;
 
 /* ---- The device, through a cache of pages (cache.c) ---- */
@@ -723,9 +721,19 @@ enum bough_err bough_log__spool(struct bough_store *s, struct bough_spool **out)
    frees it; the two flags alone are for both. */
 struct bough_log__pin {
     struct bough_log__pin *older;
-    uint64_t checkpoint; /* what it names is not written again */
-    atomic_bool expired, closed;
+    uint64_t checkpoint;  /* what it names is not written again */
+    bool expired, closed; /* by the calls below only */
 };
+
+static inline void bough_log__flag_up(bool *flag)
+{
+    __atomic_store_n(flag, true, __ATOMIC_SEQ_CST);
+}
+
+static inline bool bough_log__flag_is_up(const bool *flag)
+{
+    return __atomic_load_n(flag, __ATOMIC_SEQ_CST);
+}
 
 enum bough_err bough_log__reader(
     struct bough_store *s, const struct bough_env *env, struct bough_store **out);

@@ -142,7 +142,7 @@ static void log_close(struct bough_store *s)
     bough_log__txn_fini(l);
     bough_log__pins_fini(l);
     if (l->pin != NULL)
-        atomic_store(&l->pin->closed, true); /* the last that this thread does with it */
+        bough_log__flag_up(&l->pin->closed); /* the last that this thread does with it */
     bough_log__bodies_fini(l);
     bough_log__pages_fini(l);
     bough_log__zones_fini(l);

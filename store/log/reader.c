@@ -24,7 +24,7 @@ static void pins_reap(struct bough_log *l)
     while (*at != NULL) {
         struct bough_log__pin *p = *at;
 
-        if (!atomic_load(&p->closed)) {
+        if (!bough_log__flag_is_up(&p->closed)) {
             at = &p->older;
             continue;
         }
@@ -39,7 +39,7 @@ static struct bough_log__pin *pin_oldest(const struct bough_log *l)
     struct bough_log__pin *oldest = NULL;
 
     for (struct bough_log__pin *p = l->pins; p != NULL; p = p->older) {
-        if (!atomic_load(&p->expired))
+        if (!bough_log__flag_is_up(&p->expired))
             oldest = p;
     }
     return oldest;
@@ -78,7 +78,7 @@ bool bough_log__pins_yield(struct bough_log *l)
     oldest = pin_oldest(l);
     if (oldest == NULL || !pin_matters(l, oldest))
         return false;
-    atomic_store(&oldest->expired, true);
+    bough_log__flag_up(&oldest->expired);
     bough_log__zones_release(l);
     return true;
 }
@@ -91,7 +91,7 @@ void bough_log__pins_fini(struct bough_log *l)
 
 bool bough_log__reader_expired(const struct bough_log *l)
 {
-    return l->pin != NULL && atomic_load(&l->pin->expired);
+    return l->pin != NULL && bough_log__flag_is_up(&l->pin->expired);
 }
 
 /* ---- Opening ---- */

@@ -20,10 +20,12 @@ static int print_entries(struct cli *cli, const char *name, const char *full, lo
 {
     struct bough_reflog *log;
     struct bough_reflog_entry e;
+    bool any = limit == 0;
     enum bough_err err = bough_reflog_open(cli->repo, bough_view_str(full), &log);
 
     for (long i = 0; !err && (limit < 0 || i < limit); i++) {
         err = bough_reflog_next(log, &e);
+        any = any || !err;
         if (err)
             break;
         print_short(cli, &e.now);
@@ -31,7 +33,7 @@ static int print_entries(struct cli *cli, const char *name, const char *full, lo
             (const char *)e.reason.ptr);
     }
     bough_reflog_close(log);
-    if (err && err != BOUGH_ENOENT)
+    if (err && (err != BOUGH_ENOENT || !any))
         return say_error(err, name, bough_repo_why(cli->repo));
     return EXIT_YES;
 }

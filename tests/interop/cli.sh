@@ -193,7 +193,7 @@ works_cli branch -d old
 same "$("$BOUGH" reflog old | cut -d' ' -f2- | tr '\n' ,)" 'old@{0}: branch,old@{1}: branch,' 'a reflog outlives its branch'
 same "$("$BOUGH" reflog -n 1 | cut -d' ' -f1)" "$("$BOUGH" log -n 1 --oneline | cut -d' ' -f1)" 'the reflog of HEAD'
 c 0 '3 moves forgotten' '' reflog --expire 0
-works_cli reflog old
+fails 1 'not found' reflog old
 same "$("$BOUGH" branch | cut -f1 | tr '\n' ',')" '  dev,* main,' branch
 works_cli -b fresh set only/here 1
 same "$("$BOUGH" -b fresh ls -R)" $'/only/\n/only/here' 'a branch begun by a write'

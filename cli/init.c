@@ -79,11 +79,21 @@ int cli_init(struct cli *cli, const struct init *in)
 
 /* ---- Verb ---- */
 
+static bool parse_format(const char *name, enum bough_algo *out)
+{
+    if (strcmp(name, "sha1") != 0 && strcmp(name, "sha256") != 0)
+        return false;
+    *out = strcmp(name, "sha1") == 0 ? BOUGH_SHA1 : BOUGH_SHA256;
+    return true;
+}
+
 static int init_parse(struct cli *cli, int argc, char **argv, struct init *out)
 {
     struct flags f = {.argc = argc, .argv = argv, .at = 1};
-    const char *name, *value;
+    const char *name, *value = getenv("GIT_DEFAULT_HASH");
 
+    if (value != NULL && !parse_format(value, &out->algo))
+        return say_usage("init", "GIT_DEFAULT_HASH is sha1 or sha256");
     while ((name = flag_next(&f)) != NULL) {
         value = flag_value(&f);
         if (value == NULL)
@@ -91,11 +101,7 @@ static int init_parse(struct cli *cli, int argc, char **argv, struct init *out)
         if (strcmp(name, "--size") == 0) {
             if (!parse_size(value, &out->size) || out->size == 0)
                 return say_usage("init", "--size is a number, with K, M, G or T");
-        } else if (strcmp(name, "--object-format") == 0 && strcmp(value, "sha1") == 0) {
-            out->algo = BOUGH_SHA1;
-        } else if (strcmp(name, "--object-format") == 0 && strcmp(value, "sha256") == 0) {
-            out->algo = BOUGH_SHA256;
-        } else {
+        } else if (strcmp(name, "--object-format") != 0 || !parse_format(value, &out->algo)) {
             return say_usage("init", "unknown flag or value");
         }
     }

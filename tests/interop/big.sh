@@ -11,7 +11,7 @@ MB=100
 LIMIT_MB=64 # and the caches are part of it
 
 head -c $((MB << 20)) /dev/urandom >"$W/big"
-want=$(git hash-object "$W/big")
+want=$(git_id "$W/big")
 "$BOUGH" init --size $((MB * 6))M "$W/s.img" 2>/dev/null || exit 1
 serve "$W/s.img"
 PEAK=0
@@ -49,7 +49,7 @@ same "$(git -C "$W/outh" rev-parse HEAD:big)" "$want" 'the id over http'
 rm -rf "$W/outh" "$W/out/big"
 
 printf x >>"$W/big"
-want=$(git hash-object "$W/big")
+want=$(git_id "$W/big")
 same "$(rcli -x set set/big <"$W/big")" OK SET
 step SET
 same "$(rcli git.oid set/big)" "$want" 'the id after SET'

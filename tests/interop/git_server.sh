@@ -230,22 +230,22 @@ main = Git(port).advertised['refs/heads/main']
 
 expect('a missing blob', Git(port).push(make, objects_pack([('tree', t), ('commit', c)])), 'ng refs/heads/hand')
 expect('a missing tree', Git(port).push(make, objects_pack([('commit', c)])), 'ng refs/heads/hand')
-orphan = commit(oid('tree', t), '12' * 20)
+orphan = commit(oid('tree', t), '12' * ID)
 expect('a missing parent', Git(port).push([(ZERO, oid('commit', orphan), 'refs/heads/hand')],
        objects_pack([('blob', blob), ('tree', t), ('commit', orphan)])), 'ng refs/heads/hand')
-expect('no such commit in the pack', Git(port).push([(ZERO, '34' * 20, 'refs/heads/hand')], whole), 'ng refs/heads/hand')
+expect('no such commit in the pack', Git(port).push([(ZERO, '34' * ID, 'refs/heads/hand')], whole), 'ng refs/heads/hand')
 for at in (13, 40, len(whole) // 2, len(whole) - 3):
     broken = whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1:]
     expect(f'a flipped bit at {at}', Git(port).push(make, broken), 'unpack ')
     expect(f'a flipped bit at {at} is refused', Git(port).push(make, broken).replace('unpack ok', ''), 'ng refs/heads/hand')
-for at in (0, 5, 12, 30, len(whole) - 20, len(whole) - 1):
+for at in (0, 5, 12, 30, len(whole) - ID, len(whole) - 1):
     expect(f'a pack of {at} bytes', 'no' if 'ok refs' in Git(port).push(make, whole[:at]) else 'refused', 'refused')
 expect('too many objects promised', Git(port).push(make, pack([entry(3, blob)], 9)), 'ng ')
 expect('4 billion objects promised', Git(port).push(make, pack([entry(3, blob)], 0xffffffff)), 'ng refs/heads/hand')
 expect('a size that lies', Git(port).push(make, pack([entry(3, blob, 5), entry(2, t), entry(1, c)])), 'ng ')
 expect('a huge size that lies', Git(port).push(make, pack([entry(3, blob, 1 << 60), entry(2, t), entry(1, c)])), 'ng ')
 expect('a type that is none', Git(port).push(make, pack([entry(5, blob)])), 'ng ')
-expect('a delta without a base', Git(port).push(make, pack([bytes([0x7f, 1]) + b'\x11' * 20 + b'x'])), 'ng ')
+expect('a delta without a base', Git(port).push(make, pack([bytes([0x7f, 1]) + b'\x11' * ID + b'x'])), 'ng ')
 expect('a wrong old value', Git(port).push([(oid('blob', blob), oid('commit', c), 'refs/heads/main')], whole), 'ng refs/heads/main')
 expect('create of what is there', Git(port).push([(ZERO, oid('commit', c), 'refs/heads/main')], whole), 'ng refs/heads/main')
 expect('delete with a wrong old value', Git(port).push([(oid('commit', c), ZERO, 'refs/heads/orphan')]), 'ng refs/heads/orphan')
@@ -340,7 +340,8 @@ for u in "$URL" "$HURL"; do
     works "sha256: mirror ${u%%:*}" git clone -q --mirror "$u" "$W/m256-${u%%:*}"
     mirrored "$W/m256-${u%%:*}" "$W/in256" "sha256 ${u%%:*}"
 done
-refuse 'sha256: a client of SHA-1' '' git -C "$W/in" push -q "$URL" main:other
+git init -q --object-format=sha1 "$W/in1" && git -C "$W/in1" commit -q --allow-empty -m one
+refuse 'sha256: a client of SHA-1' '' git -C "$W/in1" push -q "$URL" HEAD:refs/heads/other
 git clone -q "$URL" "$W/w256"
 same "$(rcli set by/redis x)" OK 'sha256: SET'
 git -C "$W/w256" pull -q

@@ -10,7 +10,6 @@ sys.path.insert(0, 'tests/lib')
 import wire  # noqa: E402
 
 GIT, REDIS, PID = (int(x) for x in sys.argv[1:4])
-ZERO = '0' * 40
 MEMORY_MAX = 64  # MB, all of the daemon
 WAIT_MAX = 1.0   # seconds that another client waits at the most, on a busy machine
 PUSH_MAX = 20.0  # seconds a refusal takes
@@ -98,7 +97,7 @@ def refused(make, words):
     other.start()
     time.sleep(0.05)
     start = time.monotonic()
-    answer = wire.Git(GIT).push([(ZERO, BASE, 'refs/heads/hostile')], data)
+    answer = wire.Git(GIT).push([(wire.ZERO, BASE, 'refs/heads/hostile')], data)
     took = time.monotonic() - start
     other.stop = True
     other.join(10)

@@ -177,7 +177,7 @@ same "$(rcli -x set blob/big <"$W/big")" OK 'SET of 40 MB'
 same "$(rcli strlen blob/big)" 40000000 'STRLEN of 40 MB'
 rcli get blob/big | head -c 40000000 | cmp -s - "$W/big" && ok || bad 'GET of 40 MB'
 rcli getrange blob/big 39999000 39999999 | head -c 1000 | cmp -s - <(tail -c 1000 "$W/big") && ok || bad 'GETRANGE of 40 MB'
-same "$(rcli git.oid blob/big)" "$(git hash-object "$W/big")" 'GIT.OID of 40 MB'
+same "$(rcli git.oid blob/big)" "$(git_id "$W/big")" 'GIT.OID of 40 MB'
 
 # What is no protocol is refused and harms nobody.
 for junk in '*1\r\n$-5\r\n' '*99999999999\r\n' '*1\r\nGET\r\n' 'SET "a\r\n' '*2\r\n$3\r\nGET\r\n:5\r\n'; do

@@ -1,6 +1,9 @@
 /* env.c - see env.h. */
 #include "tests/lib/env.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 uint64_t test_random(uint64_t *seed)
 {
     uint64_t x = *seed += 0x9e3779b97f4a7c15;
@@ -8,6 +11,13 @@ uint64_t test_random(uint64_t *seed)
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
     x = (x ^ x >> 27) * 0x94d049bb133111eb;
     return x ^ x >> 31;
+}
+
+enum bough_algo test_algo(void)
+{
+    const char *name = getenv("GIT_DEFAULT_HASH");
+
+    return name != NULL && strcmp(name, "sha256") == 0 ? BOUGH_SHA256 : BOUGH_SHA1;
 }
 
 static void env_now(void *ctx, struct bough_time *out)

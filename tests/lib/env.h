@@ -1,6 +1,7 @@
 /*
  * env.h - a world for tests: memory that checks, a clock that the test
- * turns, randomness from a seed, a log that is counted.
+ * turns, randomness from a seed, a log that is counted; and the hash its
+ * stores are made with.
  *
  *     struct test_env t;
  *     test_env_init(&t);
@@ -10,6 +11,7 @@
 #ifndef TEST_ENV_H
 #define TEST_ENV_H
 
+#include "base/hash.h"
 #include "tests/lib/mem.h"
 
 struct test_env {
@@ -23,6 +25,12 @@ struct test_env {
 
 void test_env_init(struct test_env *t);
 void test_env_done(const struct test_env *t);
+
+/*
+ * The hash for stores of a test that does not try both by itself: $GIT_DEFAULT_HASH, as git and
+ * `bough init` read it; SHA-1 without it.  tests/run sets it for sha256:PROGRAM.
+ */
+enum bough_algo test_algo(void);
 
 /* Pseudo-random numbers from `*seed` (splitmix64), for tests that make their own data. */
 uint64_t test_random(uint64_t *seed);

@@ -278,7 +278,7 @@ static inline enum bough_err history_closed_one(
 static inline uint64_t history_closed(struct bough_store *s)
 {
     struct history_closed c = {.s = s};
-    char name[64];
+    char name[128];
     struct bough_view after = {(const uint8_t *)name, 0};
     struct bough_ref ref;
 

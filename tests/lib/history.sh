@@ -6,7 +6,8 @@
 
 # A script for fast-import: history with merges, an octopus, empty commits, modes, links, odd names and messages.
 history() {
-    local n=0 t=1600000000
+    local n=0 t=1600000000 hex=40
+    [ "${GIT_DEFAULT_HASH:-sha1}" = sha1 ] || hex=64
     commit() { # commit BRANCH MESSAGE [PARENT MARK...]
         local branch=$1 message=$2 word=from
         shift 2
@@ -22,7 +23,7 @@ history() {
     file 100755 bin/run $'#!/bin/sh\n'
     file 120000 link bin/run
     file 100644 empty ''
-    printf 'M 160000 %040d module\n' 1 # a gitlink is never followed
+    printf 'M 160000 %0*d module\n' $hex 1 # a gitlink is never followed
     file 100644 '"tab\tand\nline"' odd
     file 100644 '"quote\"and\\back"' odd
     file 100644 '"latin-\351"' odd

@@ -1,9 +1,12 @@
 # serve.sh - sourced by tests that talk to a daemon.
 #
+# With GIT_DEFAULT_HASH=sha256 git and `bough init` make repositories of that kind, here as anywhere.
+#
 #   W              a scratch folder, removed at the end
 #   serve STORE    starts ./bough serve: sets PID, RP, GP, HP (ports) and URL; FLAGS adds flags
 #   stop           SIGTERM must end it with 0
 #   ok NAME / same GOT WANT NAME / has TEXT PART NAME / refuse NAME COMMAND...
+#   git_id [FILE]  git's id of a file's bytes, or of stdin's, as a blob
 #   sum            prints `N passed, N failed` and ends
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
@@ -41,6 +44,11 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP
+
+git_id() { # in a repository: git knows one kind only without
+    [ -d "$W/ids" ] || git init -q --bare "$W/ids"
+    git -C "$W/ids" hash-object --stdin <"${1:-/dev/stdin}"
+}
 
 free_port() {
     local p

@@ -6,13 +6,16 @@
   git://      Git(port, path): advertised, push (with any bytes for a pack), read to the end
 """
 import hashlib
+import os
 import socket
 import struct
 import subprocess
 import zlib
 
 KINDS = {'commit': 1, 'tree': 2, 'blob': 3, 'tag': 4}
-ZERO = '0' * 40
+HASH = os.environ.get('GIT_DEFAULT_HASH', 'sha1')
+ID = hashlib.new(HASH).digest_size  # bytes
+ZERO = '00' * ID
 
 
 class RedisError(Exception):
@@ -108,11 +111,11 @@ def entry(kind, body, size=None):
 
 def pack(entries, count=None):
     data = b'PACK' + struct.pack('>II', 2, len(entries) if count is None else count) + b''.join(entries)
-    return data + hashlib.sha1(data).digest()
+    return data + hashlib.new(HASH, data).digest()
 
 
 def oid(kind, body):
-    return hashlib.sha1(b'%s %d\0' % (kind.encode(), len(body)) + body).hexdigest()
+    return hashlib.new(HASH, b'%s %d\0' % (kind.encode(), len(body)) + body).hexdigest()
 
 
 def objects_pack(objects):
@@ -138,7 +141,7 @@ class Git:
             value, name = line.split(' ', 1)
             self.advertised[name] = value
 
-    def push(self, commands, data=b'', capabilities='report-status', end=True):
+    def push(self, commands, data=b'', capabilities=f'report-status object-format={HASH}', end=True):
         """Send [(old, new, ref)] and a pack; all that comes back, as text."""
         out = b''
         for i, command in enumerate(commands):

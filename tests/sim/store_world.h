@@ -300,7 +300,7 @@ static inline enum bough_err picture_record(
 static inline enum bough_err picture_try(struct bough_store *s, struct picture *p)
 {
     struct picture_ctx c = {.p = p};
-    char name[64];
+    char name[128];
     struct bough_view after = {(const uint8_t *)name, 0};
     struct bough_ref ref;
     enum bough_err err;
@@ -342,7 +342,7 @@ enum { TX_MAX = 1024 };
 
 struct model {
     struct test_env t;
-    enum bough_algo algo; /* 0: SHA-1 */
+    enum bough_algo algo; /* 0: test_algo() */
     struct bough_store *s;
     size_t n; /* transactions in it */
     struct tx tx[TX_MAX];
@@ -351,7 +351,7 @@ struct model {
 
 static inline void model_open(struct model *m)
 {
-    m->algo = m->algo ? m->algo : BOUGH_SHA1;
+    m->algo = m->algo ? m->algo : test_algo();
     test_env_init(&m->t);
     OK(bough_mem_store_open(&m->t.env, m->algo, &m->s));
     m->n = 0;

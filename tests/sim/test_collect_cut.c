@@ -48,7 +48,7 @@ static void close_it(struct fix *f)
 
 static struct fix *fix_new(size_t zones)
 {
-    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     struct fix *f = calloc(1, sizeof *f);
 
     assert_non_null(f);

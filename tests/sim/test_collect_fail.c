@@ -43,7 +43,7 @@ static void close_it(struct fix *f)
 
 static struct fix *fix_new(void)
 {
-    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     struct fix *f = calloc(1, sizeof *f);
     struct history drop;
 

@@ -519,7 +519,7 @@ static void op(struct world *w)
 
 static uint64_t run(uint64_t seed)
 {
-    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     struct world *w = calloc(1, sizeof *w);
     struct bough_why why;
     uint64_t checks;

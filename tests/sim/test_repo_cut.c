@@ -95,7 +95,7 @@ static bool holds(struct world *w, const int *values)
     assert_int_equal(bough_branch_tree(w->branch, &t), BOUGH_OK);
     for (int i = 0; i < PATHS; i++) {
         struct bough_oid want =
-            bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, bough_view_str(text_of(values[i])));
+            bough_oid_of(test_algo(), BOUGH_BLOB, bough_view_str(text_of(values[i])));
         struct bough_node n;
 
         assert_int_equal(bough_tree_find(t, V(paths[i]), &n, NULL), BOUGH_OK);
@@ -110,6 +110,7 @@ static bool holds(struct world *w, const int *values)
 static void run(struct tape *t)
 {
     static struct world w;
+    const struct bough_log_format_opts format = {.algo = test_algo()};
     uint32_t window = draw(t, 3) == 0 ? 0 : 50;
     struct bough_oid id;
     enum bough_err err;
@@ -118,7 +119,7 @@ static void run(struct tape *t)
     test_env_init(&w.env);
     memset(device, 0, sizeof device);
     bough_ramblk_init(&w.ram, device, DEVICE / UNIT, UNIT);
-    assert_int_equal(bough_log_format(&w.ram.blk, &w.env.env, NULL, NULL), BOUGH_OK);
+    assert_int_equal(bough_log_format(&w.ram.blk, &w.env.env, &format, NULL), BOUGH_OK);
     cutblk_init(&w.cut, &w.ram.blk, t, draw(t, 60));
     err = world_open(&w, &w.cut.blk, window);
     for (int i = 0; i < WRITES && err == BOUGH_OK; i++) {

@@ -43,10 +43,12 @@ static void world_close(struct world *w)
 
 static void world_begin(struct world *w, enum bough_durable durable)
 {
+    const struct bough_log_format_opts format = {.algo = test_algo()};
+
     memset(w, 0, sizeof *w);
     test_env_init(&w->env);
     bough_ramblk_init(&w->ram, device, DEVICE / UNIT, UNIT);
-    assert_int_equal(bough_log_format(&w->ram.blk, &w->env.env, NULL, NULL), BOUGH_OK);
+    assert_int_equal(bough_log_format(&w->ram.blk, &w->env.env, &format, NULL), BOUGH_OK);
     cutblk_init(&w->cut, &w->ram.blk, NULL, CUT_NEVER);
     recblk_init(&w->rec, &w->cut.blk);
     world_open(w, durable);

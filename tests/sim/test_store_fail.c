@@ -25,7 +25,7 @@ struct fix {
 static int setup(void **state)
 {
     static struct fix f;
-    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
 
     memset(&f, 0, sizeof f);
     f.w.opts = opts;
@@ -394,7 +394,7 @@ static void test_log__what_an_open_did_not_see_stays_gone(void **state)
 /* A store made anew on a device knows nothing of the one before. */
 static void test_log__a_new_store_does_not_see_the_old_one(void **state)
 {
-    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     struct fix *f = *state;
 
     world_begin(f);

@@ -197,7 +197,7 @@ static enum bough_err object_right(
 static void refs_right(struct fix *f)
 {
     struct bough_view prefix = bough_view("refs/", 5);
-    char name[64], other[64];
+    char name[128], other[128];
     struct bough_view after = {(const uint8_t *)name, 0};
     struct bough_ref want, have;
 

@@ -42,7 +42,7 @@ static void delete_one(struct fix *f)
     struct bough_ref_change gone = {.kind = BOUGH_REF_NONE};
     struct bough_ref ref;
     struct bough_txn *t;
-    char name[64];
+    char name[128];
 
     OK(bough_store_ref_next(f->w.s, bough_view("refs/", 5), bough_view("", 0), &ref));
     memcpy(name, ref.name.ptr, ref.name.len);

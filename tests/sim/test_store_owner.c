@@ -35,7 +35,7 @@ static const struct bough_log_open_opts opts = {.cache = 64 * 1024, .prepare = 1
 
 static void begin(struct fix *f)
 {
-    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
 
     memset(f, 0, sizeof *f);
     f->device = calloc(1, BYTES);
@@ -80,7 +80,7 @@ static bool has(struct bough_store *s, int i)
 {
     char body[32];
     size_t len = (size_t)snprintf(body, sizeof body, "value %d", i);
-    struct bough_oid id = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, bough_view(body, len));
+    struct bough_oid id = bough_oid_of(test_algo(), BOUGH_BLOB, bough_view(body, len));
 
     return bough_store_has(s, &id) == BOUGH_OK;
 }
@@ -160,7 +160,7 @@ static void test_log_owner__a_checkpoint_finds_the_other(void **state)
 
 static void test_log_owner__a_formatted_device_is_another_ones(void **state)
 {
-    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     struct fix f;
 
     (void)state;

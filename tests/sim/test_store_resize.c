@@ -26,7 +26,7 @@ static void ram_init(struct fix *f)
 /* A store whose history lies behind a hole of HOLE zones. */
 static struct fix *fix_new(const char *history)
 {
-    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     static uint8_t hole[HOLE * ZONE];
     struct fix *f = calloc(1, sizeof *f);
     struct bough_blob_writer *blob;

@@ -24,7 +24,7 @@ struct fix {
 
 static struct fix *fix_new(size_t zones, uint64_t settle)
 {
-    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     struct fix *f = calloc(1, sizeof *f);
 
     assert_non_null(f);

@@ -175,7 +175,7 @@ static void test_log_shapes__granules_larger_than_the_unit(void **state)
 
     (void)state;
     for (uint32_t granule = 512; granule <= 65536; granule *= 2) {
-        struct bough_log_format_opts opts = {.granule = granule, .zone = MIB};
+        struct bough_log_format_opts opts = {.algo = test_algo(), .granule = granule, .zone = MIB};
         struct sparseblk dev;
 
         test_env_init(&f.t);
@@ -198,7 +198,7 @@ static void assert_read_only(struct fix *f, struct bough_block *dev)
 /* The image of a store on a device of another kind: its unit holds several granules. */
 static void test_log_shapes__a_unit_larger_than_the_granule_is_for_reading(void **state)
 {
-    struct bough_log_format_opts opts = {.granule = 512};
+    struct bough_log_format_opts opts = {.algo = test_algo(), .granule = 512};
     struct sparseblk dev;
     struct fix f;
 
@@ -280,7 +280,7 @@ static void test_log_shapes__partitions_keep_to_themselves(void **state)
 /* What a small store cannot hold it says, with its limit. */
 static void test_log_shapes__a_record_larger_than_a_frame_is_refused(void **state)
 {
-    struct bough_log_format_opts opts = {.granule = 512, .zone = 32 * KIB};
+    struct bough_log_format_opts opts = {.algo = test_algo(), .granule = 512, .zone = 32 * KIB};
     static uint8_t record[BOUGH_RECORD_MAX];
     struct sparseblk dev;
     struct bough_txn *t;

@@ -93,7 +93,7 @@ static void assert_value(struct fix *f, int i, int round)
 static void test_tiny__opens_reads_and_commits_in_256_kib(void **state)
 {
     enum { ROUND = 150, ROUNDS = 4 };
-    struct bough_log_format_opts format = {.granule = UNIT};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT};
     struct fix f = {.device = calloc(1, BYTES)};
     size_t most = 0;
 
@@ -128,7 +128,7 @@ static void test_tiny__opens_reads_and_commits_in_256_kib(void **state)
 /* What does not fit says so, and the store goes on. */
 static void test_tiny__a_value_larger_than_the_heap_is_refused(void **state)
 {
-    struct bough_log_format_opts format = {.granule = UNIT};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT};
     static uint8_t big[512 * 1024];
     struct fix f = {.device = calloc(1, BYTES)};
     uint64_t seed = 1;

@@ -46,7 +46,7 @@ static void expect_message(struct bough_branch *b, const char *want)
     assert_int_equal(bough_branch_head(b, &id), BOUGH_OK);
     bough_buf_init(&raw, bed.env.env.mem);
     assert_int_equal(bough_store_read(bed.store, &id, NULL, &raw), BOUGH_OK);
-    assert_int_equal(bough_commit_parse(BOUGH_SHA1, bough_buf_view(&raw), &c), BOUGH_OK);
+    assert_int_equal(bough_commit_parse(test_algo(), bough_buf_view(&raw), &c), BOUGH_OK);
     assert_int_equal(c.message.len, strlen(want));
     assert_memory_equal(c.message.ptr, want, c.message.len);
     bough_buf_fini(&raw);
@@ -64,7 +64,7 @@ static int count_commits(struct bough_branch *b)
 
         bough_buf_init(&raw, bed.env.env.mem);
         assert_int_equal(bough_store_read(bed.store, &id, NULL, &raw), BOUGH_OK);
-        assert_int_equal(bough_commit_parse(BOUGH_SHA1, bough_buf_view(&raw), &c), BOUGH_OK);
+        assert_int_equal(bough_commit_parse(test_algo(), bough_buf_view(&raw), &c), BOUGH_OK);
         memset(&id, 0, sizeof id);
         if (c.parents_n > 0)
             id = bough_commit_parent(&c, 0);
@@ -108,7 +108,7 @@ static void test_repo_branch__a_window_is_one_commit(void **state)
     struct bough_branch *b;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 50, 3);
+    bed_open(&bed, test_algo(), 50, 3);
     b = open_branch("main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
     expect(b, "x", "1");
@@ -137,7 +137,7 @@ static void test_repo_branch__ticks_fold_by_age(void **state)
     uint32_t next;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    bed_open(&bed, test_algo(), 50, 0);
     b = open_branch("main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
     bed.env.time.nsec = 20 * 1000000;
@@ -159,7 +159,7 @@ static void test_repo_branch__another_author_closes_the_window(void **state)
     struct bough_write w = {.path = V("y"), .mode = 0100644, .bytes = V("2")};
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    bed_open(&bed, test_algo(), 50, 0);
     b = open_branch("main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
     info.author.name = V("Another");
@@ -184,7 +184,7 @@ static void test_repo_branch__folding_after_a_restart_gives_the_same_ids(void **
     for (int cut = 0; cut <= 6; cut++) {
         struct bough_branch *b;
 
-        bed_open(&bed, BOUGH_SHA1, 50, 4);
+        bed_open(&bed, test_algo(), 50, 4);
         b = open_branch("main");
         for (int i = 1; i <= 6; i++) {
             char path[16];
@@ -212,7 +212,7 @@ static void test_repo_branch__reopened_with_each_it_is_folded(void **state)
     struct bough_branch *b;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    bed_open(&bed, test_algo(), 50, 0);
     b = open_branch("main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
     bough_branch_close(b);
@@ -242,7 +242,7 @@ static void test_repo_branch__a_journal_of_two_windows_is_two_folds(void **state
     uint64_t seq;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 60000, 100);
+    bed_open(&bed, test_algo(), 60000, 100);
     b = open_branch("main");
     assert_int_equal(bed_put(b, "a", "1", 100), BOUGH_OK);
     bough_branch_close(b);
@@ -270,7 +270,7 @@ static void test_repo_branch__a_read_only_store_shows_the_journal(void **state)
     uint32_t next;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    bed_open(&bed, test_algo(), 50, 0);
     b = open_branch("main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
     bough_branch_close(b);
@@ -295,7 +295,7 @@ static void test_repo_branch__a_gather_happens_whole(void **state)
     struct bough_store_stats before, after;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     b = open_branch("main");
     other = open_branch("other");
     assert_int_equal(bough_store_stat(bed.store, &before), BOUGH_OK);
@@ -359,7 +359,7 @@ static void test_repo_branch__without_memory_the_branch_is_as_it_was(void **stat
             enum bough_err err;
             bool failed;
 
-            bed_open(&bed, BOUGH_SHA1, ms, ms == 25 ? 4 : 0);
+            bed_open(&bed, test_algo(), ms, ms == 25 ? 4 : 0);
             b = open_branch("main");
             assert_int_equal(bed_put(b, "a/x", "1", 100), BOUGH_OK);
             assert_int_equal(bed_put(b, "a/y", "1", 101), BOUGH_OK);
@@ -401,7 +401,7 @@ static void test_repo_branch__a_tree_is_committed_by_test_and_set(void **state)
     struct bough_commit_opts opts = {.expect = &none};
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    bed_open(&bed, test_algo(), 50, 0);
     b = open_branch("main");
     assert_int_equal(bough_tree_open(bed.repo, NULL, &t), BOUGH_OK);
     assert_int_equal(bough_tree_set(t, V("k"), 0100644, NULL, V("v")), BOUGH_OK);
@@ -433,7 +433,7 @@ static void test_repo_branch__remembered_paths_are_true(void **state)
     for (uint32_t ms = 0; ms <= 50; ms += 50) {
         struct bough_branch *b;
 
-        bed_open(&bed, BOUGH_SHA1, ms, 5);
+        bed_open(&bed, test_algo(), ms, 5);
         b = open_branch("main");
         for (int step = 0; step < 600; step++) {
             const char *path = paths[test_random(&seed) % PATHS];
@@ -502,7 +502,7 @@ static void test_repo_branch__tells_what_happened_when_it_did(void **state)
     struct bough_oid id;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    bed_open(&bed, test_algo(), 50, 0);
     bough_repo_listen(bed.repo, &l);
     b = open_branch("main");
     assert_int_equal(bough_repo_gather_begin(bed.repo), BOUGH_OK);
@@ -532,12 +532,12 @@ static struct bough_ref_update change(const char *name, const struct bough_oid *
 
 static void test_repo_branch__updates_are_checked_one_by_one(void **state)
 {
-    struct bough_oid head, blob = *bough_oid_empty_blob(BOUGH_SHA1);
+    struct bough_oid head, blob = *bough_oid_empty_blob(test_algo());
     struct bough_ref_update u[9];
     struct bough_branch *b;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    bed_open(&bed, test_algo(), 50, 0);
     b = open_branch("main");
     assert_int_equal(bed_put(b, "x", "", 100), BOUGH_OK);
     assert_int_equal(bough_branch_head(b, &head), BOUGH_OK);
@@ -585,7 +585,7 @@ static void test_repo_branch__an_update_folds_first(void **state)
     struct bough_branch *b;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 50, 0);
+    bed_open(&bed, test_algo(), 50, 0);
     b = open_branch("main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
     assert_int_equal(bough_branch_head(b, &first), BOUGH_OK);
@@ -615,7 +615,7 @@ static void test_repo_branch__the_first_branch_becomes_heads(void **state)
     struct bough_view name;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     b = open_branch("main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
     assert_int_equal(bough_branch_head(b, &head), BOUGH_OK);
@@ -642,7 +642,7 @@ static void test_repo_branch__what_is_named_must_be_there(void **state)
     for (uint32_t ms = 0; ms <= 60000; ms += 60000) {
         struct bough_branch *b;
 
-        bed_open(&bed, BOUGH_SHA1, ms, 0);
+        bed_open(&bed, test_algo(), ms, 0);
         assert_int_equal(bough_branch_open(bed.repo, V("main"), &b), BOUGH_OK);
         assert_int_equal(bough_branch_write(b, w, 2, &info), BOUGH_ENOENT);
         assert_int_equal(bough_branch_head(b, &head), BOUGH_OK);

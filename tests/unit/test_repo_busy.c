@@ -74,6 +74,7 @@ static uint64_t used(struct bed *bed)
 
 static void cut_while_writing(uint32_t meanwhile)
 {
+    const struct bough_log_format_opts format = {.algo = test_algo()};
     struct bough_keep keep = {.refs = V("main"), .commits = KEPT};
     struct bough_collect_progress p;
     struct bough_ramblk ram;
@@ -84,7 +85,7 @@ static void cut_while_writing(uint32_t meanwhile)
     assert_non_null(device);
     test_env_init(&bed.env);
     bough_ramblk_init(&ram, device, BYTES / UNIT, UNIT);
-    OK(bough_log_format(&ram.blk, &bed.env.env, NULL, NULL));
+    OK(bough_log_format(&ram.blk, &bed.env.env, &format, NULL));
     OK(bough_log_open(&ram.blk, &bed.env.env, NULL, &bed.store, NULL));
     bed_reopen(&bed, 0, 0);
     put_many(&bed, 0, 500);

@@ -55,7 +55,7 @@ static enum bough_err spy_put_delta(struct bough_txn *t, enum bough_type type,
     const struct bough_oid *id, const struct bough_oid *base, struct bough_view delta,
     struct bough_view body)
 {
-    struct bough_oid is = bough_oid_of(BOUGH_SHA1, type, body);
+    struct bough_oid is = bough_oid_of(test_algo(), type, body);
     struct bough_buf from;
     uint8_t *made = bough_mem_alloc(spy.bed.env.env.mem, body.len);
 
@@ -93,7 +93,7 @@ static int setup(void **state)
 {
     (void)state;
     memset(&spy, 0, sizeof spy);
-    bed_open(&spy.bed, BOUGH_SHA1, 0, 0);
+    bed_open(&spy.bed, test_algo(), 0, 0);
     return 0;
 }
 

@@ -26,7 +26,7 @@ static int setup(void **state)
     struct bough_branch *b;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     OK(bough_branch_open(bed.repo, V("main"), &b));
     OK(bed_put(b, "a/b", "good", 100));
     OK(bough_branch_head(b, &one));
@@ -36,7 +36,7 @@ static int setup(void **state)
     OK(bed_put(b, "a/c/d", "new", 300));
     branch("refs/heads/one", &one);
     bough_branch_close(b);
-    blob = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, V("to be lost"));
+    blob = bough_oid_of(test_algo(), BOUGH_BLOB, V("to be lost"));
     return 0;
 }
 

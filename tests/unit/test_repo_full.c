@@ -91,7 +91,7 @@ static void expect_all(struct fix *f)
 
 static int setup(void **state)
 {
-    struct bough_log_format_opts opts = {.zone = ZONE};
+    struct bough_log_format_opts opts = {.algo = test_algo(), .zone = ZONE};
     struct fix *f = calloc(1, sizeof *f);
 
     assert_non_null(f);

@@ -21,7 +21,7 @@ static int setup(void **state)
     struct bough_tree *t;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     assert_int_equal(bough_branch_open(bed.repo, V("main"), &b), BOUGH_OK);
     assert_int_equal(bed_put(b, "a/b", "1", 100), BOUGH_OK);
     assert_int_equal(bough_branch_head(b, &first), BOUGH_OK);

@@ -19,7 +19,7 @@ static struct bough_oid commits[N], blobs[N];
 static int setup(void **state)
 {
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     bed.env.time.sec = 1000 + N * 86400;
     return 0;
 }
@@ -52,7 +52,7 @@ static void history(void)
         else
             assert_int_equal(bed_put(b, "k", text, 1000 + i * 86400), BOUGH_OK);
         assert_int_equal(bough_branch_head(b, &commits[i]), BOUGH_OK);
-        blobs[i] = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, V(text));
+        blobs[i] = bough_oid_of(test_algo(), BOUGH_BLOB, V(text));
     }
     bough_branch_close(b);
 }

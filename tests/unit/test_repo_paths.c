@@ -49,7 +49,7 @@ static struct bough_branch *begin(struct bed *bed, uint32_t time_ms)
 {
     struct bough_branch *b;
 
-    bed_open(bed, BOUGH_SHA1, time_ms, 0);
+    bed_open(bed, test_algo(), time_ms, 0);
     assert_int_equal(bough_branch_open(bed->repo, V("main"), &b), BOUGH_OK);
     return b;
 }
@@ -301,7 +301,7 @@ static void test_paths__random_changes_are_seen_as_without_a_cache(void **state)
             if (bough_branch_head(b, &head) == BOUGH_OK && !bough_oid_is_zero(&head))
                 assert_int_equal(bough_repo_root_of(bed.repo, &head, &root), BOUGH_OK);
             else
-                root = *bough_oid_empty_tree(BOUGH_SHA1);
+                root = *bough_oid_empty_tree(test_algo());
             assert_int_equal(bough_tree_open(bed.repo, &root, &t), BOUGH_OK);
             if ((seed >> 18 & 3) == 0)
                 (void)bough_tree_move(t, V(path), V(to));
@@ -315,7 +315,7 @@ static void test_paths__random_changes_are_seen_as_without_a_cache(void **state)
         }
         bough_tree_close(plain);
         assert_int_equal(bough_branch_head(b, &head), BOUGH_OK);
-        root = *bough_oid_empty_tree(BOUGH_SHA1);
+        root = *bough_oid_empty_tree(test_algo());
         if (!bough_oid_is_zero(&head))
             assert_int_equal(bough_repo_root_of(bed.repo, &head, &root), BOUGH_OK);
         assert_int_equal(bough_tree_open(bed.repo, &root, &plain), BOUGH_OK);

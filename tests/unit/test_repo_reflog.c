@@ -88,7 +88,7 @@ static void test_repo_reflog__numbers_and_times_name_values(void **state)
     struct bed bed;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     put(&bed, "1", 100, &a);
     put(&bed, "2", 200, &b);
     bed.env.time.sec = 300;
@@ -117,7 +117,7 @@ static void test_repo_reflog__forgets_what_is_old(void **state)
     uint64_t removed;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     put(&bed, "1", 100, &a);
     put(&bed, "2", 200, &b);
     bed.env.time.sec = 300;
@@ -141,7 +141,7 @@ static void test_repo_reflog__moves_of_one_gather_stay_apart(void **state)
     struct bed bed;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     put(&bed, "1", 100, &a);
     put(&bed, "2", 200, &b);
     OK(bough_repo_gather_begin(bed.repo));

@@ -94,7 +94,7 @@ static void test_renew__every_version_is_as_if_decoded(void **state)
     struct bough_tree *t;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     assert_int_equal(bough_tree_open(bed.repo, NULL, &t), BOUGH_OK);
     for (int round = 0; round < 800; round++) {
         uint32_t kind = round < 40 ? 1 : rnd(3), n = 1 + rnd(12);
@@ -131,7 +131,7 @@ static void test_renew__a_failed_write_leaves_the_node(void **state)
     struct bough_tree *t;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     assert_int_equal(bough_tree_open(bed.repo, NULL, &t), BOUGH_OK);
     for (int i = 0; i < 30; i++)
         one_change(t, 1, 1);
@@ -169,7 +169,7 @@ static void test_renew__what_others_pin_stays(void **state)
     struct bough_tree *t;
 
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     assert_int_equal(bough_tree_open(bed.repo, NULL, &t), BOUGH_OK);
     for (int i = 0; i < 30; i++)
         one_change(t, 1, 1);

@@ -44,7 +44,7 @@ static void put_some(int n)
 static void begin(uint32_t ops)
 {
     serial = 0;
-    bed_open(&bed, BOUGH_SHA1, 50, ops);
+    bed_open(&bed, test_algo(), 50, ops);
     assert_int_equal(bough_branch_open(bed.repo, V("main"), &branch), BOUGH_OK);
 }
 

@@ -64,7 +64,7 @@ static void fill(void)
 
 static int setup(void **state)
 {
-    struct bough_log_format_opts opts = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts opts = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
 
     (void)state;
     memset(&f, 0, sizeof f);

@@ -48,7 +48,7 @@ static void reopen(struct fix *f)
 
 static int setup(void **state)
 {
-    struct bough_log_format_opts opts = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts opts = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     struct fix *f = calloc(1, sizeof *f);
 
     assert_non_null(f);
@@ -97,7 +97,7 @@ static void assert_many(struct fix *f, uint32_t from, uint32_t n)
     for (uint32_t i = from; i < from + n; i++) {
         char body[64];
         size_t len = body_of(body, i);
-        struct bough_oid id = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, bough_view(body, len));
+        struct bough_oid id = bough_oid_of(test_algo(), BOUGH_BLOB, bough_view(body, len));
 
         bough_buf_clear(&out);
         OK(bough_store_read(f->s, &id, NULL, &out));
@@ -337,7 +337,7 @@ static void test_log__a_superblock_is_as_documented(void **state)
             assert_int_equal(bough_get32le(p + 8), bough_crc32(0, p + 12, 500));
             assert_int_equal(bough_get32le(p + 12), 1);
             assert_int_equal(bough_get32le(p + 24), 0); /* incompatible features */
-            assert_int_equal(bough_get32le(p + 28), BOUGH_SHA1);
+            assert_int_equal(bough_get32le(p + 28), test_algo());
             assert_int_equal(bough_get32le(p + 48), UNIT);
             assert_int_equal(bough_get32le(p + 52), ZONE);
             assert_int_equal(bough_get64le(p + 56), BYTES / ZONE);
@@ -358,7 +358,7 @@ static void test_log__a_frame_is_as_documented(void **state)
     struct bough_ref_change c = {.name = VIEW("refs/tags/x"), .kind = BOUGH_REF_ID};
     const uint8_t *p = NULL, *item;
     struct bough_txn *t;
-    uint32_t at, len;
+    uint32_t at, len, id_len = bough_algo_len(test_algo());
 
     OK(bough_txn_begin(f->s, &t));
     OK(bough_txn_put(t, BOUGH_BLOB, VIEW("hello"), &c.id));
@@ -378,23 +378,23 @@ static void test_log__a_frame_is_as_documented(void **state)
     len = bough_get32le(p + 64);
     item = p + 96 + len;
     assert_int_equal(bough_get32le(p + 72), bough_crc32(0, item, bough_get32le(p + 68)));
-    assert_int_equal(bough_get32le(item), 1 | (20 + 12) << 8);
-    assert_memory_equal(item + 4, c.id.bytes, 20);
-    at = bough_get32le(item + 24);
+    assert_int_equal(bough_get32le(item), 1 | (id_len + 12) << 8);
+    assert_memory_equal(item + 4, c.id.bytes, id_len);
+    at = bough_get32le(item + 4 + id_len);
     assert_int_equal(at, 96 + 16);
-    len = bough_get32le(item + 28);
+    len = bough_get32le(item + 8 + id_len);
     assert_int_equal(len, 1 + 2 + 5 + 5 + 4); /* head, zlib's, a stored block's, bytes, sum */
     assert_int_equal(bough_get32le(p + at - 16), len);
     assert_int_equal(bough_get32le(p + at - 12), bough_crc32(0, p + at, len));
     assert_memory_equal(p + at - 8, c.id.bytes, 8);
     assert_int_equal(p[at], 3 << 4 | 5);
     assert_memory_equal(p + at + 8, "hello", 5);
-    item += 4 + 32;
+    item += 4 + id_len + 12;
     assert_int_equal(item[0], 2);
     assert_int_equal(item[4], BOUGH_REF_ID);
     assert_int_equal(bough_get16le(item + 6), 11);
     assert_memory_equal(item + 24, "refs/tags/x", 11);
-    assert_memory_equal(item + 35, c.id.bytes, 20);
+    assert_memory_equal(item + 35, c.id.bytes, id_len);
 }
 
 int main(void)

@@ -41,7 +41,7 @@ static void reopen(struct fix *f)
 
 static int setup(void **state)
 {
-    struct bough_log_format_opts opts = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts opts = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     struct fix *f = calloc(1, sizeof *f);
 
     assert_non_null(f);
@@ -356,7 +356,7 @@ static void put_placed(struct bough_pack_writer *w, uint8_t tail, uint8_t from, 
     struct bough_delta_builder d;
     struct bough_buf delta;
 
-    head.base = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, placed(body, from));
+    head.base = bough_oid_of(test_algo(), BOUGH_BLOB, placed(body, from));
     bough_buf_init(&delta, bough_posix_mem());
     bough_delta_begin(&d, &delta, PLACED, PLACED);
     bough_delta_copy(&d, 0, PLACED - 1);
@@ -374,7 +374,7 @@ static void pack_placed(struct bough_buf *pack, struct bough_buf *tree)
     struct bough_pack_writer w;
     size_t at;
 
-    bough_pack_writer_init(&w, pack, BOUGH_SHA1, FILLERS + 2);
+    bough_pack_writer_init(&w, pack, test_algo(), FILLERS + 2);
     for (uint32_t i = 0; i < FILLERS; i++) {
         struct bough_entry_head head = {.type = BOUGH_BLOB, .size = FILLER};
         uint64_t seed = 1000 + i;
@@ -386,8 +386,8 @@ static void pack_placed(struct bough_buf *pack, struct bough_buf *tree)
             memcpy(body + at, &x, 8);
         }
         bough_pack_writer_put(&w, &head, bough_view(body, FILLER), 1);
-        id = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, bough_view(body, FILLER));
-        bough_tree_entry_put(tree, BOUGH_SHA1, BOUGH_FILEMODE_BLOB,
+        id = bough_oid_of(test_algo(), BOUGH_BLOB, bough_view(body, FILLER));
+        bough_tree_entry_put(tree, test_algo(), BOUGH_FILEMODE_BLOB,
             bough_view(name, (size_t)snprintf(name, sizeof name, "f%03u", i)), &id);
     }
     at = pack->len;
@@ -414,7 +414,7 @@ static struct bough_intake *receive(struct bough_store *s, struct bough_view pac
 static void name_placed(struct bough_txn *t, const char *ref, uint8_t tail)
 {
     uint8_t body[PLACED];
-    struct bough_oid id = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, placed(body, tail));
+    struct bough_oid id = bough_oid_of(test_algo(), BOUGH_BLOB, placed(body, tail));
 
     OK(history_ref(t, ref, &id));
 }

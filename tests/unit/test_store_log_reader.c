@@ -34,7 +34,7 @@ struct fix {
 
 static void begin(struct fix *f, size_t bytes)
 {
-    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     struct bough_log_open_opts opts = {.table_rows = ROWS, .log_max = 256 * 1024, .prepare = 1};
 
     memset(f, 0, sizeof *f);
@@ -62,7 +62,7 @@ static struct bough_oid id_of(uint32_t i)
 {
     char body[64];
 
-    return bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, body_of(body, i));
+    return bough_oid_of(test_algo(), BOUGH_BLOB, body_of(body, i));
 }
 
 /* Commit number n brings EACH objects and moves the ref `tip` to the last of them. */

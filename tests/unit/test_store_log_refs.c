@@ -37,6 +37,7 @@ static void open_store(struct fix *f)
 
 static int setup(void **state)
 {
+    const struct bough_log_format_opts format = {.algo = test_algo()};
     struct fix *f = calloc(1, sizeof *f);
     size_t bytes;
 
@@ -48,7 +49,7 @@ static int setup(void **state)
     assert_non_null(f->device);
     test_env_init(&f->t);
     bough_ramblk_init(&f->ram, f->device, bytes / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, NULL, NULL));
+    OK(bough_log_format(&f->ram.blk, &f->t.env, &format, NULL));
     open_store(f);
     *state = f;
     return 0;

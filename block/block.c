@@ -60,6 +60,15 @@ enum bough_err bough_block_write_sync(
     return err ? err : bough_block_sync(dev);
 }
 
+enum bough_err bough_block_prepare(struct bough_block *dev, uint64_t at, uint64_t n)
+{
+    enum bough_err err = may_change(dev, at, n);
+
+    if (err || n == 0)
+        return err;
+    return dev->cls->prepare == NULL ? BOUGH_ENOTSUP : dev->cls->prepare(dev, at, n);
+}
+
 enum bough_err bough_block_discard(struct bough_block *dev, uint64_t at, uint64_t n)
 {
     enum bough_err err = may_change(dev, at, n);

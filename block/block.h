@@ -4,7 +4,7 @@
  *   what a device is      struct bough_block
  *   how to make one       struct bough_block_class
  *   how to use one        bough_block_read(), _write(), _sync(), _write_sync(),
- *                         _discard(), _resize(), _map()
+ *                         _prepare(), _discard(), _resize(), _map()
  *   devices we ship       bough_ramblk_init(), bough_rangeblk_init(); block/file.h
  *
  * A device is an array of `count` units of `unit` bytes.  A unit is the
@@ -57,6 +57,9 @@ struct bough_block_class {
 
     /* May be NULL everywhere: then it is a write and a sync. */
     enum bough_err (*write_sync)(struct bough_block *dev, uint64_t at, uint32_t n, const void *src);
+
+    /* May be NULL everywhere: then a first write costs no more than a later one. */
+    enum bough_err (*prepare)(struct bough_block *dev, uint64_t at, uint64_t n);
 
     enum bough_err (*discard)(struct bough_block *dev, uint64_t at, uint64_t n);
     enum bough_err (*resize)(struct bough_block *dev, uint64_t count); /* and set dev->count */
@@ -114,6 +117,16 @@ enum bough_err bough_block_sync(struct bough_block *dev);
  */
 enum bough_err bough_block_write_sync(
     struct bough_block *dev, uint64_t at, uint32_t n, const void *src);
+
+/*
+ * Give `n` units, whose bytes are not needed, their place on the device, where a first write is dearer
+ * than a later one.  What they read as is unspecified until they are written; no sync is needed for
+ * it, and none waits for it.
+ *
+ * BOUGH_ENOTSUP   the device has no such thing; nothing was done
+ * Other errors as for bough_block_write().
+ */
+enum bough_err bough_block_prepare(struct bough_block *dev, uint64_t at, uint64_t n);
 
 /*
  * Say that the bytes of `n` units are not needed any more.  What they read

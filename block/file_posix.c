@@ -3,6 +3,7 @@
  *
  *   errors      from the system's names to ours
  *   moving      pread, pwrite, fdatasync, and past the page cache
+ *   preparing   zeros, past the page cache: what would be left in it would have to leave it first
  *   shape       discard, resize, map
  *   lock        one lock that excludes, one that says who
  *   open, close
@@ -18,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "block/file.h"
@@ -155,6 +157,39 @@ static enum bough_err file_write_sync(
     return err ? err : file_sync(blk);
 }
 
+/* Preparing. */
+
+/* A filesystem notes where a file has its bytes at the first write of them.  A device has them. */
+static enum bough_err file_prepare(struct bough_block *blk, uint64_t at, uint64_t n)
+{
+    enum { PIECE = 16 * 1024, PIECES = 64 };
+    static const _Alignas(DIRECT_ALIGN) uint8_t zeros[PIECE];
+    struct bough_fileblk *f = file_of(blk);
+    uint64_t to = at * blk->unit, end = to + n * blk->unit;
+    struct iovec parts[PIECES];
+
+    if (f->device)
+        return BOUGH_OK;
+    if (f->direct < 0 || to % DIRECT_ALIGN != 0 || end % DIRECT_ALIGN != 0)
+        return BOUGH_ENOTSUP;
+    while (to < end) {
+        int k = 0;
+        ssize_t put;
+
+        for (uint64_t left = end - to; k < PIECES && left > 0; left -= parts[k++].iov_len) {
+            parts[k].iov_base = (void *)(uintptr_t)zeros; /* only read */
+            parts[k].iov_len = left < PIECE ? (size_t)left : PIECE;
+        }
+        put = pwritev(f->direct, parts, k, (off_t)to);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return errno == EINVAL ? BOUGH_ENOTSUP : err_of(put < 0 ? errno : EIO);
+        to += (uint64_t)put;
+    }
+    return BOUGH_OK;
+}
+
 /* Shape. */
 
 static enum bough_err file_discard(struct bough_block *blk, uint64_t at, uint64_t n)
@@ -219,6 +254,7 @@ static const struct bough_block_class file_class = {
     .write = file_write,
     .sync = file_sync,
     .write_sync = file_write_sync,
+    .prepare = file_prepare,
     .discard = file_discard,
     .resize = file_resize,
     .map = file_map,

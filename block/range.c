@@ -38,6 +38,13 @@ static enum bough_err range_write_sync(
     return bough_block_write_sync(r->under, r->at + at, n, src);
 }
 
+static enum bough_err range_prepare(struct bough_block *blk, uint64_t at, uint64_t n)
+{
+    struct bough_rangeblk *r = range_of(blk);
+
+    return bough_block_prepare(r->under, r->at + at, n);
+}
+
 static enum bough_err range_discard(struct bough_block *blk, uint64_t at, uint64_t n)
 {
     struct bough_rangeblk *r = range_of(blk);
@@ -59,6 +66,7 @@ static const struct bough_block_class range_class = {
     .write = range_write,
     .sync = range_sync,
     .write_sync = range_write_sync,
+    .prepare = range_prepare,
     .discard = range_discard,
     .map = range_map,
 };

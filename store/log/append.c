@@ -132,14 +132,18 @@ enum bough_err bough_log__frame_fit(struct bough_log *l, size_t data, size_t ind
 
 /* ---- Prepared space ---- */
 
-enum { PREPARE_PIECE = 64 * 1024 };
+enum { PREPARE_PIECE = 64 * 1024, PREPARED_MAX = 128 * 1024 };
 
-/* Zeros from `at` to `to` of a zone in which nothing of the chain stands there. */
-static enum bough_err zeros_write(struct bough_log *l, uint32_t zone, uint32_t at, uint32_t to)
+/* From `at` to `to` of a zone in which nothing of the chain stands there. */
+static enum bough_err space_prepare(struct bough_log *l, uint32_t zone, uint32_t at, uint32_t to)
 {
-    uint8_t *zeros = bough_mem_zalloc(l->mem, 1, PREPARE_PIECE);
-    enum bough_err err = BOUGH_OK;
+    enum bough_err err = bough_log__ready(l, (uint64_t)zone * l->geo.zone + at, to - at);
+    uint8_t *zeros;
 
+    if (err != BOUGH_ENOTSUP)
+        return err;
+    err = BOUGH_OK;
+    zeros = bough_mem_zalloc(l->mem, 1, PREPARE_PIECE);
     if (zeros == NULL)
         return BOUGH_OK; /* it goes without */
     while (at < to && !err) {
@@ -158,18 +162,22 @@ static uint32_t prepare_end(const struct bough_log *l, uint32_t at)
     return to < l->geo.zone ? (uint32_t)to : l->geo.zone;
 }
 
-/* Long frames come alone: for them it would only be writing twice. */
-static enum bough_err prepare_for(struct bough_log *l, size_t len)
+static enum bough_err head_prepare(struct bough_log *l)
 {
     uint32_t from = l->head.at > l->prepared_to ? l->head.at : l->prepared_to;
-    enum bough_err err;
+    enum bough_err err = space_prepare(l, l->head.zone, from, prepare_end(l, from));
 
-    if (l->opts.prepare <= 1 || len > PREPARE_PIECE || l->head.at + len <= l->prepared_to)
-        return BOUGH_OK;
-    err = zeros_write(l, l->head.zone, from, prepare_end(l, from));
     if (!err)
         l->prepared_to = prepare_end(l, from);
     return err;
+}
+
+/* Long frames come alone: for them it would only be writing twice. */
+static enum bough_err prepare_for(struct bough_log *l, size_t len)
+{
+    if (l->opts.prepare <= 1 || len > PREPARED_MAX || l->head.at + len <= l->prepared_to)
+        return BOUGH_OK;
+    return head_prepare(l);
 }
 
 enum bough_err bough_log__prepare(struct bough_log *l)
@@ -179,10 +187,10 @@ enum bough_err bough_log__prepare(struct bough_log *l)
     if (l->opts.prepare <= 1)
         return BOUGH_OK;
     if (l->prepared_to < l->geo.zone && l->prepared_to < l->head.at + l->opts.prepare / 2)
-        return prepare_for(l, l->prepared_to > l->head.at ? l->prepared_to - l->head.at + 1 : 1);
+        return head_prepare(l);
     if (l->prepared_to < l->geo.zone || l->prepared_next > 0 || l->head.next == 0)
         return BOUGH_OK;
-    err = zeros_write(l, l->head.next, 0, prepare_end(l, 0));
+    err = space_prepare(l, l->head.next, 0, prepare_end(l, 0));
     if (!err)
         l->prepared_next = prepare_end(l, 0);
     return err;

@@ -140,6 +140,12 @@ static void pages_forget(struct bough_log__pages *p, uint64_t at, size_t n)
     }
 }
 
+enum bough_err bough_log__ready(struct bough_log *l, uint64_t at, size_t n)
+{
+    pages_forget(&l->pages, at, n);
+    return bough_block_prepare(l->dev, at / l->dev->unit, n / l->dev->unit);
+}
+
 enum bough_err bough_log__write(
     struct bough_log *l, uint64_t at, const void *src, size_t n, bool sync)
 {

@@ -59,6 +59,9 @@ enum bough_err bough_log__page(
     struct bough_log *l, uint64_t at, struct bough_view *out, uint32_t **checked);
 enum bough_err bough_log__read(struct bough_log *l, uint64_t at, void *dst, size_t n);
 
+/* Let the device prepare whole granules; BOUGH_ENOTSUP when it has no such thing. */
+enum bough_err bough_log__ready(struct bough_log *l, uint64_t at, size_t n);
+
 /* Write whole granules; a page that was cached is forgotten. `sync` flushes the device, too. */
 enum bough_err bough_log__write(
     struct bough_log *l, uint64_t at, const void *src, size_t n, bool sync);

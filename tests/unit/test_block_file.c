@@ -216,6 +216,33 @@ static void test_block_file__write_sync_writes_the_same_bytes(void **state)
     assert_int_equal(bough_block_write_sync(x->dev, 99, 2, in), BOUGH_ERANGE);
 }
 
+static void test_block_file__prepared_units_wait_for_no_sync_and_harm_no_others(void **state)
+{
+    static _Alignas(4096) uint8_t in[4096], out[4096];
+    struct fix *x = *state;
+
+    memset(in, 7, sizeof in);
+    assert_int_equal(bough_block_prepare(x->dev, 8, 8), BOUGH_ENOTSUP);
+    assert_int_equal(bough_block_resize(x->dev, 8192), BOUGH_OK);
+    assert_int_equal(reopen(x, BOUGH_FILEBLK_DIRECT), BOUGH_OK);
+    if (x->f.direct < 0)
+        skip(); /* a filesystem without such a thing */
+    assert_int_equal(bough_block_write(x->dev, 8, 8, in), BOUGH_OK);
+    assert_int_equal(bough_block_write(x->dev, 8000, 8, in), BOUGH_OK);
+    assert_int_equal(bough_block_sync(x->dev), BOUGH_OK);
+    assert_int_equal(bough_block_prepare(x->dev, 8190, 8), BOUGH_ERANGE);
+    assert_int_equal(bough_block_prepare(x->dev, 17, 8), BOUGH_ENOTSUP);
+    assert_int_equal(bough_block_prepare(x->dev, 16, 8000 - 16), BOUGH_OK); /* many pieces */
+    assert_false(x->f.dirty);
+    for (uint64_t at = 8; at <= 8000; at += 8000 - 8) {
+        assert_int_equal(bough_block_read(x->dev, at, 8, out), BOUGH_OK);
+        assert_memory_equal(out, in, sizeof out);
+    }
+    assert_int_equal(bough_block_write_sync(x->dev, 4000, 8, in), BOUGH_OK);
+    assert_int_equal(bough_block_read(x->dev, 4000, 8, out), BOUGH_OK);
+    assert_memory_equal(out, in, sizeof out);
+}
+
 static void test_block_file__maps_show_writes_and_stay_when_it_grows(void **state)
 {
     struct fix *x = *state;
@@ -274,6 +301,8 @@ int main(void)
             test_block_file__two_owners_exclude_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_block_file__write_sync_writes_the_same_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_block_file__prepared_units_wait_for_no_sync_and_harm_no_others, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("block/file", tests, NULL, NULL);

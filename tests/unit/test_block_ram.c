@@ -106,6 +106,7 @@ static void test_block_ram__read_only_takes_no_change(void **state)
     f->dev->caps |= BOUGH_BLOCK_READONLY;
     assert_int_equal(bough_block_write(f->dev, 0, 1, buf), BOUGH_EREADONLY);
     assert_int_equal(bough_block_write_sync(f->dev, 0, 1, buf), BOUGH_EREADONLY);
+    assert_int_equal(bough_block_prepare(f->dev, 0, 1), BOUGH_EREADONLY);
     assert_int_equal(bough_block_discard(f->dev, 0, 1), BOUGH_EREADONLY);
     assert_int_equal(bough_block_resize(f->dev, 1), BOUGH_EREADONLY);
     assert_int_equal(bough_block_sync(f->dev), BOUGH_OK);
@@ -133,6 +134,8 @@ static void test_block_range__is_its_part_and_no_more(void **state)
     assert_int_equal(f->mem[3 * UNIT], 0xa5);
     memset(in, 0x22, sizeof in);
     assert_int_equal(bough_block_write_sync(&r.blk, 1, 1, in), BOUGH_OK);
+    assert_int_equal(bough_block_prepare(&r.blk, 1, 2), BOUGH_ERANGE);
+    assert_int_equal(bough_block_prepare(&r.blk, 1, 1), BOUGH_ENOTSUP); /* as below */
     assert_int_equal(bough_block_read(&r.blk, 1, 1, out), BOUGH_OK);
     assert_memory_equal(out, in, UNIT);
     assert_int_equal(bough_block_map(&r.blk, 1, 1, &p), BOUGH_OK);

@@ -7,69 +7,26 @@
  * that counts; the bytes of superblock and frame read by hand.  (The store suites and the
  * simulations run on this engine, too: tests/conform/, tests/sim/.)
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "tests/unit/log_bed.h"
 
-#include "store/log/log.h"
-#include "tests/lib/env.h"
-
-#define OK(x)         assert_int_equal((x), BOUGH_OK)
 #define VIEW(literal) bough_view(literal, sizeof(literal) - 1)
 
 enum { UNIT = 512, ZONE = 128 * 1024, BYTES = 64 * 1024 * 1024, ROWS = 100 };
 
-struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device;
-    struct bough_store *s;
-    struct bough_why why;
-};
-
-static void open_store(struct fix *f)
-{
-    struct bough_log_open_opts opts = {
-        .table_rows = ROWS, .log_max = 256 * 1024, .cache = 64 * 1024};
-
-    OK(bough_log_open(&f->ram.blk, &f->t.env, &opts, &f->s, &f->why));
-}
-
-static void reopen(struct fix *f)
-{
-    bough_store_close(f->s);
-    open_store(f);
-}
-
 static int setup(void **state)
 {
-    struct bough_log_format_opts opts = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
-    struct fix *f = calloc(1, sizeof *f);
+    static struct fix f;
 
-    assert_non_null(f);
-    f->device = calloc(1, BYTES);
-    assert_non_null(f->device);
-    test_env_init(&f->t);
-    bough_ramblk_init(&f->ram, f->device, BYTES / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &opts, &f->why));
-    open_store(f);
-    *state = f;
+    fix_begin(&f, BYTES, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
+        (struct bough_log_open_opts){
+            .table_rows = ROWS, .log_max = 256 * 1024, .cache = 64 * 1024});
+    *state = &f;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fix *f = *state;
-
-    bough_store_close(f->s);
-    test_env_done(&f->t);
-    free(f->device);
-    free(f);
+    fix_end(*state);
     return 0;
 }
 
@@ -156,7 +113,7 @@ static void test_log__what_comes_behind_an_abort_is_found_again(void **state)
         OK(bough_txn_begin(f->s, &t));
         put_noise(t, &seed, 30000 + i * 1000, &id[i]);
         OK(bough_txn_commit(t, i % 3 == 0 ? BOUGH_DURABLE_LATER : BOUGH_DURABLE_NOW));
-        reopen(f);
+        fix_reopen(f);
         for (uint32_t k = 0; k <= i; k++)
             OK(bough_store_has(f->s, &id[k]));
     }
@@ -179,7 +136,7 @@ static void test_log__a_long_transaction_takes_bounded_memory(void **state)
     assert_true(f->t.mem.peak < before + 512 * 1024);
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
     assert_many(f, 0, LONG);
-    reopen(f);
+    fix_reopen(f);
     assert_many(f, 0, LONG);
     assert_sound(f);
 }
@@ -197,7 +154,7 @@ static void test_log__a_long_transaction_is_replayed(void **state)
     put_many(t, 0, 5 * ROWS + 7);
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
     for (int i = 0; i < 2; i++) {
-        reopen(f);
+        fix_reopen(f);
         assert_many(f, 0, 5 * ROWS + 7);
         assert_sound(f);
     }
@@ -253,7 +210,7 @@ static void test_log__many_segments_come_in_one_commit(void **state)
             assert_int_equal(piece[0], i);
             assert_int_equal(piece[1], big[1]);
         }
-        reopen(f);
+        fix_reopen(f);
     }
     assert_sound(f);
     free(big);
@@ -279,7 +236,7 @@ static void test_log__tables_merge_and_their_zones_return(void **state)
     assert_true(used(f) < 2 * log_bytes + 4 * 1024 * 1024); /* and not a table a checkpoint */
     assert_many(f, 0, COMMITS * EACH);
     OK(bough_store_sync(f->s));
-    reopen(f);
+    fix_reopen(f);
     assert_many(f, 0, COMMITS * EACH);
     assert_sound(f);
 }

@@ -8,61 +8,27 @@
  * tables; collections in one go and in the smallest steps, with things happening between them.
  */
 #include "git/pack.h"
-#include "store/log/log.h"
 #include "tests/lib/history.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
+#include "tests/unit/log_bed.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024, BYTES = 8 * 1024 * 1024 };
 
-struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device;
-    struct bough_store *s;
-    struct bough_why why;
-};
-
 static const struct bough_collect_opts now = {.grace = 0};
-
-static void open_store(struct fix *f)
-{
-    struct bough_log_open_opts opts = {
-        .table_rows = 100, .log_max = 64 * 1024, .cache = 64 * 1024, .prepare = 1};
-
-    OK(bough_log_open(&f->ram.blk, &f->t.env, &opts, &f->s, &f->why));
-}
-
-static void reopen(struct fix *f)
-{
-    bough_store_close(f->s);
-    open_store(f);
-}
 
 static int setup(void **state)
 {
-    struct bough_log_format_opts opts = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
-    struct fix *f = calloc(1, sizeof *f);
+    static struct fix f;
 
-    assert_non_null(f);
-    f->device = calloc(1, BYTES);
-    assert_non_null(f->device);
-    test_env_init(&f->t);
-    bough_ramblk_init(&f->ram, f->device, BYTES / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &opts, &f->why));
-    open_store(f);
-    *state = f;
+    fix_begin(&f, BYTES, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
+        (struct bough_log_open_opts){
+            .table_rows = 100, .log_max = 64 * 1024, .cache = 64 * 1024, .prepare = 1});
+    *state = &f;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fix *f = *state;
-
-    bough_store_close(f->s);
-    test_env_done(&f->t);
-    free(f->device);
-    free(f);
+    fix_end(*state);
     return 0;
 }
 
@@ -83,7 +49,7 @@ static uint64_t used(struct bough_store *s)
 static void whole(struct fix *f, uint64_t objects)
 {
     assert_int_equal(history_closed(f->s), objects);
-    reopen(f);
+    fix_reopen(f);
     assert_int_equal(history_closed(f->s), objects);
 }
 

@@ -7,50 +7,19 @@
  * Method: a device in memory; a writer that commits while another thread reads everything again
  * and again (run under the thread sanitizer, too); a device so small that readers are in the way.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <pthread.h>
-#include <cmocka.h>
 
-#include "store/log/log.h"
-#include "tests/lib/env.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
+#include "tests/unit/log_bed.h"
 
 enum { UNIT = 4096, ZONE = 128 * 1024, ROWS = 100, EACH = 20 };
 
-struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device;
-    struct bough_store *s;
-    uint32_t commits;
-};
+static uint32_t written; /* commits */
 
 static void begin(struct fix *f, size_t bytes)
 {
-    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
-    struct bough_log_open_opts opts = {.table_rows = ROWS, .log_max = 256 * 1024, .prepare = 1};
-
-    memset(f, 0, sizeof *f);
-    f->device = calloc(1, bytes);
-    assert_non_null(f->device);
-    test_env_init(&f->t);
-    bough_ramblk_init(&f->ram, f->device, bytes / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &format, NULL));
-    OK(bough_log_open(&f->ram.blk, &f->t.env, &opts, &f->s, NULL));
-}
-
-static void end(struct fix *f)
-{
-    bough_store_close(f->s);
-    test_env_done(&f->t);
-    free(f->device);
+    fix_begin(f, bytes, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
+        (struct bough_log_open_opts){.table_rows = ROWS, .log_max = 256 * 1024, .prepare = 1});
+    written = 0;
 }
 
 static struct bough_view body_of(char body[64], uint32_t i)
@@ -74,11 +43,11 @@ static void commit(struct fix *f)
 
     OK(bough_txn_begin(f->s, &t));
     for (uint32_t i = 0; i < EACH; i++)
-        OK(bough_txn_put(t, BOUGH_BLOB, body_of(body, f->commits * EACH + i), &c.id));
+        OK(bough_txn_put(t, BOUGH_BLOB, body_of(body, written * EACH + i), &c.id));
     OK(bough_txn_ref(t, &c));
     OK(bough_txn_record(t, bough_view_str("r"), bough_view_str("one more"), NULL));
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
-    f->commits++;
+    written++;
 }
 
 static enum bough_err count_record(
@@ -156,7 +125,7 @@ static void test_store_log_reader__threads_see_what_was_there(void **state)
             commit(&f);
         memset(j, 0, sizeof *j);
         test_env_init(&j->t);
-        j->commits = f.commits;
+        j->commits = written;
         OK(bough_store_reader(f.s, &j->t.env, &j->reader));
         assert_int_equal(pthread_create(&j->thread, NULL, job_run, j), 0);
     }
@@ -167,8 +136,8 @@ static void test_store_log_reader__threads_see_what_was_there(void **state)
         assert_int_equal(job[i].bad, 0);
         test_env_done(&job[i].t);
     }
-    assert_int_equal(look(f.s, f.commits), 0);
-    end(&f);
+    assert_int_equal(look(f.s, written), 0);
+    fix_end(&f);
 }
 
 /* ---- Pressure ---- */
@@ -203,7 +172,7 @@ static void test_store_log_reader__closing_gives_zones_back(void **state)
         commit(&f);
     given = used(f.s);
     assert_true(given < held);
-    end(&f);
+    fix_end(&f);
 }
 
 static void test_store_log_reader__the_oldest_is_given_up(void **state)
@@ -228,12 +197,12 @@ static void test_store_log_reader__the_oldest_is_given_up(void **state)
 
         err = bough_txn_begin(f.s, &t);
         for (uint32_t i = 0; i < EACH && !err; i++)
-            err = bough_txn_put(t, BOUGH_BLOB, body_of(body, f.commits * EACH + i), &id);
+            err = bough_txn_put(t, BOUGH_BLOB, body_of(body, written * EACH + i), &id);
         if (!err)
             err = bough_txn_commit(t, BOUGH_DURABLE_NOW);
         else
             bough_txn_abort(t);
-        f.commits++;
+        written++;
     }
     assert_int_equal(err, BOUGH_ENOSPC);
     /* Whatever they answer, it is not a lie: all as it was, or given up. */
@@ -250,7 +219,7 @@ static void test_store_log_reader__the_oldest_is_given_up(void **state)
     bough_txn_abort(t);
     bough_store_close(old);
     bough_store_close(young);
-    end(&f);
+    fix_end(&f);
 }
 
 int main(void)

@@ -6,63 +6,26 @@
  * Method: 50,000 refs (LONG=1: a million) in mixed order on a device in memory; what the device
  * is told to write is counted.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include "store/log/log.h"
-#include "tests/lib/env.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
+#include "tests/unit/log_bed.h"
 
 enum { UNIT = 4096, PART = 5000 };
 
-struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device;
-    struct bough_store *s;
-    uint32_t n; /* refs */
-};
-
-static void open_store(struct fix *f)
-{
-    OK(bough_log_open(&f->ram.blk, &f->t.env, NULL, &f->s, NULL));
-}
+static uint32_t refs_n; /* how many */
 
 static int setup(void **state)
 {
-    const struct bough_log_format_opts format = {.algo = test_algo()};
-    struct fix *f = calloc(1, sizeof *f);
-    size_t bytes;
+    static struct fix f;
 
-    assert_non_null(f);
-    f->n = getenv("LONG") != NULL ? 1000000 : 50000;
-    bytes = (size_t)f->n * 1200;
-    bytes -= bytes % UNIT;
-    f->device = calloc(1, bytes);
-    assert_non_null(f->device);
-    test_env_init(&f->t);
-    bough_ramblk_init(&f->ram, f->device, bytes / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &format, NULL));
-    open_store(f);
-    *state = f;
+    refs_n = getenv("LONG") != NULL ? 1000000 : 50000;
+    fix_begin(&f, (size_t)refs_n * 1200 / UNIT * UNIT,
+        (struct bough_log_format_opts){.granule = UNIT}, (struct bough_log_open_opts){.cache = 0});
+    *state = &f;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fix *f = *state;
-
-    bough_store_close(f->s);
-    test_env_done(&f->t);
-    free(f->device);
-    free(f);
+    fix_end(*state);
     return 0;
 }
 
@@ -89,11 +52,11 @@ static void put_all(struct fix *f)
     struct bough_txn *t;
     uint32_t i = 0;
 
-    for (uint32_t k = 0; k < f->n; k += PART) {
+    for (uint32_t k = 0; k < refs_n; k += PART) {
         OK(bough_txn_begin(f->s, &t));
         for (uint32_t j = 0; j < PART; j++) {
             put(t, i, 0);
-            i = (i + 7919) % f->n; /* prime to it */
+            i = (i + 7919) % refs_n; /* prime to it */
         }
         OK(bough_txn_commit(t, BOUGH_DURABLE_LATER));
     }
@@ -151,7 +114,7 @@ static void test_store_log_refs__are_counted_as_they_come_and_go(void **state)
             OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
         assert_int_equal(stats_of(f).refs, 11);
         bough_store_close(f->s);
-        open_store(f);
+        fix_open(f);
         assert_int_equal(stats_of(f).refs, 11);
         assert_int_equal(bough_store_ref(f->s, gone.name, &ref), BOUGH_ENOENT);
     }
@@ -160,7 +123,7 @@ static void test_store_log_refs__are_counted_as_they_come_and_go(void **state)
     OK(bough_txn_ref(t, &gone));
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
     bough_store_close(f->s);
-    open_store(f);
+    fix_open(f);
     assert_int_equal(stats_of(f).refs, 10);
 }
 
@@ -172,23 +135,23 @@ static void test_store_log_refs__many_are_listed_and_changed(void **state)
     struct bough_ref ref;
 
     put_all(f);
-    assert_int_equal(list(f, "refs/heads/"), f->n);
-    assert_int_equal(list(f, "refs/heads/g042/"), f->n / 100);
+    assert_int_equal(list(f, "refs/heads/"), refs_n);
+    assert_int_equal(list(f, "refs/heads/g042/"), refs_n / 100);
     bough_store_close(f->s);
-    open_store(f);
+    fix_open(f);
     read = stats_of(f).read_bytes;
-    assert_int_equal(stats_of(f).refs, f->n + 1);   /* and HEAD */
+    assert_int_equal(stats_of(f).refs, refs_n + 1); /* and HEAD */
     assert_int_equal(stats_of(f).read_bytes, read); /* told without a walk */
     written = stats_of(f).written_bytes;
     for (uint32_t k = 1; k <= 100; k++) {
         OK(bough_txn_begin(f->s, &t));
         for (uint32_t j = 0; j < 10; j++)
-            put(t, (k * 104729 + j * 7919) % f->n, k);
+            put(t, (k * 104729 + j * 7919) % refs_n, k);
         OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
     }
     assert_true(stats_of(f).written_bytes - written < 4 * 1024 * 1024);
     OK(bough_store_ref(f->s, bough_view_str("refs/heads/g042/0000042"), &ref));
-    assert_int_equal(list(f, "refs/heads/g042/"), f->n / 100);
+    assert_int_equal(list(f, "refs/heads/g042/"), refs_n / 100);
 }
 
 int main(void)

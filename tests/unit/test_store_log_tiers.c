@@ -7,62 +7,25 @@
  * and tiny tables, so that thousands of objects are what millions are elsewhere; the engine's own
  * count of bytes written; every object read at the end, in this mount and the next.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "store/log/inner.h"
-#include "store/log/log.h"
-#include "tests/lib/env.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
+#include "tests/unit/log_bed.h"
 
 enum { UNIT = 512, ZONE = 64 * 1024, BYTES = 96 * 1024 * 1024 };
 enum { ROWS = 64, PER_COMMIT = 16, COMMITS = 1200, BUDGET = 8 * 1024 };
 
-struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device;
-    struct bough_store *s;
-};
-
-static void open_store(struct fix *f)
-{
-    struct bough_log_open_opts opts = {.table_rows = ROWS, .prepare = 1};
-
-    OK(bough_log_open(&f->ram.blk, &f->t.env, &opts, &f->s, NULL));
-}
-
 static int setup(void **state)
 {
-    struct bough_log_format_opts opts = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
-    struct fix *f = calloc(1, sizeof *f);
+    static struct fix f;
 
-    assert_non_null(f);
-    f->device = calloc(1, BYTES);
-    assert_non_null(f->device);
-    test_env_init(&f->t);
-    bough_ramblk_init(&f->ram, f->device, BYTES / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &opts, NULL));
-    open_store(f);
-    *state = f;
+    fix_begin(&f, BYTES, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
+        (struct bough_log_open_opts){.table_rows = ROWS, .prepare = 1});
+    *state = &f;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fix *f = *state;
-
-    bough_store_close(f->s);
-    test_env_done(&f->t);
-    free(f->device);
-    free(f);
+    fix_end(*state);
     return 0;
 }
 
@@ -124,7 +87,7 @@ static void test_tiers__a_commit_writes_no_more_in_a_large_store(void **state)
     assert_in_range(tables(f), 1, 24);
     assert_all(f, COMMITS);
     bough_store_close(f->s);
-    open_store(f);
+    fix_open(f);
     assert_all(f, COMMITS);
 }
 
@@ -175,7 +138,7 @@ static void test_tiers__a_merge_under_way_disturbs_nobody(void **state)
         seen = seen || bough_log__of(f->s)->tiers != NULL;
         if (i % 97 == 96) { /* it is given up */
             bough_store_close(f->s);
-            open_store(f);
+            fix_open(f);
         }
     }
     assert_true(seen);

@@ -385,10 +385,10 @@ static int load_run(struct load *l, const char *path)
         err = branch_set(l, &info);
     bough_tree_close(l->tree);
     bough_buf_fini(&l->bytes);
+    if (err && l->why.err != BOUGH_OK && l->why.at != 0)
+        fprintf(stderr, "bough: load: line %llu\n", (unsigned long long)l->why.at);
     if (err && l->why.err == BOUGH_OK)
         l->why = *bough_repo_why(l->cli->repo);
-    if (err && l->why.at != 0)
-        fprintf(stderr, "bough: load: line %llu\n", (unsigned long long)l->why.at);
     if (err)
         return say_error(err, path, &l->why);
     fprintf(stderr, "bough: load: %llu values\n", (unsigned long long)l->values);

@@ -43,6 +43,16 @@ static enum bough_err told(struct place *p, enum bough_err err)
     return err;
 }
 
+/* So does its store, of what was put there past it. */
+static enum bough_err told_by_store(struct place *p, enum bough_err err)
+{
+    const struct bough_why *why = &bough_repo_store(p->repo)->why;
+
+    if (err && why->err == err)
+        p->kv.why = *why;
+    return err;
+}
+
 static enum bough_err place_tree(struct place *p, struct bough_tree **out)
 {
     *out = p->tree;
@@ -322,7 +332,7 @@ static enum bough_err branch_blob(
     enum bough_err err = bough_blob_begin(bough_repo_store(p->repo), size, &w);
 
     if (err)
-        return err;
+        return told_by_store(p, err);
     for (uint64_t left = size; !err && left > 0; left -= piece.len) {
         err = bough_source_peek(src, &piece);
         if (!err && piece.len == 0 && size == BOUGH_BLOB_UNKNOWN)
@@ -337,6 +347,7 @@ static enum bough_err branch_blob(
         bough_source_skip(src, piece.len);
     }
     if (err) {
+        err = told_by_store(p, err);
         bough_blob_close(w);
         return err;
     }

@@ -85,6 +85,8 @@ static enum bough_err txn_finish(struct bough_repo *r, enum bough_err err)
             r->why = r->store->why;
     } else {
         bough_txn_abort(txn);
+        if (err == BOUGH_ENOSPC && r->why.err == err && r->store->why.err == err)
+            r->why = r->store->why; /* now it says what gc would free */
     }
     if (err && txn != NULL)
         bough_repo__chains_drop(r);

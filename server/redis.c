@@ -85,14 +85,17 @@ static const char *error_word(enum bough_err err)
 
 void answer_why(struct redis *r, enum bough_err err, const struct bough_why *why)
 {
-    char text[BOUGH_WHY_KEY_MAX + 160];
+    char text[BOUGH_WHY_KEY_MAX + 200];
     bool mine = why != NULL && why->err == err;
     int key = mine ? (int)why->key_len : 0;
 
-    snprintf(text, sizeof text, "%s %s%s%.*s%s%s", error_word(err), bough_err_name(err),
-        key > 0 ? ": " : "", key, mine ? (const char *)why->key : "",
+    size_t n = (size_t)snprintf(text, sizeof text, "%s %s%s%.*s%s%s", error_word(err),
+        bough_err_name(err), key > 0 ? ": " : "", key, mine ? (const char *)why->key : "",
         mine && why->what != NULL && why->what[0] != 0 ? ": " : "",
         mine && why->what != NULL ? why->what : "");
+    if (mine && err == BOUGH_ENOSPC && why->at > 0 && n < sizeof text)
+        snprintf(text + n, sizeof text - n, ": gc would free up to %llu bytes",
+            (unsigned long long)why->at);
     resp_error(&r->w, text);
 }
 

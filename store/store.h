@@ -326,7 +326,9 @@ enum bough_durable {
  * Make all of it happen.  Over after this call, whatever it answers; on an error nothing of it
  * happened (after BOUGH_EIO and BOUGH_EGONE the next open tells).
  *
- * BOUGH_ENOSPC, BOUGH_EIO, BOUGH_EGONE
+ * BOUGH_ENOSPC     why.at is how many bytes a collection would free, as far as it was counted; it is
+ *                  counted when the transaction has ended.  Who tries again has that room
+ * BOUGH_EIO, BOUGH_EGONE
  */
 enum bough_err bough_txn_commit(struct bough_txn *t, enum bough_durable how);
 

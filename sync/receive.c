@@ -426,6 +426,11 @@ static void report_unpack(struct receive *r, struct bough_buf *out)
         for (uint32_t i = 0; i < why->key_len; i++)
             bough_buf_put_u8(out, why->key[i] < 0x20 || why->key[i] == 0x7f ? '?' : why->key[i]);
     }
+    if (r->unpack_failed && why->err == BOUGH_ENOSPC && why->at > 0) {
+        bough_buf_put_str(out, ": gc would free up to ");
+        bough_buf_put_udec(out, why->at);
+        bough_buf_put_str(out, " bytes");
+    }
     bough_buf_put_u8(out, '\n');
     bough_pkt_end(out, at);
 }

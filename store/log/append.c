@@ -35,8 +35,11 @@ void bough_log__next_zone(struct bough_log *l)
 {
     uint32_t zone;
 
+    bool starved = l->starved;
+
     if (l->head.next == 0 && !bough_log__zone_take(l, BOUGH_LOG__ZONE_LOG, 0, &zone))
         l->head.next = zone;
+    l->starved = starved; /* it goes on without for now */
 }
 
 /* The next frame goes elsewhere: one of a transaction that was given up must not stand here, for

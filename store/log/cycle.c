@@ -91,6 +91,15 @@ static enum bough_err catch_up(struct bough_log__cycle *c)
     return err == BOUGH_ENOENT ? bough_log__since_step(c) : err;
 }
 
+/* What the collection gives back, as of the cut; or, when it is done, another one after it. */
+static void gain_note(struct bough_log__cycle *c)
+{
+    const struct bough_log__zones *z = &c->log->zones;
+
+    c->log->gain.seq = c->cut.seq;
+    c->log->gain.bytes = bough_log__tally_gain(c, z->free + (uint32_t)z->helds);
+}
+
 static enum bough_err end_step(struct bough_log__cycle *c)
 {
     uint64_t marked = c->marked;
@@ -104,6 +113,8 @@ static enum bough_err end_step(struct bough_log__cycle *c)
     if (err || c->marked != marked)
         return err;
     err = bough_log__finish(c);
+    if (!err)
+        gain_note(c);
     return err ? err : BOUGH_ENOENT;
 }
 
@@ -159,6 +170,7 @@ static enum bough_err stage_next(struct bough_log__cycle *c)
         c->progress.all = c->rows;
         break;
     case BOUGH_LOG__STAGE_CHOOSE:
+        gain_note(c);
         if (c->opts.dry_run)
             c->stage = BOUGH_LOG__STAGE_DONE;
         break;
@@ -189,41 +201,63 @@ static uint64_t traffic(const struct bough_log *l)
 /* It is over, well or not. */
 static void cycle_over(struct bough_log *l, bool well)
 {
+    struct bough_log__cycle *c = l->cycle;
     uint64_t collections = l->collected.collections;
 
-    l->collected = l->cycle->progress;
+    l->collected = c->progress;
     l->collected.phase = BOUGH_COLLECT_IDLE;
     l->collected.collections = collections + (well ? 1 : 0);
+    if (!well)
+        l->gain.seq = 0;
     bough_log__cycle_end(l, true);
 }
 
-enum bough_err bough_log__cycle_work(struct bough_log *l, uint64_t budget, bool *more)
+/* Steps while the stage comes before `end` and the budget lasts. */
+static enum bough_err steps(struct bough_log__cycle *c, enum bough_log__stage end, uint64_t budget)
 {
-    struct bough_log__cycle *c = l->cycle;
-    uint64_t used = 0, before = traffic(l);
+    uint64_t used = 0, before = traffic(c->log);
     enum bough_err err = BOUGH_OK;
 
-    *more = false;
-    if (c == NULL || c->busy)
-        return BOUGH_OK;
     c->busy = true;
-    while (used < budget && c->stage != BOUGH_LOG__STAGE_DONE && !err) {
+    while (used < budget && c->stage < end && !err) {
         uint64_t now;
 
         err = stage_step(c);
         if (err == BOUGH_ENOENT)
             err = stage_next(c);
-        now = traffic(l);
+        now = traffic(c->log);
         used += now - before + STEP_COST;
         before = now;
     }
     c->busy = false;
+    return err;
+}
+
+enum bough_err bough_log__cycle_work(struct bough_log *l, uint64_t budget, bool *more)
+{
+    struct bough_log__cycle *c = l->cycle;
+    enum bough_err err;
+
+    *more = false;
+    if (c == NULL || c->busy)
+        return BOUGH_OK;
+    err = steps(c, BOUGH_LOG__STAGE_DONE, budget);
     if (err == BOUGH_EAGAIN)
         return BOUGH_OK; /* it waits for somebody */
     if (err || c->stage == BOUGH_LOG__STAGE_DONE)
         cycle_over(l, !err);
     else
         *more = true;
+    return err;
+}
+
+enum bough_err bough_log__cycle_count(struct bough_log *l, uint64_t budget)
+{
+    struct bough_log__cycle *c = l->cycle;
+    enum bough_err err = steps(c, BOUGH_LOG__STAGE_CHOOSE, budget);
+
+    if (err || c->stage == BOUGH_LOG__STAGE_DONE)
+        cycle_over(l, !err);
     return err;
 }
 

@@ -73,6 +73,7 @@ struct bough_log__stack {
 struct bough_log__tally {
     uint32_t number;
     bool pack, victim;
+    bool picked;                     /* while victims are chosen */
     bool stays;                      /* it is within the grace period, or the log goes on in it */
     uint64_t live, dead, again;      /* objects; rows of objects that stand elsewhere, too */
     uint64_t live_bytes, dead_bytes; /* packed */
@@ -256,6 +257,10 @@ enum bough_err bough_log__count_step(struct bough_log__cycle *c);  /* BOUGH_ENOE
 enum bough_err bough_log__size_step(struct bough_log__cycle *c);   /* BOUGH_ENOENT: done */
 enum bough_err bough_log__choose_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 
+/* Bytes that come back when segments go which are not victims, as many as can be copied into so
+   many zones. */
+uint64_t bough_log__tally_gain(struct bough_log__cycle *c, uint32_t zones);
+
 /* ---- Copying (copy.c) ---- */
 
 enum bough_err bough_log__copy_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
@@ -307,5 +312,8 @@ void bough_log__cycle_end(struct bough_log *l, bool zones);
 
 /* About `budget` bytes of work; *more: call again. */
 enum bough_err bough_log__cycle_work(struct bough_log *l, uint64_t budget, bool *more);
+
+/* On until it is known what lives and what that takes; nothing is moved. */
+enum bough_err bough_log__cycle_count(struct bough_log *l, uint64_t budget);
 
 #endif

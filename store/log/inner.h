@@ -494,6 +494,11 @@ struct bough_log {
     uint32_t settled;                        /* zones in use when the last one had ended */
     uint32_t forget; /* checkpoints to be made until what it freed can be used */
     uint64_t paid;   /* bytes of traffic when writers paid for it last */
+    struct {
+        uint64_t seq;   /* of the frame at which it was counted; 0: it was not */
+        uint64_t bytes; /* that a collection would give back */
+    } gain;
+    bool starved; /* somebody found no room since the last collection began */
 
     struct bough_log__txn txn;
     uint8_t *bounce; /* for aligned writes, or NULL */
@@ -780,8 +785,14 @@ enum bough_err bough_log__births_decode(struct bough_log *l, struct bough_view b
 
 enum bough_err bough_log__collect(struct bough_store *s, const struct bough_collect_opts *opts);
 void bough_log__collection(struct bough_store *s, struct bough_collect_progress *out);
-/* BOUGH_ENOSPC, and what gc would do about it. */
+/* BOUGH_ENOSPC, and what gc would do about it, as far as it was counted. */
 enum bough_err bough_log__full(struct bough_log *l);
+
+/* Who found no room has ended: count what gc would free, and put it into that error. */
+void bough_log__full_count(struct bough_log *l);
+
+/* The same between transactions, when that is what `err` says.  Returns it. */
+enum bough_err bough_log__full_told(struct bough_log *l, enum bough_err err);
 enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, bool *more);
 void bough_log__cycle_end(struct bough_log *l, bool zones);
 

@@ -209,7 +209,7 @@ enum bough_err bough_log__intake_feed(
     enum bough_err err = bough_store__intake_feed(x->core, bytes, used);
 
     take_facts(x);
-    return err;
+    return bough_log__full_told(x->log, err);
 }
 
 enum bough_err bough_log__intake_step(struct bough_intake *in, uint64_t budget)
@@ -218,7 +218,7 @@ enum bough_err bough_log__intake_step(struct bough_intake *in, uint64_t budget)
     enum bough_err err = bough_store__intake_step(x->core, budget);
 
     take_facts(x);
-    return err ? err : tables_write(x);
+    return bough_log__full_told(x->log, err ? err : tables_write(x));
 }
 
 static struct bough_store *intake_view(struct bough_intake *in)

@@ -4,13 +4,14 @@
  *   low        so few zones are free that one must begin
  *   step       what maintain() does
  *   pay        what a writer does for it when nobody calls maintain()
- *   full       what it is told when that gave nothing
+ *   full       what it is told when that gave nothing, or was not tried
  *
  * Under pressure there is no grace, and when that does not help the oldest pin is given up.
  */
 #include "store/log/cycle_inner.h"
 
-enum { FORGET = 2 }; /* checkpoints after which a zone that was freed is used again */
+enum { FORGET = 2 };          /* checkpoints after which a zone that was freed is used again */
+enum { COUNT_MAX = 1 << 30 }; /* bytes of traffic to find out what gc would free */
 
 size_t bough_log__cycle_frozen(const struct bough_log *l)
 {
@@ -152,6 +153,28 @@ static enum bough_err pay_all(struct bough_log *l)
     return err;
 }
 
+static enum bough_err paid(struct bough_log *l, enum bough_err err)
+{
+    if (err == BOUGH_ENOMEM || err == BOUGH_ENOSPC)
+        err = BOUGH_OK; /* the writer may find room all the same */
+    l->paid = l->pages.written_bytes;
+    return bough_store__wrote(&l->store, err);
+}
+
+/* Somebody found no room: all that a collection gives is to be had from here on. */
+static enum bough_err pay_starved(struct bough_log *l)
+{
+    enum bough_err err = BOUGH_OK;
+    bool more = true;
+
+    l->starved = false;
+    while (!err && l->cycle != NULL && more)
+        err = bough_log__collect_step(l, UINT64_MAX, &more);
+    while (!err && l->cycle == NULL && l->forget > 0)
+        err = forget(l);
+    return err;
+}
+
 enum bough_err bough_log__collect_pay(struct bough_log *l)
 {
     enum { SHARE = 8, AT_LEAST = 32 * 1024 };
@@ -161,24 +184,72 @@ enum bough_err bough_log__collect_pay(struct bough_log *l)
 
     if (l->cycle != NULL && l->cycle->busy)
         return BOUGH_OK; /* it is the collection that writes */
+    if (l->starved && (l->cycle != NULL || l->forget > 0))
+        return paid(l, pay_starved(l));
     if (l->cycle == NULL ? !is_due(l) : l->zones.free >= low(l))
         return BOUGH_OK;
     err = bough_log__collect_step(l, SHARE * written + AT_LEAST, &more);
     if (!err && l->zones.free < least(l))
         err = pay_all(l);
-    if (err == BOUGH_ENOMEM || err == BOUGH_ENOSPC)
-        err = BOUGH_OK; /* the writer may find room all the same */
-    l->paid = l->pages.written_bytes;
-    return bough_store__wrote(&l->store, err);
+    return paid(l, err);
 }
 
-/* A writer that finds no room has had a collection first, unless nobody could say what lives. */
+/* ---- Full ---- */
+
+/* The frame before which all is committed. */
+static uint64_t committed(const struct bough_log *l)
+{
+    return l->store.txn != NULL ? l->txn.start.seq : l->head.seq;
+}
+
 enum bough_err bough_log__full(struct bough_log *l)
 {
-    bool tried = l->collected.collections > 0 && l->zones.free < low(l);
-
-    return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC,
-        tried ? "the device is full and all of it lives: gc would free nothing, keeping less would"
-              : "the device is full; gc has not been tried",
+    bool counted = l->gain.seq > 0 && l->gain.seq == committed(l);
+    enum bough_err err = BOUGH_WHY(&l->store.why, BOUGH_ENOSPC,
+        !counted            ? "the device is full; what gc would free was not counted yet"
+        : l->gain.bytes > 0 ? "the device is full"
+                            : "the device is full and all of it lives: gc would free nothing, "
+                              "keeping less would",
         NULL, 0);
+
+    l->store.why.at = counted ? l->gain.bytes : 0;
+    l->starved = true;
+    return err;
+}
+
+/* A collection begins, and is taken so far that what it would free is known.  A writer that comes
+   next ends it: then there is room, or there is none to get. */
+void bough_log__full_count(struct bough_log *l)
+{
+    struct bough_log__cycle *c = l->cycle;
+    struct bough_why why = l->store.why;
+    enum bough_err err = BOUGH_OK;
+
+    if (!l->starved || why.err != BOUGH_ENOSPC || (c != NULL && c->busy))
+        return;
+    if (l->gain.seq == l->head.seq || bough_store__may_write(&l->store) != BOUGH_OK) {
+        l->starved = l->gain.bytes > 0;
+        return;
+    }
+    if (c == NULL || c->opts.dry_run) {
+        struct bough_collect_opts opts = {.grace = 0};
+        bough_log__cycle_end(l, true);
+        err = bough_log__cycle_begin(l, &opts);
+    }
+    if (!err)
+        err = bough_log__cycle_count(l, COUNT_MAX);
+    (void)bough_store__wrote(&l->store, err);
+    if (!err)
+        (void)bough_log__full(l);
+    else
+        l->store.why = why;
+    if (err == BOUGH_ENOTSUP)
+        l->store.why.what = "the device is full; gc cannot run: nobody says what records need";
+}
+
+enum bough_err bough_log__full_told(struct bough_log *l, enum bough_err err)
+{
+    if (err == BOUGH_ENOSPC && l->store.txn == NULL)
+        bough_log__full_count(l);
+    return err;
 }

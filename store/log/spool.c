@@ -20,7 +20,9 @@ static struct log_spool *spool_of(struct bough_spool *s)
 
 static enum bough_err spool_put(struct bough_spool *s, struct bough_view bytes)
 {
-    return bough_log__out_put(&spool_of(s)->out, bytes.ptr, bytes.len);
+    struct log_spool *x = spool_of(s);
+
+    return bough_log__full_told(x->log, bough_log__out_put(&x->out, bytes.ptr, bytes.len));
 }
 
 static enum bough_err spool_read(struct bough_spool *s, uint64_t at, void *dst, size_t n)

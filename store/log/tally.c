@@ -214,6 +214,7 @@ enum bough_err bough_log__size_step(struct bough_log__cycle *c)
 /* ---- Choose ---- */
 
 enum { DEAD_SHARE = 4, DEAD_SHARE_TIGHT = 8 }; /* a part so small of a pack is not worth it */
+enum { SHARES = 16 };
 
 static bool is_worth_it(const struct bough_log__cycle *c, const struct bough_log__tally *y)
 {
@@ -242,41 +243,63 @@ static uint32_t zones_after(const struct bough_log__cycle *c)
     return 2 * (uint32_t)(rows / l->geo.zone + 1) + 2;
 }
 
-/* Those first that give most for what they cost. */
-static struct bough_log__tally *best_of(struct bough_log__cycle *c, uint64_t room)
+static uint64_t size_of(const struct bough_log__cycle *c, const struct bough_log__tally *y)
 {
-    struct bough_log__tally *best = NULL;
+    const struct bough_log__segment *seg = bough_log__segment_find(c->log, y->number);
 
-    for (size_t i = 0; i < c->tallies; i++) {
-        struct bough_log__tally *y = &c->tally[i];
+    return (uint64_t)(seg != NULL && seg->pack ? seg->run.n : 1) * c->log->geo.zone;
+}
 
-        if (y->victim || cost_of(c, y) > room || !is_worth_it(c, y))
-            continue;
-        if (best == NULL || cost_of(c, y) < cost_of(c, best))
-            best = y;
+/* What of it is to be copied, in parts of its size. */
+static uint32_t share_of(const struct bough_log__cycle *c, const struct bough_log__tally *y)
+{
+    uint64_t share = cost_of(c, y) * SHARES / size_of(c, y);
+
+    return share < SHARES ? (uint32_t)share : SHARES;
+}
+
+/* Pick those that pay, the emptiest first, as many as can be copied into so many free zones. */
+static void pick(struct bough_log__cycle *c, uint32_t zones)
+{
+    uint32_t after = zones_after(c);
+    uint64_t room = zones > after + 1 ? (uint64_t)(zones - after - 1) * c->log->geo.zone : 0;
+
+    for (uint32_t share = 0; share <= SHARES; share++) {
+        for (size_t i = 0; i < c->tallies; i++) {
+            struct bough_log__tally *y = &c->tally[i];
+
+            if (y->victim || y->picked || share_of(c, y) != share || cost_of(c, y) > room ||
+                !is_worth_it(c, y))
+                continue;
+            y->picked = true;
+            room -= cost_of(c, y);
+        }
     }
-    return best;
 }
 
 static void victims_choose(struct bough_log__cycle *c)
 {
-    const struct bough_log *l = c->log;
-    uint32_t after = zones_after(c);
-    uint64_t room = 0, all = 0;
-    struct bough_log__tally *y;
-
-    if (l->zones.free > after + 1)
-        room = (uint64_t)(l->zones.free - after - 1) * l->geo.zone;
-    for (size_t i = 0; i < c->tallies; i++)
-        all += is_worth_it(c, &c->tally[i]) ? cost_of(c, &c->tally[i]) : 0;
-    for (size_t i = 0; i < c->tallies && all <= room; i++)
-        c->tally[i].victim = is_worth_it(c, &c->tally[i]);
-    if (all <= room)
-        return;
-    while ((y = best_of(c, room)) != NULL) {
-        y->victim = true;
-        room -= cost_of(c, y);
+    pick(c, c->log->zones.free);
+    for (size_t i = 0; i < c->tallies; i++) {
+        c->tally[i].victim |= c->tally[i].picked;
+        c->tally[i].picked = false;
     }
+}
+
+uint64_t bough_log__tally_gain(struct bough_log__cycle *c, uint32_t zones)
+{
+    uint64_t size = 0, cost = 0, zone = c->log->geo.zone;
+
+    pick(c, zones);
+    for (size_t i = 0; i < c->tallies; i++) {
+        struct bough_log__tally *y = &c->tally[i];
+
+        size += y->picked ? size_of(c, y) : 0;
+        cost += y->picked ? cost_of(c, y) : 0;
+        y->picked = false;
+    }
+    cost = (cost + zone - 1) / zone * zone;
+    return size > cost ? size - cost : 0;
 }
 
 /* Does the entry at that place leave its segment for want of a base? */

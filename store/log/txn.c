@@ -415,6 +415,8 @@ static void txn_abort(struct bough_txn *t)
 
     txn_undo(l);
     txn_clear(l);
+    l->store.txn = NULL; /* what follows is the store's own */
+    bough_log__full_count(l);
 }
 
 enum { PAY_WAIT_MAX = 255 }; /* commits */

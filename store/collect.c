@@ -7,8 +7,6 @@
 
 #include "store/inner.h"
 
-enum { NAME_MAX_ = sizeof BOUGH_BOUNDARY - 1 + BOUGH_HEX_MAX };
-
 /* ---- The keeper, pins ---- */
 
 void bough_store_keep(struct bough_store *s, const struct bough_store_keeper *k)
@@ -43,8 +41,8 @@ void bough_store_unpin(struct bough_store *s, struct bough_store_pin *p)
 
 /* ---- The boundary ---- */
 
-static struct bough_view boundary_name(
-    const struct bough_store *s, const struct bough_oid *id, char name[NAME_MAX_])
+struct bough_view bough_store__boundary_name(
+    const struct bough_store *s, const struct bough_oid *id, char name[BOUGH_STORE__BOUNDARY_MAX])
 {
     size_t prefix = sizeof BOUGH_BOUNDARY - 1;
 
@@ -53,18 +51,25 @@ static struct bough_view boundary_name(
         (const uint8_t *)name, prefix + bough_oid_hex(s->algo, id, name + prefix)};
 }
 
+bool bough_store__is_boundary(struct bough_view name)
+{
+    struct bough_view prefix = bough_view_str(BOUGH_BOUNDARY);
+
+    return name.len >= prefix.len && bough_view_eq(bough_view(name.ptr, prefix.len), prefix);
+}
+
 enum bough_err bough_store_boundary_next(
     struct bough_store *s, const struct bough_oid *after, struct bough_oid *out)
 {
     struct bough_view prefix = bough_view_str(BOUGH_BOUNDARY);
     struct bough_ref ref;
-    char name[NAME_MAX_];
+    char name[BOUGH_STORE__BOUNDARY_MAX];
     enum bough_err err;
 
     if (s->boundary == BOUGH_BOUNDARY_NONE)
         return BOUGH_ENOENT;
     err = bough_store_ref_next(
-        s, prefix, after == NULL ? prefix : boundary_name(s, after, name), &ref);
+        s, prefix, after == NULL ? prefix : bough_store__boundary_name(s, after, name), &ref);
     if (!err)
         *out = ref.id;
     if (after == NULL && (err == BOUGH_OK || err == BOUGH_ENOENT))
@@ -75,7 +80,7 @@ enum bough_err bough_store_boundary_next(
 enum bough_err bough_store_boundary(struct bough_store *s, const struct bough_oid *id)
 {
     struct bough_ref ref;
-    char name[NAME_MAX_];
+    char name[BOUGH_STORE__BOUNDARY_MAX];
 
     if (s->boundary == BOUGH_BOUNDARY_UNKNOWN) {
         struct bough_oid first;
@@ -85,14 +90,14 @@ enum bough_err bough_store_boundary(struct bough_store *s, const struct bough_oi
     }
     if (s->boundary == BOUGH_BOUNDARY_NONE)
         return BOUGH_ENOENT;
-    return bough_store_ref(s, boundary_name(s, id, name), &ref);
+    return bough_store_ref(s, bough_store__boundary_name(s, id, name), &ref);
 }
 
 enum bough_err bough_txn_boundary(struct bough_txn *t, const struct bough_oid *id, bool on)
 {
-    char name[NAME_MAX_];
+    char name[BOUGH_STORE__BOUNDARY_MAX];
     struct bough_ref_change change = {
-        .name = boundary_name(t->store, id, name),
+        .name = bough_store__boundary_name(t->store, id, name),
         .kind = on ? BOUGH_REF_ID : BOUGH_REF_NONE,
         .id = *id,
     };

@@ -29,6 +29,12 @@ static inline bool bough_store__is_empty_tree(
     return bough_oid_eq(id, bough_oid_empty_tree(s->algo));
 }
 
+/* The name of the ref that puts commit `id` on the boundary; is it one of those? */
+enum { BOUGH_STORE__BOUNDARY_MAX = 16 + BOUGH_HEX_MAX };
+struct bough_view bough_store__boundary_name(
+    const struct bough_store *s, const struct bough_oid *id, char name[BOUGH_STORE__BOUNDARY_MAX]);
+bool bough_store__is_boundary(struct bough_view name);
+
 /* Close the handles that read_part() keeps. */
 void bough_store__parts_drop(struct bough_store *s);
 

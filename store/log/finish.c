@@ -1,8 +1,9 @@
 /*
  * finish.c - the end of a collection: new lists take the old ones' place, in one checkpoint.
  *
- *   border    commits whose parents go now, as refs, committed just before; those that leave the
- *             boundary do so just after: until then some of them are there
+ *   border    commits whose parents go now, as refs, committed just before
+ *   leaving   commits that leave the boundary: their refs go in the checkpoint itself, since until
+ *             then some of them are there, and after it some are not
  *   lists     segments without the victims, with those that were made; one table for the frozen ones
  *   swap      the victims' zones are held for the checkpoints that need them
  *
@@ -12,9 +13,9 @@
 
 /* ---- Border ---- */
 
-static enum bough_err border_commit(
-    struct bough_log__cycle *c, const struct bough_log__rows *rows, bool on)
+static enum bough_err border_commit(struct bough_log__cycle *c)
 {
+    const struct bough_log__rows *rows = &c->limits.join;
     struct bough_txn *t;
     enum bough_err err;
 
@@ -25,7 +26,7 @@ static enum bough_err border_commit(
         return err;
     t->urgent = true;
     for (size_t i = 0; i < rows->n && !err; i++)
-        err = bough_txn_boundary(t, &rows->row[i].id, on);
+        err = bough_txn_boundary(t, &rows->row[i].id, true);
     if (!err)
         return bough_txn_commit(t, BOUGH_DURABLE_NOW);
     bough_txn_abort(t);
@@ -42,6 +43,10 @@ struct swap {
     struct bough_log__table late; /* rows of what was found to live late */
     size_t helds;
     uint64_t gone; /* bytes of zones */
+    struct leave {
+        struct bough_log__ref *gone, *back;
+    } * leave; /* refs of commits that leave the boundary */
+    size_t leaves, leave_cap;
 };
 
 static bool is_victim(struct bough_log__cycle *c, uint32_t segment)
@@ -123,6 +128,73 @@ static void lists_free(struct bough_log *l, struct swap *w)
 {
     bough_mem_free(l->mem, w->segment, w->segment_cap * sizeof *w->segment);
     bough_mem_free(l->mem, w->table, w->table_cap * sizeof *w->table);
+}
+
+/* ---- Leaving ---- */
+
+static enum bough_err leave_add(
+    struct bough_log__cycle *c, struct swap *w, const struct bough_oid *id)
+{
+    struct bough_log *l = c->log;
+    char name[BOUGH_STORE__BOUNDARY_MAX];
+    struct bough_log__ref_value v;
+    struct leave *to = &w->leave[w->leaves];
+    enum bough_err err = bough_log__ref_get(l, bough_store__boundary_name(&l->store, id, name), &v);
+
+    if (err)
+        return err == BOUGH_ENOENT ? BOUGH_OK : err;
+    w->leaves++;
+    to->back = bough_log__ref_new(l->mem, &v);
+    v = (struct bough_log__ref_value){.seq = l->head.seq, .ref.name = v.ref.name};
+    to->gone = bough_log__ref_new(l->mem, &v);
+    return to->back == NULL || to->gone == NULL ? BOUGH_ENOMEM : BOUGH_OK;
+}
+
+/* Both ways are prepared, so that neither can fail. */
+static enum bough_err leave_make(struct bough_log__cycle *c, struct swap *w)
+{
+    const struct bough_log__rows *rows = &c->limits.leave;
+    struct bough_log *l = c->log;
+    enum bough_err err = BOUGH_OK;
+
+    w->leave_cap = rows->n;
+    if (rows->n == 0)
+        return BOUGH_OK;
+    w->leave = bough_mem_zalloc(l->mem, w->leave_cap, sizeof *w->leave);
+    if (w->leave == NULL)
+        return BOUGH_ENOMEM;
+    for (size_t i = 0; i < rows->n && !err; i++)
+        err = leave_add(c, w, &rows->row[i].id);
+    return err ? err : bough_log__refs_reserve(&l->refs, l->mem, w->leaves);
+}
+
+static void leave_do(struct bough_log *l, struct swap *w)
+{
+    for (size_t i = 0; i < w->leaves; i++) {
+        bough_log__refs_set(&l->refs, l->mem, w->leave[i].gone);
+        w->leave[i].gone = NULL;
+    }
+    l->refs_n -= w->leaves;
+    l->store.boundary = BOUGH_BOUNDARY_UNKNOWN;
+}
+
+static void leave_undo(struct bough_log *l, struct swap *w)
+{
+    for (size_t i = 0; i < w->leaves; i++) {
+        bough_log__refs_set(&l->refs, l->mem, w->leave[i].back);
+        w->leave[i].back = NULL;
+    }
+    l->refs_n += w->leaves;
+    l->store.boundary = BOUGH_BOUNDARY_UNKNOWN;
+}
+
+static void leave_free(struct bough_log *l, struct swap *w)
+{
+    for (size_t i = 0; i < w->leaves; i++) {
+        bough_log__ref_free(l->mem, w->leave[i].gone);
+        bough_log__ref_free(l->mem, w->leave[i].back);
+    }
+    bough_mem_free(l->mem, w->leave, w->leave_cap * sizeof *w->leave);
 }
 
 /* ---- Swap ---- */
@@ -220,6 +292,7 @@ static enum bough_err swap_do(struct bough_log__cycle *c, struct swap *w)
         return err;
     before = (struct bough_log__lists){.table = l->table, .tables = l->tables};
     lists_swap(l, w);
+    leave_do(l, w);
     c->frozen = 0; /* the checkpoint may merge as it likes */
     l->before = &before;
     err = bough_log__checkpoint(l);
@@ -231,6 +304,7 @@ static enum bough_err swap_do(struct bough_log__cycle *c, struct swap *w)
         w->late = (struct bough_log__table){.number = 0};
         return BOUGH_OK;
     }
+    leave_undo(l, w);
     lists_swap(l, w);
     zones_unhold(c, w);
     return err;
@@ -245,7 +319,9 @@ enum bough_err bough_log__finish(struct bough_log__cycle *c)
     if (!err)
         err = bough_log__leave_again(c);
     if (!err)
-        err = border_commit(c, &c->limits.join, true);
+        err = border_commit(c);
+    if (!err)
+        err = leave_make(c, &w);
     if (!err)
         err = late_make(c, &w);
     if (!err)
@@ -257,5 +333,6 @@ enum bough_err bough_log__finish(struct bough_log__cycle *c)
     if (w.late.run.n > 0)
         bough_log__cycle_table_drop(c, &w.late);
     lists_free(l, &w);
-    return err ? err : border_commit(c, &c->limits.leave, false);
+    leave_free(l, &w);
+    return err;
 }

@@ -204,6 +204,15 @@ static enum bough_err apply_ref(struct bough_log *l, struct bough_view body)
     ref = bough_log__ref_new(l->mem, &v);
     if (ref == NULL)
         return BOUGH_ENOMEM;
+    if (bough_store__is_boundary(v.ref.name)) { /* a collection may have moved it without a frame */
+        struct bough_log__ref_value was;
+        err = bough_log__ref_get(l, v.ref.name, &was);
+        if (err && err != BOUGH_ENOENT) {
+            bough_log__ref_free(l->mem, ref);
+            return err;
+        }
+        v.counts = (err == BOUGH_OK) != (v.ref.kind != BOUGH_REF_NONE);
+    }
     bough_log__refs_set(&l->refs, l->mem, ref);
     if (v.counts)
         l->refs_n += v.ref.kind != BOUGH_REF_NONE ? 1 : UINT64_MAX; /* or one less */

@@ -16,13 +16,6 @@ static const struct bough_store_keeper *keeper_of(const struct bough_log__cycle 
 
 /* ---- Refs ---- */
 
-static bool is_boundary(struct bough_view name)
-{
-    struct bough_view prefix = bough_view_str(BOUGH_BOUNDARY);
-
-    return name.len >= prefix.len && bough_view_eq(bough_view(name.ptr, prefix.len), prefix);
-}
-
 static enum bough_err ref_mark(
     struct bough_log__cycle *c, const struct bough_ref *ref, bool limited)
 {
@@ -57,7 +50,7 @@ static enum bough_err refs_step(struct bough_log__cycle *c, bool limited)
     memcpy(c->ref_name, name, v.ref.name.len);
     c->ref_len = v.ref.name.len;
     v.ref.target = bough_view(NULL, 0);
-    if (v.ref.kind != BOUGH_REF_ID || is_boundary(v.ref.name))
+    if (v.ref.kind != BOUGH_REF_ID || bough_store__is_boundary(v.ref.name))
         return BOUGH_OK;
     return ref_mark(c, &v.ref, limited);
 }

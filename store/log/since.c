@@ -60,7 +60,6 @@ static enum bough_err entry_named(struct bough_log__cycle *c, uint64_t where)
 
 static enum bough_err item_named(struct bough_log__cycle *c, uint32_t kind, struct bough_view body)
 {
-    struct bough_view prefix = bough_view_str(BOUGH_BOUNDARY);
     struct bough_log *l = c->log;
     struct bough_log__fields in = {.left = body};
     struct bough_log__ref_value v;
@@ -76,9 +75,7 @@ static enum bough_err item_named(struct bough_log__cycle *c, uint32_t kind, stru
         return BOUGH_OK;
     case BOUGH_LOG__REF:
         err = bough_log__ref_decode(body, l->geo.algo, &v);
-        if (err || v.ref.kind != BOUGH_REF_ID ||
-            (v.ref.name.len >= prefix.len &&
-                bough_view_eq(bough_view(v.ref.name.ptr, prefix.len), prefix)))
+        if (err || v.ref.kind != BOUGH_REF_ID || bough_store__is_boundary(v.ref.name))
             return err;
         return bough_log__mark(c, &v.ref.id, BOUGH_NONE);
     default:

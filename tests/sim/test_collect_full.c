@@ -98,7 +98,7 @@ static void is_about(uint64_t told, uint64_t freed)
 
 static void garbage(bool packs, bool counted_before)
 {
-    for (uint32_t dead = 100; dead <= 900; dead += 200) {
+    for (uint32_t dead = 100; dead <= 900; dead += 400) {
         struct fix *f = fix_new();
         uint64_t told, before;
         enum bough_err err;

@@ -72,10 +72,13 @@ static enum bough_err tree_walk(struct bough_repo *r, struct bough_view path, st
     return BOUGH_OK;
 }
 
-static struct bough_repo__change known_change(const struct bough_repo__known *known)
+static struct bough_repo__change known_change(
+    const struct bough_repo *r, const struct bough_repo__known *known)
 {
-    return (struct bough_repo__change){
-        .kind = BOUGH_NODE_VALUE, .mode = known->mode, .id = known->id};
+    struct bough_repo__change is = {.kind = BOUGH_NODE_VALUE, .mode = known->mode};
+
+    bough_repo__id_load(r->hash_len, known->id, &is.id);
+    return is;
 }
 
 static struct bough_repo__change tree_top(const struct bough_tree *t)
@@ -97,7 +100,7 @@ enum bough_err bough_repo__tree_look(
         *through = 0;
 
     if (bough_repo__path_get(t, path, &known)) {
-        *out = known_change(&known);
+        *out = known_change(t->r, &known);
         return BOUGH_OK;
     }
     err = bough_repo__tree_check(t);
@@ -133,7 +136,7 @@ enum bough_err bough_tree_find(
     enum bough_err err = BOUGH_OK;
 
     if (bough_repo__path_get(t, path, &known)) {
-        p.is = known_change(&known);
+        p.is = known_change(t->r, &known);
     } else {
         err = bough_repo__tree_check(t);
         if (err == BOUGH_OK)
@@ -180,7 +183,7 @@ static enum bough_err part_stored(struct bough_repo *r, const struct bough_oid *
 static enum bough_err get_known(struct bough_tree *t, struct bough_view path,
     struct bough_repo__known *known, struct bough_get *get, struct bough_buf *out)
 {
-    struct bough_repo__change is = known_change(known);
+    struct bough_repo__change is = known_change(t->r, known);
     size_t len = out->len;
     uint64_t where;
     bool whole;
@@ -245,7 +248,7 @@ enum bough_err bough_tree_get(struct bough_tree *t, struct bough_view path, uint
         return get_cold(t, path, &(struct bough_get){.at = at, .n = n}, node, out);
     node->kind = BOUGH_NODE_VALUE;
     node->mode = bough_repo__mode_of(known.mode);
-    node->id = known.id;
+    bough_repo__id_load(t->r->hash_len, known.id, &node->id);
     node->bytes = bough_view(NULL, 0);
     if (known.bytes.ptr != NULL)
         return part_put(known.bytes, at, n, out);

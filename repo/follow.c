@@ -58,7 +58,7 @@ bool bough_repo__forget_diff(struct bough_tree *head, const struct bough_oid *ro
     struct bough_diff *d;
     enum bough_err err;
 
-    if (head->stamp == 0 || head->top != NULL || r->paths.sets == 0)
+    if (head->stamp == 0 || head->top != NULL || r->paths.pages == 0)
         return false;
     err = bough_diff_open(r, &head->root, root, bough_view(NULL, 0), &d);
     if (err == BOUGH_OK) {

@@ -149,6 +149,19 @@ static inline const uint8_t *bough_repo__node_raw_id(const struct bough_repo__no
     return n->raw.ptr + n->ents[i].at + (n->ents[i].len_mode >> 3) + 1;
 }
 
+/* The id whose bytes, as many as ids have, are `raw`. */
+static inline void bough_repo__id_load(uint32_t hash_len, const uint8_t *raw, struct bough_oid *out)
+{
+    enum { SHA1 = 20 };
+
+    if (hash_len == SHA1) { /* lengths that the compiler knows */
+        memcpy(out->bytes, raw, SHA1);
+        memset(out->bytes + SHA1, 0, sizeof out->bytes - SHA1);
+    } else {
+        memcpy(out->bytes, raw, sizeof out->bytes);
+    }
+}
+
 struct bough_oid bough_repo__node_id(
     const struct bough_repo *r, const struct bough_repo__node *n, uint32_t i);
 
@@ -307,9 +320,9 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
 /* Values by stamp and path; see pathcache.c for what must hold. */
 struct bough_repo__paths {
     uint8_t *memory; /* as allocated; NULL: none yet */
-    uint8_t *set;    /* in it, at a cache line */
-    size_t sets;
-    uint64_t kept;  /* so many came in all */
+    uint8_t *tags;   /* in it, at a cache line */
+    size_t pages;
+    uint64_t used;  /* lines of pages */
     size_t limit;   /* bytes */
     uint64_t stamp; /* the last one given */
 };
@@ -319,7 +332,7 @@ enum { BOUGH_REPO__PATH_VALUE_MAX = 512 }; /* bytes of a value that is kept itse
 /* What the cache knows of a value; borrowed until it keeps or drops one. */
 struct bough_repo__known {
     enum bough_repo__mode mode;
-    struct bough_oid id;
+    const uint8_t *id;       /* as many bytes as ids have */
     struct bough_view bytes; /* the value; ptr NULL: larger, or not read yet */
     uint8_t *where;          /* then: its locator, a uint64_t at any address, to be filled in */
 };

@@ -233,9 +233,9 @@ void bough_repo__node_free(struct bough_repo *r, struct bough_repo__node *n)
 struct bough_oid bough_repo__node_id(
     const struct bough_repo *r, const struct bough_repo__node *n, uint32_t i)
 {
-    struct bough_oid id = {{0}};
+    struct bough_oid id;
 
-    memcpy(id.bytes, bough_repo__node_raw_id(n, i), r->hash_len);
+    bough_repo__id_load(r->hash_len, bough_repo__node_raw_id(n, i), &id);
     return id;
 }
 

@@ -2,8 +2,8 @@
  * pathcache.c - values of branches by their whole path.
  *
  *   entries     a stamp, a path, a mode, an id, and the value or where it is
- *   sets        pages of entries, found by 16 bits of a hash
- *   table       sets, grown up to the limit
+ *   pages       of entries, found by bits of a hash
+ *   table       pages, grown up to the limit
  *   getting, keeping, dropping
  *
  * The tree of a branch's head carries a stamp, a number that no other state of any tree had.
@@ -17,13 +17,17 @@
  * look at one line of tags, and a copy.  Of a larger one there is its locator.  Entries hold the
  * whole path and are compared with it, so that no two paths can be taken for each other.
  *
- * A set is a head and 4 KiB of entries.  The head, 256 bytes: the number n of entries and where they
- * end; 63 times a tag and where its entry begins, two bytes each.  Heads stand side by side, so
- * that they stay in the processor's cache; entries stand oldest first, without gaps.
+ * A page is 64 lines of 64 bytes, those of the processor's cache, and a tag for each line.  An
+ * entry begins with a line and fills as many as it takes.  The tag of its first line is 0x80 and
+ * seven bits of the hash; of each other line, six other bits, and 1; of a free line, 0.  Tags
+ * stand side by side before all pages, so that they stay in the cache.
  *
- *   +---+-----+-------+------+-------+------+-- - -    +---------+---------+-- - - ---+
- *   | n | end | tag 0 | at 0 | tag 1 | at 1 |          | entry 0 | entry 1 |          |
- *   +---+-----+-------+------+-------+------+-- - -    +---------+---------+-- - - ---+
+ *   tags    | 0 | 0xa3 | 0x17 | 0x17 | 0 | 0xc0 | 0x55 | 0 | - - -
+ *   lines   |   | entry              |   | entry       |   | - - -
+ *
+ * The hash gives a home, too, the line where the entry begins if there is room: a get asks for
+ * that line before it knows the tags, and mostly waits for memory once.  Without room it begins
+ * at the next lines that are free; if none are, what is at home goes.
  *
  * An entry: u64 stamp, u16 length of path, u16 length of value, u8 mode, u8 inside; id; path; the
  * value, or its locator as u64.  All in the order of this host.
@@ -31,19 +35,18 @@
 #include "repo/inner.h"
 
 enum {
-    SET = 4096,
-    ENTRIES_MAX = 63,
-    HEAD = 4 + 4 * ENTRIES_MAX,
+    LINE = 64,
+    LINES = 64, /* of a page, bits of a mask */
+    PAGE = LINE * LINES,
     ENTRY_HEAD = 14,
     PATH_LEN = 8, /* where these are in an entry */
     VALUE_LEN = 10,
     MODE = 12,
     INSIDE = 13,
-    SETS_MIN = 64,
-    SETS_GROW = 4, /* times as many at each step */
-    GROW_AT = 16,  /* entries kept for each set, then there are to be more sets */
+    PAGES_MIN = 64,
+    PAGES_GROW = 4, /* times as many at each step */
     PATH_MAX_LEN = 1024,
-    LINE = 64,
+    NONE = LINES,
 };
 
 /* ---- Entries ---- */
@@ -69,84 +72,133 @@ static bool entry_is(const uint8_t *e, const struct bough_tree *t, struct bough_
            memcmp(e + ENTRY_HEAD + t->r->hash_len, path.ptr, path.len) == 0;
 }
 
-/* ---- Sets ---- */
+/* ---- Pages ---- */
 
-struct set {
-    uint8_t *head, *data;
+struct page {
+    uint8_t *tags, *data;
 };
 
-static uint32_t set_count(struct set s)
+/* Bits of a hash that say nothing of the page. */
+static uint32_t hash_home(uint64_t hash)
 {
-    return get16(s.head);
+    return (uint32_t)hash % LINES;
 }
 
-static uint32_t set_end(struct set s)
+static uint8_t hash_tag(uint64_t hash)
 {
-    return get16(s.head + 2);
+    return (uint8_t)(0x80 | (hash >> 6 & 0x7f));
 }
 
-/* The tag of entry `i`, and behind it where it begins. */
-static uint8_t *set_tag(struct set s, uint32_t i)
+static uint8_t hash_more(uint64_t hash)
 {
-    return s.head + 4 + 4 * (size_t)i;
+    return (uint8_t)(1 | (hash >> 13 & 0x7f));
 }
 
-static uint32_t set_at(struct set s, uint32_t i)
+/* Does a line with that tag go on with what the line before it has? */
+static bool tag_is_more(uint8_t tag)
 {
-    return get16(set_tag(s, i) + 2);
+    return tag > 0 && tag < 0x80;
 }
 
-/* The entry of `path`, or UINT32_MAX. */
-static uint32_t set_find(
-    struct set s, uint64_t hash, const struct bough_tree *t, struct bough_view path)
+/* May the entry of that hash begin with line `i`? */
+static bool tags_fit(const uint8_t *tags, uint32_t i, uint64_t hash)
 {
-    uint32_t n = set_count(s), tag = (uint32_t)hash & 0xffff;
+    return tags[i] == hash_tag(hash) &&
+           (i + 1 == LINES || !tag_is_more(tags[i + 1]) || tags[i + 1] == hash_more(hash));
+}
 
-    for (uint32_t i = 0; i < n; i++) {
-        if (get16(set_tag(s, i)) == tag && entry_is(s.data + set_at(s, i), t, path))
-            return i;
+/* Begins the entry of `path` with line `i`? */
+static bool page_has(
+    struct page p, uint32_t i, uint64_t hash, const struct bough_tree *t, struct bough_view path)
+{
+    return tags_fit(p.tags, i, hash) && entry_is(p.data + (size_t)i * LINE, t, path);
+}
+
+/* It does not begin at home: elsewhere?  Mostly not far behind. */
+static uint32_t page_search(
+    struct page p, uint64_t hash, const struct bough_tree *t, struct bough_view path)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
+    uint32_t home = hash_home(hash);
+
+    for (uint32_t n = 0; n < LINES; n += 8) {
+        uint32_t at = (home + n) % LINES / 8 * 8;
+        uint64_t x = bough_get64le(p.tags + at) ^ ones * hash_tag(hash);
+
+        for (uint64_t zero = (x - ones) & ~x & tops; zero != 0; zero &= zero - 1) {
+            uint32_t i = at + (uint32_t)__builtin_ctzll(zero) / 8;
+
+            if (i != home && page_has(p, i, hash, t, path))
+                return i;
+        }
     }
-    return UINT32_MAX;
+    return NONE;
 }
 
-/* Entries [from, to) go; those behind move up. */
-static void set_cut(struct set s, uint32_t from, uint32_t to)
+/* The line with which the entry of `path` begins, or NONE. */
+static inline uint32_t page_find(
+    struct page p, uint64_t hash, const struct bough_tree *t, struct bough_view path)
 {
-    uint32_t n = set_count(s), end = set_end(s), at = set_at(s, from);
-    uint32_t next = to == n ? end : set_at(s, to);
+    uint32_t home = hash_home(hash);
 
-    memmove(s.data + at, s.data + next, end - next);
-    memmove(set_tag(s, from), set_tag(s, to), 4 * (size_t)(n - to));
-    n -= to - from;
-    for (uint32_t i = from; i < n; i++)
-        put16(set_tag(s, i) + 2, set_at(s, i) - (next - at));
-    put16(s.head, n);
-    put16(s.head + 2, end - (next - at));
+    return page_has(p, home, hash, t, path) ? home : page_search(p, hash, t, path);
 }
 
-/* Room for an entry of `len` bytes at the end, in place of as many old ones as it takes. */
-static uint8_t *set_room(struct set s, uint64_t hash, size_t len)
+/* Lines [from, to) become free, and so does all of the entries that they are part of. */
+static uint32_t page_free(struct page p, uint32_t from, uint32_t to)
 {
-    uint32_t n = set_count(s), end = set_end(s), old = n == ENTRIES_MAX;
+    uint32_t freed = 0;
 
-    while (old < n && end - set_at(s, old) + len > SET)
-        old++;
-    if (old > 0)
-        set_cut(s, 0, old);
-    n = set_count(s);
-    end = set_end(s);
-    put16(set_tag(s, n), (size_t)hash & 0xffff);
-    put16(set_tag(s, n) + 2, end);
-    put16(s.head, n + 1);
-    put16(s.head + 2, end + len);
-    return s.data + end;
+    while (from > 0 && tag_is_more(p.tags[from]))
+        from--;
+    for (; from < to || (from < LINES && tag_is_more(p.tags[from])); from++) {
+        freed += p.tags[from] != 0;
+        p.tags[from] = 0;
+    }
+    return freed;
+}
+
+/* Where `n` lines are free, from `home` on; or NONE. */
+static uint32_t page_gap(struct page p, uint32_t home, uint32_t n)
+{
+    const uint64_t low = 0x7f7f7f7f7f7f7f7fu;
+    uint64_t gap = 0;
+
+    for (uint32_t i = 0; i < LINES; i += 8) {
+        uint64_t x = bough_get64le(p.tags + i);
+        uint64_t zero = ~(((x & low) + low) | x | low) >> 7; /* the low bit of each 0 */
+
+        gap |= (zero * 0x0102040810204080u >> 56) << i;
+    }
+    for (; n > 1; n--)
+        gap &= gap >> 1;
+    if (gap == 0)
+        return NONE;
+    if (home > 0)
+        gap = gap >> home | gap << (LINES - home);
+    return (home + (uint32_t)__builtin_ctzll(gap)) % LINES;
+}
+
+/* Room for an entry of `n` lines; `*used` lines are in use. */
+static uint8_t *page_room(struct page p, uint64_t hash, uint32_t n, uint64_t *used)
+{
+    uint32_t home = hash_home(hash), i = page_gap(p, home, n);
+
+    if (i == NONE) {
+        i = home + n > LINES ? LINES - n : home;
+        *used -= page_free(p, i, i + n);
+    }
+    *used += n;
+    p.tags[i] = hash_tag(hash);
+    memset(p.tags + i + 1, hash_more(hash), n - 1);
+    return p.data + (size_t)i * LINE;
 }
 
 /* ---- Table ---- */
 
-static size_t paths_size(size_t sets)
+static size_t paths_size(size_t pages)
 {
-    return sets == 0 ? 0 : sets * (HEAD + SET) + LINE;
+    return pages == 0 ? 0 : pages * (LINES + PAGE) + 3 * LINE;
 }
 
 static uint64_t path_hash(const struct bough_repo *r, uint64_t stamp, struct bough_view path)
@@ -154,51 +206,59 @@ static uint64_t path_hash(const struct bough_repo *r, uint64_t stamp, struct bou
     return bough_mix64(r->key ^ stamp, path.ptr, path.len);
 }
 
-static struct set path_set(const struct bough_repo__paths *p, uint64_t hash)
+static struct page page_nth(const struct bough_repo__paths *p, size_t i)
 {
-    size_t i = (size_t)((hash >> 32) * p->sets >> 32);
-
-    return (struct set){p->set + i * HEAD, p->set + p->sets * HEAD + i * SET};
+    return (struct page){p->tags + i * LINES, p->tags + p->pages * LINES + i * PAGE};
 }
 
-/* Entries of a set come into the larger table. */
-static void set_move(const struct bough_repo *r, struct set from, const struct bough_repo__paths *p)
+static struct page path_page(const struct bough_repo__paths *p, uint64_t hash)
 {
-    for (uint32_t i = 0, n = set_count(from); i < n; i++) {
-        const uint8_t *e = from.data + set_at(from, i);
-        size_t len = (i + 1 < n ? set_at(from, i + 1) : set_end(from)) - set_at(from, i);
+    return page_nth(p, (size_t)((hash >> 32) * p->pages >> 32));
+}
+
+/* Entries of a page come into the larger table. */
+static void page_move(const struct bough_repo *r, struct page from, struct bough_repo__paths *p)
+{
+    for (uint32_t i = 0, n; i < LINES; i += n) {
+        const uint8_t *e = from.data + (size_t)i * LINE;
         uint64_t stamp, hash;
 
+        for (n = 1; i + n < LINES && tag_is_more(from.tags[i + n]);)
+            n++;
+        if (from.tags[i] == 0)
+            continue;
         memcpy(&stamp, e, sizeof stamp);
         hash = path_hash(r, stamp, bough_view(e + ENTRY_HEAD + r->hash_len, get16(e + PATH_LEN)));
-        memcpy(set_room(path_set(p, hash), hash, len), e, len);
+        memcpy(page_room(path_page(p, hash), hash, n, &p->used), e, (size_t)n * LINE);
     }
 }
 
-/* More sets while the limit allows. */
+/* More pages while the limit allows. */
 static void paths_grow(struct bough_repo *r)
 {
     struct bough_repo__paths *p = &r->paths, more = *p;
-    size_t most = p->limit / (HEAD + SET);
+    size_t most = p->limit / (LINES + PAGE);
 
     most = most < UINT32_MAX ? most : UINT32_MAX;
-    more.sets = p->sets == 0 ? SETS_MIN : p->sets * SETS_GROW;
-    more.sets = more.sets < most ? more.sets : most;
-    if (more.sets <= p->sets)
+    more.pages = p->pages == 0 ? PAGES_MIN : p->pages * PAGES_GROW;
+    more.pages = more.pages < most ? more.pages : most;
+    if (more.pages <= p->pages)
         return;
-    more.memory = bough_mem_zalloc(r->mem, 1, paths_size(more.sets));
+    more.memory = bough_mem_alloc(r->mem, paths_size(more.pages));
     if (more.memory == NULL)
         return;
-    more.set = more.memory + (LINE - (size_t)((uintptr_t)more.memory % LINE)) % LINE;
-    for (size_t i = 0; i < p->sets; i++)
-        set_move(r, (struct set){p->set + i * HEAD, p->set + p->sets * HEAD + i * SET}, &more);
-    bough_mem_free(r->mem, p->memory, paths_size(p->sets));
+    more.tags = more.memory + (LINE - (size_t)((uintptr_t)more.memory % LINE)) % LINE;
+    more.used = 0;
+    memset(more.tags, 0, more.pages * LINES);
+    for (size_t i = 0; i < p->pages; i++)
+        page_move(r, page_nth(p, i), &more);
+    bough_mem_free(r->mem, p->memory, paths_size(p->pages));
     *p = more;
 }
 
 void bough_repo__paths_fini(struct bough_repo *r)
 {
-    bough_mem_free(r->mem, r->paths.memory, paths_size(r->paths.sets));
+    bough_mem_free(r->mem, r->paths.memory, paths_size(r->paths.pages));
     r->paths = (struct bough_repo__paths){0};
 }
 
@@ -208,29 +268,27 @@ bool bough_repo__path_get(
     struct bough_tree *t, struct bough_view path, struct bough_repo__known *out)
 {
     const struct bough_repo *r = t->r;
-    uint8_t *e, *value;
-    struct set set;
+    struct page page;
     uint64_t hash;
+    uint8_t *e;
     uint32_t i;
 
-    if (t->stamp == 0 || r->paths.sets == 0)
+    if (t->stamp == 0 || r->paths.pages == 0)
         return false;
-    hash = path_hash(t->r, t->stamp, path);
-    set = path_set(&r->paths, hash);
-    i = set_find(set, hash, t, path);
-    if (i == UINT32_MAX)
+    hash = path_hash(r, t->stamp, path);
+    page = path_page(&r->paths, hash);
+    e = page.data + (size_t)hash_home(hash) * LINE;
+    __builtin_prefetch(e);
+    __builtin_prefetch(e + LINE);
+    __builtin_prefetch(e + 2 * LINE);
+    i = page_find(page, hash, t, path);
+    if (i == NONE)
         return false;
-    e = set.data + set_at(set, i);
-    value = e + ENTRY_HEAD + r->hash_len + path.len;
+    e = page.data + (size_t)i * LINE;
     out->mode = (enum bough_repo__mode)e[MODE];
-    memcpy(out->id.bytes, e + ENTRY_HEAD, r->hash_len);
-    memset(out->id.bytes + r->hash_len, 0, sizeof out->id.bytes - r->hash_len);
-    out->bytes = bough_view(NULL, 0);
-    out->where = NULL;
-    if (e[INSIDE] != 0)
-        out->bytes = bough_view(value, get16(e + VALUE_LEN));
-    else
-        out->where = value;
+    out->id = e + ENTRY_HEAD;
+    out->where = e + ENTRY_HEAD + r->hash_len + path.len;
+    out->bytes = bough_view(e[INSIDE] != 0 ? out->where : NULL, get16(e + VALUE_LEN));
     return true;
 }
 
@@ -242,25 +300,23 @@ void bough_repo__path_keep(struct bough_tree *t, struct bough_view path,
     bool inside = bytes.ptr != NULL && bytes.len <= BOUGH_REPO__PATH_VALUE_MAX;
     size_t value = inside ? bytes.len : sizeof where, len;
     uint64_t hash;
-    struct set set;
+    struct page page;
     uint8_t *e;
     uint32_t i;
 
     if (t->stamp == 0 || is->kind != BOUGH_NODE_VALUE || path.len > PATH_MAX_LEN)
         return;
-    if (p->kept >= p->sets * GROW_AT)
+    if (p->used >= p->pages * (LINES / 2))
         paths_grow(r);
-    if (p->sets == 0)
+    if (p->pages == 0)
         return;
-    hash = path_hash(t->r, t->stamp, path);
-    set = path_set(&r->paths, hash);
-    i = set_find(set, hash, t, path);
-    if (i != UINT32_MAX)
-        set_cut(set, i, i + 1);
-    else
-        p->kept++;
+    hash = path_hash(r, t->stamp, path);
+    page = path_page(p, hash);
+    i = page_find(page, hash, t, path);
+    if (i != NONE)
+        p->used -= page_free(page, i, i + 1);
     len = ENTRY_HEAD + r->hash_len + path.len + value;
-    e = set_room(set, hash, len);
+    e = page_room(page, hash, (uint32_t)((len + LINE - 1) / LINE), &p->used);
     memcpy(e, &t->stamp, sizeof t->stamp);
     put16(e + PATH_LEN, path.len);
     put16(e + VALUE_LEN, inside ? value : 0);
@@ -279,16 +335,17 @@ void bough_repo__path_keep(struct bough_tree *t, struct bough_view path,
 
 bool bough_repo__path_drop(struct bough_tree *t, struct bough_view path)
 {
+    struct bough_repo__paths *p = &t->r->paths;
+    struct page page;
     uint64_t hash;
-    struct set set;
     uint32_t i;
 
-    if (t->stamp == 0 || t->r->paths.sets == 0)
+    if (t->stamp == 0 || p->pages == 0)
         return false;
     hash = path_hash(t->r, t->stamp, path);
-    set = path_set(&t->r->paths, hash);
-    i = set_find(set, hash, t, path);
-    if (i != UINT32_MAX)
-        set_cut(set, i, i + 1);
-    return i != UINT32_MAX;
+    page = path_page(p, hash);
+    i = page_find(page, hash, t, path);
+    if (i != NONE)
+        p->used -= page_free(page, i, i + 1);
+    return i != NONE;
 }

@@ -4,7 +4,7 @@
  * Goal: a get by a path that is known is answered from the cache with the bytes that are there,
  * after whatever way of changing them; what is not true is forgotten, and little else is.
  * Method: the cache is asked directly, beside a tree of the same head that has no cache; a
- * cache of a single set; random changes of all kinds.
+ * cache of a single page; random changes of all kinds.
  */
 #include "repo/inner.h"
 #include "tests/unit/repo_bed.h"
@@ -208,7 +208,7 @@ static void test_paths__a_full_cache_keeps_the_newest_and_lies_never(void **stat
     int kept = 0;
 
     (void)state;
-    bed.repo->paths.limit = 4096 + 256; /* one set */
+    bed.repo->paths.limit = 4096 + 64; /* one page */
     for (int i = 0; i < 500; i++) {
         char path[16], text[300];
 
@@ -219,7 +219,7 @@ static void test_paths__a_full_cache_keeps_the_newest_and_lies_never(void **stat
         assert_true(known(b, path, text));
         get_expect(&bed, b, path, text);
     }
-    assert_int_equal(bed.repo->paths.sets, 1);
+    assert_int_equal(bed.repo->paths.pages, 1);
     for (int i = 300; i < 500; i++) {
         char path[16], text[300];
 
@@ -229,6 +229,67 @@ static void test_paths__a_full_cache_keeps_the_newest_and_lies_never(void **stat
         kept += known(b, path, text);
     }
     assert_in_range(kept, 8, 63);
+    end(&bed, b);
+}
+
+/* Lines with a tag. */
+static size_t tagged(const struct bough_repo__paths *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->pages * 64; i++)
+        n += p->tags[i] != 0;
+    return n;
+}
+
+/* Values of all lengths, so that entries fill one to ten lines. */
+static const char *text_of(int i, char text[BOUGH_REPO__PATH_VALUE_MAX + 1])
+{
+    size_t len = (size_t)i * 7919 % (BOUGH_REPO__PATH_VALUE_MAX + 1);
+
+    memset(text, 'a' + i % 26, len);
+    text[len] = 0;
+    return text;
+}
+
+static void test_paths__a_table_that_grows_loses_little_and_counts_its_lines(void **state)
+{
+    enum { N = 3000 };
+    char path[16], text[BOUGH_REPO__PATH_VALUE_MAX + 1];
+    struct bough_repo__change is = {.kind = BOUGH_NODE_VALUE};
+    struct bed bed;
+    struct bough_branch *b = begin(&bed, 1000);
+    struct bough_tree *t = head_tree(b);
+    struct bough_repo__paths *p = &bed.repo->paths;
+    int lost = 0;
+
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        snprintf(path, sizeof path, "k%d", i);
+        bough_repo__path_keep(t, V(path), &is, 0, V(text_of(i + 1, text)));
+        bough_repo__path_keep(t, V(path), &is, 0, V(text_of(i, text)));
+        assert_true(known(b, path, text));
+    }
+    assert_true(p->pages > 64);
+    assert_int_equal(tagged(p), p->used);
+    for (int i = 0; i < N; i += 2) {
+        snprintf(path, sizeof path, "k%d", i);
+        lost += !bough_repo__path_drop(t, V(path)); /* a page may be full before the others */
+        assert_false(bough_repo__path_drop(t, V(path)));
+    }
+    assert_int_equal(tagged(p), p->used);
+    for (int i = 0; i < N; i++) {
+        bool is_known;
+
+        snprintf(path, sizeof path, "k%d", i);
+        is_known = known(b, path, text_of(i, text));
+        assert_false(is_known && i % 2 == 0);
+        assert_int_equal(bough_repo__path_drop(t, V(path)), is_known);
+        lost += i % 2 == 1 && !is_known;
+    }
+    assert_in_range(lost, 0, N / 20);
+    assert_int_equal(tagged(p), 0);
+    assert_int_equal(p->used, 0);
     end(&bed, b);
 }
 
@@ -333,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_paths__a_commit_forgets_what_it_changes_and_no_more),
         cmocka_unit_test(test_paths__a_moved_ref_forgets_what_differs),
         cmocka_unit_test(test_paths__a_full_cache_keeps_the_newest_and_lies_never),
+        cmocka_unit_test(test_paths__a_table_that_grows_loses_little_and_counts_its_lines),
         cmocka_unit_test(test_paths__random_changes_are_seen_as_without_a_cache),
     };
 

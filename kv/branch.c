@@ -35,12 +35,17 @@ static struct place *place_of(struct bough_kv *kv)
     return (struct place *)kv;
 }
 
-/* The repository knows more of a failure than the path. */
-static enum bough_err told(struct place *p, enum bough_err err)
+static enum bough_err failed(struct place *p, enum bough_err err)
 {
-    if (err && err != BOUGH_ENOENT && bough_repo_why(p->repo)->err == err)
+    if (err != BOUGH_ENOENT && bough_repo_why(p->repo)->err == err)
         p->kv.why = *bough_repo_why(p->repo);
     return err;
+}
+
+/* The repository knows more of a failure than the path. */
+static inline enum bough_err told(struct place *p, enum bough_err err)
+{
+    return err ? failed(p, err) : BOUGH_OK;
 }
 
 /* So does its store, of what was put there past it. */

@@ -172,6 +172,8 @@ enum bough_err bough_kv_get_part(
     err = get_found(kv, path, at, n, &node, out);
     if (!err)
         err = out->err;
+    if (!err && node.kind == BOUGH_NODE_VALUE && node.mode != BOUGH_KV__SUBMODULE)
+        return BOUGH_OK; /* mostly */
     err = looked(kv, err, path, &node);
     if (!err)
         err = is_value(kv, path, &node);

@@ -33,22 +33,20 @@ static uint64_t slashes(uint64_t x)
 
 bool bough_kv__path_is_normal(struct bough_view key)
 {
-    uint64_t before = 0x80; /* the last of the bytes before, as if a slash stood there */
+    uint64_t m, two = 0; /* two slashes side by side, somewhere */
     size_t i = 0;
 
-    for (; i + 8 <= key.len; i += 8) {
-        uint64_t m = slashes(bough_get64le(key.ptr + i));
-        if ((m & (m << 8 | before)) != 0)
-            return false;
-        before = m >> 56;
+    if (key.len < 8) {
+        for (; i < key.len && (key.ptr[i] != '/' || (i > 0 && key.ptr[i - 1] != '/')); i++)
+            ;
+        return i > 0 && i == key.len && key.ptr[i - 1] != '/';
     }
-    for (; i < key.len; i++) {
-        uint64_t m = key.ptr[i] == '/' ? 0x80 : 0;
-        if ((m & before) != 0)
-            return false;
-        before = m;
+    for (; i + 8 < key.len; i += 7) { /* words share a byte, so that each pair is in one */
+        m = slashes(bough_get64le(key.ptr + i));
+        two |= m & m << 8;
     }
-    return before == 0;
+    m = slashes(bough_get64le(key.ptr + key.len - 8));
+    return (two | (m & m << 8) | m >> 63) == 0 && key.ptr[0] != '/';
 }
 
 bool bough_kv__segment_next(struct bough_view *rest, struct bough_view *name)

@@ -58,10 +58,12 @@ struct bough_view bough_branch_name(const struct bough_branch *b)
 
 enum bough_err bough_branch_tree(struct bough_branch *b, struct bough_tree **out)
 {
-    enum bough_err err = bough_repo__head_load(b->h);
+    const struct bough_repo__head *h = b->h;
 
     *out = &b->h->tree;
-    return err;
+    if (h->loaded && (h->r->store->caps & BOUGH_STORE_SHARED) == 0)
+        return BOUGH_OK; /* for each get: nothing is to be called */
+    return bough_repo__head_load(b->h);
 }
 
 enum bough_err bough_branch_head(struct bough_branch *b, struct bough_oid *out)

@@ -38,6 +38,28 @@ static void step_node(
     p->is.id = bough_repo__node_id(r, n, p->i);
 }
 
+/* The same in a large tree that is not decoded. */
+static enum bough_err step_range(struct bough_repo *r, struct place *p, struct bough_view name)
+{
+    struct bough_repo__range_entry e;
+    struct bough_oid id = p->is.id;
+    struct bough_buf buf;
+    enum bough_err err;
+
+    place_done(r, p);
+    p->i = UINT32_MAX;
+    p->is = (struct bough_repo__change){.kind = BOUGH_NODE_NONE};
+    bough_buf_init(&buf, r->mem);
+    err = bough_repo__range_find(r, &id, name, &buf, &e);
+    bough_buf_fini(&buf);
+    if (err)
+        return err == BOUGH_ENOENT ? BOUGH_OK : err;
+    p->is.mode = e.mode;
+    p->is.kind = e.mode == BOUGH_REPO__DIR ? BOUGH_NODE_DICT : BOUGH_NODE_VALUE;
+    p->is.id = e.id;
+    return BOUGH_OK;
+}
+
 /* Follow `path` from `p->is`, a directory (its `dir` or `id`).  To be done with place_done(). */
 static enum bough_err tree_walk(struct bough_repo *r, struct bough_view path, struct place *p)
 {
@@ -55,14 +77,17 @@ static enum bough_err tree_walk(struct bough_repo *r, struct bough_view path, st
             continue;
         }
         if (p->i != UINT32_MAX)
-            err = bough_repo__node_child(r, p->node, p->i, &n);
+            err = bough_repo__node_child_look(r, p->node, p->i, &n);
         else
-            err = bough_repo__node_get(r, &p->is.id, &n);
+            err = bough_repo__node_look(r, &p->is.id, &n);
+        if (err == BOUGH_OK && n != NULL)
+            step_node(r, p, n, name);
+        else if (err == BOUGH_OK)
+            err = step_range(r, p, name);
         if (err) {
             place_done(r, p);
             return err;
         }
-        step_node(r, p, n, name);
     }
     if (left.len > 0) { /* below a value, or below nothing */
         if (p->is.kind == BOUGH_NODE_VALUE)

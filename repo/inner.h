@@ -3,6 +3,7 @@
  *
  *   nodes      decoded trees in a bounded cache                        node.c, nodecache.c
  *   sorting    natural merge sort                                      sort.c
+ *   ranges     large trees that are not decoded                        range.c
  *   edits      a directory's changes, ordered by name                  edit.c
  *   trees      a root and a trie of edited directories        tree.c, find.c, list.c, write.c, renew.c
  *   chains     versions of a directory as skip-deltas                  chain.c
@@ -41,6 +42,9 @@ enum bough_repo__mode bough_repo__mode_class(uint32_t mode);
 
 /* Cut the first segment off `path`; false when it is empty. */
 bool bough_repo__segment(struct bough_view *path, struct bough_view *segment);
+
+/* The first NUL from `p` on, or `end`. */
+const uint8_t *bough_repo__nul_find(const uint8_t *p, const uint8_t *end);
 
 /* Is `path` equal to `prefix`, or below it?  "" is above everything. */
 bool bough_repo__below(struct bough_view path, struct bough_view prefix);
@@ -119,8 +123,12 @@ void bough_repo__node_stands(
 enum bough_err bough_repo__node_get(
     struct bough_repo *r, const struct bough_oid *id, struct bough_repo__node **out);
 
-/* The tree that entry `i` of a pinned node names, pinned: no id is looked up twice. */
-enum bough_err bough_repo__node_child(
+/* The same to look something up: NULL when it is large and better not decoded for that (range.c). */
+enum bough_err bough_repo__node_look(
+    struct bough_repo *r, const struct bough_oid *id, struct bough_repo__node **out);
+
+/* Likewise the tree that entry `i` of a pinned node names: no id is looked up twice. */
+enum bough_err bough_repo__node_child_look(
     struct bough_repo *r, struct bough_repo__node *n, uint32_t i, struct bough_repo__node **out);
 
 /* The locator of entry `i`, or 0; note one. */
@@ -182,6 +190,43 @@ static inline uint32_t bough_repo__node_nth(const struct bough_repo__node *n, ui
 
 /* The first entry, in tree order, that is not before (name, dir). */
 uint32_t bough_repo__node_place(const struct bough_repo__node *n, struct bough_view name, bool dir);
+
+/* ---- Large trees (range.c) ---- */
+
+enum {
+    BOUGH_REPO__RANGE_MIN = 64 * 1024, /* bytes of a tree that is always decoded */
+    BOUGH_REPO__RANGES = 4,
+};
+
+/* A large tree that was looked in lately. */
+struct bough_repo__range {
+    struct bough_oid id;
+    uint32_t looks;
+    uint64_t last; /* where an entry begins, the one found last */
+    uint64_t used; /* by r->range_clock; 0: free */
+};
+
+/* An entry found; its name is borrowed until the buffer changes. */
+struct bough_repo__range_entry {
+    struct bough_view name;
+    enum bough_repo__mode mode;
+    struct bough_oid id;
+};
+
+/* Is the tree `id` of `size` bytes to be looked in by range?  False: better decode it. */
+bool bough_repo__range_serves(struct bough_repo *r, const struct bough_oid *id, uint64_t size);
+
+/*
+ * What the tree `id` has at `name`, and the first entry whose name is greater than `after` in byte
+ * order; `buf` is for the name.  Reads what the way there takes.
+ *
+ * BOUGH_ENOENT     nothing
+ * BOUGH_ECORRUPT   no tree; what the store says
+ */
+enum bough_err bough_repo__range_find(struct bough_repo *r, const struct bough_oid *id,
+    struct bough_view name, struct bough_buf *buf, struct bough_repo__range_entry *out);
+enum bough_err bough_repo__range_next(struct bough_repo *r, const struct bough_oid *id,
+    struct bough_view after, struct bough_buf *buf, struct bough_repo__range_entry *out);
 
 /* ---- Edits ---- */
 
@@ -282,6 +327,7 @@ struct bough_tree {
     struct bough_oid root;             /* below the edits */
     struct bough_repo__dir *top;       /* the edits; NULL: none */
     struct bough_repo__node *listed;   /* pinned: whose name next() lent */
+    struct bough_buf name;             /* which it lent when there is no node */
 };
 
 void bough_repo__tree_init(
@@ -705,6 +751,8 @@ struct bough_repo {
     struct bough_window window; /* of branches that have none of their own */
     enum bough_durable durable;
     struct bough_repo__cache cache;
+    struct bough_repo__range range[BOUGH_REPO__RANGES];
+    uint64_t range_clock;
     struct bough_repo__chains chains;
     struct bough_repo__paths paths;
 

@@ -42,6 +42,27 @@ static enum bough_err next_in(struct bough_tree *t, struct bough_repo__dir *d,
     }
 }
 
+/* In a large tree that is not decoded. */
+static enum bough_err next_range(struct bough_tree *t, const struct bough_oid *id,
+    struct bough_view after, struct bough_view *name, struct bough_repo__change *out)
+{
+    struct bough_repo__range_entry e;
+    struct bough_buf buf;
+    enum bough_err err;
+
+    bough_buf_init(&buf, t->r->mem);
+    err = bough_repo__range_next(t->r, id, after, &buf, &e);
+    bough_buf_fini(&t->name); /* `after` may have been in it */
+    t->name = buf;
+    if (err)
+        return err;
+    *name = e.name;
+    out->mode = e.mode;
+    out->kind = e.mode == BOUGH_REPO__DIR ? BOUGH_NODE_DICT : BOUGH_NODE_VALUE;
+    out->id = e.id;
+    return BOUGH_OK;
+}
+
 enum bough_err bough_tree_next(struct bough_tree *t, struct bough_view dir, struct bough_view after,
     struct bough_view *name, struct bough_node *out)
 {
@@ -54,10 +75,11 @@ enum bough_err bough_tree_next(struct bough_tree *t, struct bough_view dir, stru
     if (at.kind != BOUGH_NODE_DICT)
         return BOUGH_ENOENT;
     if (at.dir == NULL) {
-        err = bough_repo__node_get(t->r, &at.id, &n);
+        err = bough_repo__node_look(t->r, &at.id, &n);
         if (err)
             return err;
-        err = next_in(t, NULL, n, after, name, &is);
+        err = n == NULL ? next_range(t, &at.id, after, name, &is)
+                        : next_in(t, NULL, n, after, name, &is);
         bough_repo__node_unpin(t->r, t->listed); /* `after` may be a name in it */
         t->listed = n;
     } else {

@@ -67,8 +67,8 @@ enum bough_err bough_repo__node_broken(struct bough_repo *r, const struct bough_
     return BOUGH_WHY(&r->why, BOUGH_ECORRUPT, "broken tree", hex, n);
 }
 
-/* The first NUL from `p` on, or `end`; eight bytes at a time. */
-static const uint8_t *nul_find(const uint8_t *p, const uint8_t *end)
+/* Eight bytes at a time. */
+const uint8_t *bough_repo__nul_find(const uint8_t *p, const uint8_t *end)
 {
     const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
 
@@ -109,7 +109,7 @@ static bool ent_parse(
     if (!mode_parse(&p, end, &mode))
         return false;
     name = p;
-    p = nul_find(name, end);
+    p = bough_repo__nul_find(name, end);
     if (p == name || (size_t)(end - p) < (size_t)hash_len + 1)
         return false;
     out->at = (uint32_t)(name - raw->ptr);

@@ -218,17 +218,30 @@ static struct bough_repo__node *cache_pin(struct bough_repo *r, const uint8_t *i
     return n;
 }
 
-/* Read and decode a tree that is not cached; `*where` is a hint and becomes a better one. */
-static enum bough_err node_load(struct bough_repo *r, const struct bough_oid *id, uint64_t *where,
-    struct bough_repo__node **out)
+/*
+ * Read and decode a tree that is not cached; `*where` is a hint and becomes a better one.  When it
+ * is only to be `looked` in, a large one may be left as it is: then `*out` is NULL.
+ */
+static enum bough_err node_load(struct bough_repo *r, const struct bough_oid *id, bool looked,
+    uint64_t *where, struct bough_repo__node **out)
 {
     struct bough_get get = {.n = UINT64_MAX, .where = *where};
     struct bough_buf raw;
     enum bough_err err = BOUGH_OK;
 
+    *out = NULL;
+    get.all = looked;
+    if (looked)
+        get.n = BOUGH_REPO__RANGE_MIN;
     bough_buf_init(&raw, r->mem);
     if (!bough_oid_eq(id, bough_oid_empty_tree(r->algo))) {
         err = bough_store_get(r->store, id, &get, &raw);
+        if (err == BOUGH_OK && get.size > get.n) {
+            if (bough_repo__range_serves(r, id, get.size))
+                return BOUGH_OK;
+            get.n = UINT64_MAX;
+            err = bough_store_get(r->store, id, &get, &raw);
+        }
         *where = get.where;
         if (err == BOUGH_OK && get.type != BOUGH_TREE)
             err = bough_repo__node_broken(r, id);
@@ -251,10 +264,19 @@ enum bough_err bough_repo__node_get(
     uint64_t where = 0;
 
     *out = cache_pin(r, id->bytes);
-    return *out != NULL ? BOUGH_OK : node_load(r, id, &where, out);
+    return *out != NULL ? BOUGH_OK : node_load(r, id, false, &where, out);
 }
 
-enum bough_err bough_repo__node_child(
+enum bough_err bough_repo__node_look(
+    struct bough_repo *r, const struct bough_oid *id, struct bough_repo__node **out)
+{
+    uint64_t where = 0;
+
+    *out = cache_pin(r, id->bytes);
+    return *out != NULL ? BOUGH_OK : node_load(r, id, true, &where, out);
+}
+
+enum bough_err bough_repo__node_child_look(
     struct bough_repo *r, struct bough_repo__node *n, uint32_t i, struct bough_repo__node **out)
 {
     struct bough_oid id;
@@ -266,7 +288,7 @@ enum bough_err bough_repo__node_child(
         return BOUGH_OK;
     id = bough_repo__node_id(r, n, i);
     where = bough_repo__node_where(n, i);
-    err = node_load(r, &id, &where, out);
+    err = node_load(r, &id, true, &where, out);
     if (err == BOUGH_OK)
         bough_repo__node_learn(r, n, i, where);
     return err;

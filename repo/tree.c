@@ -14,6 +14,7 @@ static const struct bough_repo__change change_gone = {.kind = BOUGH_NODE_NONE};
 void bough_repo__tree_init(struct bough_tree *t, struct bough_repo *r, const struct bough_oid *root)
 {
     *t = (struct bough_tree){.r = r};
+    bough_buf_init(&t->name, r->mem);
     t->root = root == NULL ? *bough_oid_empty_tree(r->algo) : *root;
 }
 
@@ -29,6 +30,7 @@ void bough_repo__tree_reset(struct bough_tree *t, const struct bough_oid *root)
 
     bough_repo__dir_free(t->r, t->top);
     bough_repo__node_unpin(t->r, t->listed);
+    bough_buf_fini(&t->name);
     bough_repo__tree_init(t, t->r, root);
     if (stamped)
         bough_repo__tree_stamp(t);

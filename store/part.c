@@ -45,7 +45,7 @@ enum bough_err bough_store__whole_open(
         bough_buf_fini(body);
         return BOUGH_ENOMEM;
     }
-    w->object = (struct bough_object){&whole_class, type, body->len};
+    w->object = (struct bough_object){&whole_class, type, body->len, false};
     w->mem = mem;
     w->body = *body;
     *out = &w->object;
@@ -145,14 +145,12 @@ static size_t part_slot(const struct bough_store *s, const struct bough_oid *id)
     return best;
 }
 
-enum bough_err bough_store_read_part(struct bough_store *s, const struct bough_oid *id, uint64_t at,
-    void *dst, size_t n, size_t *got)
+/* Make slot `i` hold `id` open. */
+static enum bough_err part_open(struct bough_store *s, const struct bough_oid *id, size_t i)
 {
-    size_t i = part_slot(s, id);
     struct bough_object *o = s->parts[i].object;
     enum bough_err err;
 
-    *got = 0;
     if (o == NULL || !bough_oid_eq(&s->parts[i].id, id)) {
         part_drop(s, i);
         err = bough_store_object_open(s, id, &o);
@@ -162,6 +160,30 @@ enum bough_err bough_store_read_part(struct bough_store *s, const struct bough_o
         s->parts[i].id = *id;
     }
     s->parts[i].used = ++s->parts_clock;
+    return BOUGH_OK;
+}
+
+enum bough_err bough_store_object_lend(
+    struct bough_store *s, const struct bough_oid *id, struct bough_object **out)
+{
+    size_t i = part_slot(s, id);
+    enum bough_err err = part_open(s, id, i);
+
+    *out = err ? NULL : s->parts[i].object;
+    return err;
+}
+
+enum bough_err bough_store_read_part(struct bough_store *s, const struct bough_oid *id, uint64_t at,
+    void *dst, size_t n, size_t *got)
+{
+    size_t i = part_slot(s, id);
+    struct bough_object *o;
+    enum bough_err err = part_open(s, id, i);
+
+    *got = 0;
+    if (err)
+        return err;
+    o = s->parts[i].object;
     err = bough_object_read(o, at, dst, n, got);
     if (err || at >= o->size || *got == o->size - at)
         part_drop(s, i); /* read to its end: nobody comes back soon */
@@ -215,7 +237,7 @@ enum bough_err bough_store_get(
     get->where = found.where;
     get->size = found.size;
     get->type = found.type;
-    if (get->at >= get->size || get->n == 0)
+    if (get->at >= get->size || get->n == 0 || (get->all && get->n < get->size))
         return BOUGH_OK;
     if (get->at == 0 && get->n >= get->size)
         return bough_store_read_where(s, get->where, id, NULL, out);

@@ -138,6 +138,7 @@ enum bough_err bough_store_read_where(struct bough_store *s, uint64_t where,
 struct bough_get {
     uint64_t at, n; /* the part wanted, in bytes: from where, how many at most */
     uint64_t where; /* in: a locator remembered for this id, or 0; out: one to remember, or 0 */
+    bool all;       /* in: what is longer than n is not wanted: its size and type are said */
     uint64_t size;  /* out: of the whole body */
     enum bough_type type; /* out */
 };
@@ -172,7 +173,14 @@ struct bough_object {
     const struct bough_object_class *cls;
     enum bough_type type;
     uint64_t size;
+    bool jumps; /* a part costs what it is long, wherever it lies, and memory does not grow with
+                   the object */
 };
+/* The one that read_part() keeps open for `id`, opened when it is not: borrowed until the next call
+   on the store other than bough_object_read() of it. */
+enum bough_err bough_store_object_lend(
+    struct bough_store *s, const struct bough_oid *id, struct bough_object **out);
+
 enum bough_err bough_object_read(
     struct bough_object *o, uint64_t at, void *dst, size_t n, size_t *got);
 void bough_object_close(struct bough_object *o); /* NULL is fine */

@@ -58,11 +58,17 @@ static bool entry_quick(struct bough_log *l, uint64_t where, uint64_t id8, enum 
 
 /* ---- Parts ---- */
 
+/* Is it longer than what is wanted, all of it or nothing? */
+static bool is_too_long(const struct bough_get *g)
+{
+    return g->all && g->n < g->size;
+}
+
 /* A part of a body that is in memory. */
 static enum bough_err part_put(
     struct bough_view body, const struct bough_get *g, struct bough_buf *out)
 {
-    if (g->at < body.len && g->n > 0) {
+    if (g->at < body.len && g->n > 0 && !is_too_long(g)) {
         size_t left = body.len - (size_t)g->at;
         bough_buf_put(out, body.ptr + (size_t)g->at, g->n < left ? (size_t)g->n : left);
     }
@@ -79,7 +85,7 @@ static enum bough_err get_body(
     if (err)
         return err;
     g->size = out->len - len;
-    if (g->at >= g->size) {
+    if (g->at >= g->size || is_too_long(g)) {
         out->len = len;
     } else if (g->at > 0 || g->n < g->size) {
         size_t left = out->len - len - (size_t)g->at, n = g->n < left ? (size_t)g->n : left;
@@ -90,6 +96,20 @@ static enum bough_err get_body(
 }
 
 /* ---- Get ---- */
+
+/* Is a part wanted, or its size alone, of what is too large to be held for that? */
+static bool is_for_parts(
+    struct bough_log *l, const struct bough_log__entry *e, const struct bough_get *g)
+{
+    uint64_t size = e->head.size;
+
+    if (g->at == 0 && g->n == UINT64_MAX)
+        return false;
+    if (!bough_entry_is_delta(e->head.type))
+        return bough_log__entry_is_long(e) && (g->at > 0 || g->n < size);
+    return !bough_log__delta_size(l, e, &size) && size >= BOUGH_LOG__RANGE_MIN &&
+           (g->at > 0 || g->n < size);
+}
 
 /*
  * BOUGH_ENOENT: another object lies there, or none that can be read; BOUGH_ENOTSUP: better read
@@ -115,9 +135,7 @@ static enum bough_err get_at(
     }
     if (bough_log__entry_open(l, where, &e) || e.id8 != id8)
         return BOUGH_ENOENT;
-    if (bough_log__entry_is_long(&e) && (g->at > 0 || g->n < e.head.size))
-        return BOUGH_ENOTSUP;
-    return get_body(l, where, g, out);
+    return is_for_parts(l, &e, g) ? BOUGH_ENOTSUP : get_body(l, where, g, out);
 }
 
 enum bough_err bough_log__get_object(

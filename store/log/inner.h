@@ -550,6 +550,7 @@ enum {
     BOUGH_LOG__STORED_TAIL = 4, /* Adler-32 */
     BOUGH_LOG__WHOLE_MAX = 256 * 1024, /* bytes of a body that parts are cut from in memory */
     BOUGH_LOG__STORED_MAX = 16 * 1024, /* the same where it is stored: parts are found without it */
+    BOUGH_LOG__RANGE_MIN = 64 * 1024,  /* what a delta makes of less is held whole */
 };
 
 /* One stored block, as we write small things: its bytes are there to be copied. */
@@ -605,6 +606,29 @@ bool bough_log__is_at(struct bough_log *l, uint64_t where, uint64_t id8);
 /* An entry of at most 64 KiB against its crc, before its head is believed; a longer one is checked
    where it is read whole. */
 enum bough_err bough_log__entry_sure(struct bough_log *l, const struct bough_log__entry *e);
+
+/* The same, however long it is. */
+enum bough_err bough_log__entry_check(struct bough_log *l, const struct bough_log__entry *e);
+
+/* How long what the delta `e` makes is, from its first bytes. */
+enum bough_err bough_log__delta_size(
+    struct bough_log *l, const struct bough_log__entry *e, uint64_t *size);
+
+/* Where the base of the delta `e` at `where` lies. */
+enum bough_err bough_log__base_of(
+    struct bough_log *l, const struct bough_log__entry *e, uint64_t where, uint64_t *base);
+
+/* A handle on object `row->id`, which is the long whole entry `e` at `row->where` (object.c). `sure`:
+   no byte of it is given that was not checked against a sum. */
+enum bough_err bough_log__stream_open(struct bough_log *l, const struct bough_log__row *row,
+    const struct bough_log__entry *e, bool sure, struct bough_object **out);
+
+/*
+ * A handle on a large object that is a delta: what is asked for is read through its chain
+ * (range.c).  BOUGH_ENOTSUP: better held whole.
+ */
+enum bough_err bough_log__range_open(
+    struct bough_log *l, uint64_t where, struct bough_object **out);
 
 /* Inflate the whole of an entry, appending head.size bytes; its crc is checked. */
 enum bough_err bough_log__entry_inflate(

@@ -2,8 +2,8 @@
  * object.c - objects for readers: find, has, read, handles, entries as stored.
  *
  *   methods   over read.c
- *   handles   small objects and deltas are held whole; large whole entries stream forward,
- *             and jump where their stream is made of stored blocks
+ *   handles   small objects are held whole, and deltas that range.c does not serve; large whole
+ *             entries stream forward, and jump where their stream is made of stored blocks
  *   entries   verbatim
  */
 #include "store/log/inner.h"
@@ -170,11 +170,11 @@ static enum bough_err handle_read(
     uint8_t skip[4096];
     enum bough_err err;
 
-    if (h->stored && at != h->inflater.out) {
+    if (h->stored && (o->jumps || at != h->inflater.out)) {
         err = handle_jump(h, at, dst, n, got);
         if (err != BOUGH_ENOTSUP)
             return err;
-        h->stored = false;
+        h->stored = o->jumps = false;
     }
     if (at < h->inflater.out) {
         err = bough_inflater_reset(&h->inflater);
@@ -203,20 +203,20 @@ static void handle_close(struct bough_object *o)
 
 static const struct bough_object_class handle_class = {.read = handle_read, .close = handle_close};
 
-static enum bough_err stream_open(struct bough_log *l, const struct bough_log__row *row,
-    const struct bough_log__entry *e, struct bough_object **out)
+enum bough_err bough_log__stream_open(struct bough_log *l, const struct bough_log__row *row,
+    const struct bough_log__entry *e, bool sure, struct bough_object **out)
 {
-    struct handle *h = bough_mem_zalloc(l->mem, 1, sizeof *h);
-    enum bough_err err;
+    enum bough_err err = sure ? bough_log__entry_check(l, e) : BOUGH_OK;
+    struct handle *h = err ? NULL : bough_mem_zalloc(l->mem, 1, sizeof *h);
 
     if (h == NULL)
-        return BOUGH_ENOMEM;
+        return err ? err : BOUGH_ENOMEM;
     err = bough_inflater_init(&h->inflater, l->mem);
     if (err) {
         bough_mem_free(l->mem, h, sizeof *h);
         return err;
     }
-    h->object = (struct bough_object){&handle_class, e->head.type, e->head.size};
+    h->object = (struct bough_object){&handle_class, e->head.type, e->head.size, false};
     h->log = l;
     h->through = l->through;
     h->id = row->id;
@@ -224,6 +224,7 @@ static enum bough_err stream_open(struct bough_log *l, const struct bough_log__r
     h->zlib_at = e->at + e->head.head_len;
     h->zlib_len = e->len - e->head.head_len;
     h->stored = h->zlib_len == bough_zip_stored_len(e->head.size);
+    h->object.jumps = sure && h->stored;
     *out = &h->object;
     return BOUGH_OK;
 }
@@ -244,7 +245,12 @@ enum bough_err bough_log__object_open(
         return err;
     if (bough_log__entry_is_long(&e) ||
         (!bough_entry_is_delta(e.head.type) && e.head.size > s->object_max))
-        return stream_open(l, &row, &e, out);
+        return bough_log__stream_open(l, &row, &e, e.head.type == BOUGH_TREE, out);
+    if (bough_entry_is_delta(e.head.type)) {
+        err = bough_log__range_open(l, row.where, out);
+        if (err != BOUGH_ENOTSUP)
+            return err;
+    }
     bough_buf_init(&body, l->mem);
     err = bough_log__body_read(l, row.where, &type, &body);
     if (err) {

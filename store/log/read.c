@@ -196,13 +196,11 @@ static enum bough_err inflater_ready(struct bough_log *l)
 
 enum { SURE_MAX = 64 * 1024, SURE_PIECE = 4096 }; /* packed bytes */
 
-enum bough_err bough_log__entry_sure(struct bough_log *l, const struct bough_log__entry *e)
+enum bough_err bough_log__entry_check(struct bough_log *l, const struct bough_log__entry *e)
 {
     uint8_t piece[SURE_PIECE];
     uint32_t crc = 0;
 
-    if (e->len > SURE_MAX)
-        return BOUGH_OK;
     for (uint64_t at = 0; at < e->len;) {
         size_t n = e->len - at < sizeof piece ? (size_t)(e->len - at) : sizeof piece;
         enum bough_err err = bough_log__segment_read(l, e->seg, e->at + at, piece, n);
@@ -213,6 +211,11 @@ enum bough_err bough_log__entry_sure(struct bough_log *l, const struct bough_log
         at += n;
     }
     return crc == e->crc ? BOUGH_OK : bough_log__corrupt(l, "an entry is damaged", e->at);
+}
+
+enum bough_err bough_log__entry_sure(struct bough_log *l, const struct bough_log__entry *e)
+{
+    return e->len > SURE_MAX ? BOUGH_OK : bough_log__entry_check(l, e);
 }
 
 /* The first `cap` bytes of what the entry inflates to, or all; without its crc. */
@@ -290,7 +293,7 @@ enum bough_err bough_log__entry_inflate(
 
 /* ---- Following deltas ---- */
 
-static enum bough_err base_of(
+enum bough_err bough_log__base_of(
     struct bough_log *l, const struct bough_log__entry *e, uint64_t where, uint64_t *base)
 {
     struct bough_log__row row;
@@ -307,15 +310,37 @@ static enum bough_err base_of(
     return err;
 }
 
-/* The size a delta makes, from its first bytes. */
-static enum bough_err delta_size(
+/* The first bytes of a delta that is stored, which most are; BOUGH_ENOTSUP: this one is not. */
+static enum bough_err stored_first(struct bough_log *l, const struct bough_log__entry *e,
+    uint8_t first[BOUGH_DELTA_HEAD_MAX], size_t *made)
+{
+    uint8_t raw[BOUGH_LOG__STORED_HEAD + BOUGH_DELTA_HEAD_MAX];
+    uint64_t left = e->len - e->head.head_len;
+    size_t n = left < sizeof raw ? (size_t)left : sizeof raw;
+    enum bough_err err = bough_log__segment_read(l, e->seg, e->at + e->head.head_len, raw, n);
+
+    if (err)
+        return err;
+    if (n <= BOUGH_LOG__STORED_HEAD || raw[0] != 0x78 || raw[2] >> 1 != 0)
+        return BOUGH_ENOTSUP;
+    n -= BOUGH_LOG__STORED_HEAD;
+    *made = n < e->head.size ? n : (size_t)e->head.size;
+    if (bough_get16le(raw + 3) < *made)
+        return BOUGH_ENOTSUP;
+    memcpy(first, raw + BOUGH_LOG__STORED_HEAD, *made);
+    return BOUGH_OK;
+}
+
+enum bough_err bough_log__delta_size(
     struct bough_log *l, const struct bough_log__entry *e, uint64_t *size)
 {
     uint8_t first[BOUGH_DELTA_HEAD_MAX];
     struct bough_delta_reader r;
     size_t made;
-    enum bough_err err = inflate_first(l, e, first, sizeof first, &made);
+    enum bough_err err = stored_first(l, e, first, &made);
 
+    if (err == BOUGH_ENOTSUP)
+        err = inflate_first(l, e, first, sizeof first, &made);
     if (err)
         return err;
     if (bough_delta_open(&r, bough_view(first, made)))
@@ -352,9 +377,9 @@ enum bough_err bough_log__look(struct bough_log *l, uint64_t where, struct bough
             return BOUGH_OK;
         }
         if (depth == 0)
-            err = delta_size(l, &e, &out->size);
+            err = bough_log__delta_size(l, &e, &out->size);
         if (!err)
-            err = base_of(l, &e, where, &where);
+            err = bough_log__base_of(l, &e, where, &where);
         if (err)
             return err;
         if (++depth > BOUGH_LOG__CHAIN_MAX)
@@ -402,7 +427,7 @@ static enum bough_err chain_down(struct bough_log *l, uint64_t where, struct cha
         if (err)
             return err;
         c->where[c->n++] = where;
-        err = base_of(l, &e, where, &where);
+        err = bough_log__base_of(l, &e, where, &where);
         if (err)
             return err;
     }

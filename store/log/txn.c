@@ -14,8 +14,9 @@
 #include "store/log/inner.h"
 
 /* What is at most so long is stored: deflating it would take longer than writing it.  Trees and
-   deltas are mostly ids, which do not shrink. */
-enum { STORE_MAX = 512, STORE_MAX_IDS = 8192 };
+   deltas are mostly ids, which do not shrink.  Large trees are stored so that they can be read by
+   range: deflated they would be two thirds as long, and one in some thousand versions is whole. */
+enum { STORE_MAX = 512, STORE_MAX_IDS = 8192, TREE_MAX = 64 * 1024 };
 enum { LEVEL = 1, BEFORE = BOUGH_LOG__BEFORE, SAMPLE = 4096, SAMPLE_FROM = 32768 };
 enum { LOOK_FROM = 4096 }; /* from so many bytes it pays to ask whether an object is there */
 
@@ -32,7 +33,8 @@ static bool is_worth_deflating(struct bough_log *l, enum bough_type type, struct
     struct bough_buf sample;
     bool worth;
 
-    if (body.len <= (type == BOUGH_TREE || type > BOUGH_TAG ? STORE_MAX_IDS : STORE_MAX))
+    if (body.len <= (type == BOUGH_TREE || type > BOUGH_TAG ? STORE_MAX_IDS : STORE_MAX) ||
+        (type == BOUGH_TREE && body.len > TREE_MAX))
         return false;
     if (body.len < SAMPLE_FROM)
         return true;

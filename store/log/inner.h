@@ -269,6 +269,7 @@ struct bough_log__table {
     uint32_t home, blocks;
     uint64_t at;
     struct bough_log__run run; /* of its own, when segment is 0 */
+    uint32_t near; /* of refs: the block that a seek began in last: the next one is often there */
 };
 
 void bough_log__table_fini(struct bough_log *l, struct bough_log__table *t);

@@ -56,7 +56,7 @@ enum bough_err bough_log__ref_decode(
 
 /* The first ref at or after `name` (after it, when `past`) in a table; kind NONE ones included.
    Views are borrowed until `scratch` (2 * BOUGH_REF_NAME_MAX bytes) changes.  BOUGH_ENOENT. */
-enum bough_err bough_log__reftable_seek(struct bough_log *l, const struct bough_log__table *t,
+enum bough_err bough_log__reftable_seek(struct bough_log *l, struct bough_log__table *t,
     struct bough_view name, bool past, uint8_t *scratch, struct bough_log__ref_value *out);
 
 /* The ref as committed, not followed.  BOUGH_ENOENT. */

@@ -17,54 +17,54 @@ struct cursor {
     uint32_t name_len;
 };
 
-static enum bough_err name_next(struct cursor *c, uint32_t shared, uint32_t more)
-{
-    if (shared > c->name_len || shared + more > BOUGH_REF_NAME_MAX ||
-        more > BOUGH_LOG__BLOCK - c->at)
-        return BOUGH_ECORRUPT;
-    memcpy(c->name + shared, c->block + c->at, more);
-    c->name_len = shared + more;
-    c->at += more;
-    return BOUGH_OK;
-}
+/* The row that a cursor has come to, its bytes looked at as far as they must be to go on. */
+struct row {
+    const uint8_t *head, *tail; /* what is before the name, and behind */
+    uint32_t shared, id_len, ids, target;
+};
 
 /* The next row of the block.  BOUGH_ENOENT: no more in it. */
-static enum bough_err row_next(
-    struct cursor *c, enum bough_algo algo, struct bough_log__ref_value *out)
+static inline enum bough_err row_next(struct cursor *c, uint32_t id_len, struct row *r)
 {
     const uint8_t *p = c->block + c->at;
-    uint32_t ids, target, kind, flags;
-    enum bough_err err;
+    uint32_t more;
 
     if (c->left == 0)
         return BOUGH_ENOENT;
     if (c->at + ROW_HEAD > BOUGH_LOG__BLOCK)
         return BOUGH_ECORRUPT;
-    kind = p[4];
-    flags = p[5];
-    target = bough_get16le(p + 22);
-    *out =
-        (struct bough_log__ref_value){.seq = bough_get64le(p + 6), .expiry = bough_get64le(p + 14)};
-    ids = kind == BOUGH_REF_ID ? bough_algo_len(algo) * (flags & FLAG_PEELED ? 2 : 1) : 0;
-    if (kind > BOUGH_REF_SYM || target > BOUGH_REF_NAME_MAX)
+    more = bough_get16le(p + 2);
+    *r = (struct row){.head = p,
+        .tail = p + ROW_HEAD + more,
+        .shared = bough_get16le(p),
+        .id_len = id_len,
+        .ids = p[4] == BOUGH_REF_ID ? id_len << (p[5] & FLAG_PEELED) : 0,
+        .target = bough_get16le(p + 22)};
+    if (p[4] > BOUGH_REF_SYM || r->target > BOUGH_REF_NAME_MAX || r->shared > c->name_len ||
+        r->shared + more > BOUGH_REF_NAME_MAX ||
+        ROW_HEAD + more + r->ids + r->target > BOUGH_LOG__BLOCK - c->at)
         return BOUGH_ECORRUPT;
-    c->at += ROW_HEAD;
-    err = name_next(c, bough_get16le(p), bough_get16le(p + 2));
-    if (err)
-        return err;
-    if (ids + target > BOUGH_LOG__BLOCK - c->at)
-        return BOUGH_ECORRUPT;
-    p = c->block + c->at;
-    out->ref.kind = (enum bough_ref_kind)kind;
-    out->ref.name = bough_view(c->name, c->name_len);
-    if (kind == BOUGH_REF_ID)
-        out->ref.id = bough_oid_raw(algo, p);
-    if (ids > bough_algo_len(algo))
-        out->ref.peeled = bough_oid_raw(algo, p + bough_algo_len(algo));
-    out->ref.target = bough_view(p + ids, target);
-    c->at += ids + target;
+    memcpy(c->name + r->shared, p + ROW_HEAD, more);
+    c->name_len = r->shared + more;
+    c->at += ROW_HEAD + more + r->ids + r->target;
     c->left--;
     return BOUGH_OK;
+}
+
+static struct bough_log__ref_value row_value(
+    const struct cursor *c, const struct row *r, enum bough_algo algo)
+{
+    struct bough_log__ref_value v = {
+        .seq = bough_get64le(r->head + 6), .expiry = bough_get64le(r->head + 14)};
+
+    v.ref.kind = (enum bough_ref_kind)r->head[4];
+    v.ref.name = bough_view(c->name, c->name_len);
+    if (r->ids > 0)
+        v.ref.id = bough_oid_raw(algo, r->tail);
+    if (r->ids > r->id_len)
+        v.ref.peeled = bough_oid_raw(algo, r->tail + r->id_len);
+    v.ref.target = bough_view(r->tail + r->ids, r->target);
+    return v;
 }
 
 static enum bough_err cursor_open(struct bough_log *l, const struct bough_log__table *t,
@@ -74,32 +74,67 @@ static enum bough_err cursor_open(struct bough_log *l, const struct bough_log__t
     return bough_log__table_block(l, t, BOUGH_LOG__BLOCK_REF, no, &c->block, &c->left);
 }
 
+/* ---- Seek ---- */
+
+/* Is the first name of a block above `name`? */
+static enum bough_err block_above(struct bough_log *l, const struct bough_log__table *t,
+    uint32_t no, struct bough_view name, uint8_t *scratch, bool *out)
+{
+    struct cursor c;
+    struct row r;
+    enum bough_err err = cursor_open(l, t, no, scratch, &c);
+
+    if (!err)
+        err = row_next(&c, l->geo.id_len, &r);
+    if (!err)
+        *out = bough_view_cmp(bough_view(c.name, c.name_len), name) > 0;
+    return err == BOUGH_ENOENT ? BOUGH_ECORRUPT : err;
+}
+
 /* The last block whose first name is not above `name`, or 0. */
-static enum bough_err block_for(struct bough_log *l, const struct bough_log__table *t,
+static enum bough_err block_for(struct bough_log *l, struct bough_log__table *t,
     struct bough_view name, uint8_t *scratch, uint32_t *out)
 {
     uint32_t lo = 0, hi = t->blocks;
 
-    while (hi - lo > 1) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        struct bough_log__ref_value v;
-        struct cursor c;
-        enum bough_err err = cursor_open(l, t, mid, scratch, &c);
+    for (uint32_t mid = t->near; hi - lo > 1;) {
+        bool above;
+        enum bough_err err = block_above(l, t, mid, name, scratch, &above);
 
-        if (!err)
-            err = row_next(&c, l->geo.algo, &v);
         if (err)
-            return err == BOUGH_ENOENT ? BOUGH_ECORRUPT : err;
-        if (bough_view_cmp(v.ref.name, name) <= 0)
-            lo = mid;
-        else
-            hi = mid;
+            return err;
+        *(above ? &hi : &lo) = mid;
+        mid = mid == t->near && !above ? mid + 1 : lo + (hi - lo) / 2;
     }
-    *out = lo;
+    *out = t->near = lo;
     return BOUGH_OK;
 }
 
-enum bough_err bough_log__reftable_seek(struct bough_log *l, const struct bough_log__table *t,
+/*
+ * Go on to the first row that is not below `name`, or past it.  `same` is how much of the name
+ * before, which is below, is as the one looked for: while rows share more than that with the one
+ * before them, they are below, too, and nobody compares.
+ */
+static enum bough_err block_seek(
+    struct cursor *c, uint32_t id_len, struct bough_view name, bool past, struct row *r)
+{
+    uint32_t same = 0;
+    enum bough_err err;
+
+    while (!(err = row_next(c, id_len, r))) {
+        if (r->shared > same)
+            continue;
+        same = r->shared;
+        while (same < c->name_len && same < name.len && c->name[same] == name.ptr[same])
+            same++;
+        if (same == name.len ? c->name_len > same || !past
+                             : same < c->name_len && c->name[same] > name.ptr[same])
+            return BOUGH_OK;
+    }
+    return err;
+}
+
+enum bough_err bough_log__reftable_seek(struct bough_log *l, struct bough_log__table *t,
     struct bough_view name, bool past, uint8_t *scratch, struct bough_log__ref_value *out)
 {
     uint32_t no = 0;
@@ -107,19 +142,16 @@ enum bough_err bough_log__reftable_seek(struct bough_log *l, const struct bough_
 
     for (; !err && no < t->blocks; no++) {
         struct cursor c;
+        struct row r;
 
         err = cursor_open(l, t, no, scratch, &c);
-        while (!err) {
-            int cmp;
-            err = row_next(&c, l->geo.algo, out);
-            if (err)
-                break;
-            cmp = bough_view_cmp(out->ref.name, name);
-            if (cmp > 0 || (cmp == 0 && !past)) {
-                memcpy(scratch + BOUGH_REF_NAME_MAX, out->ref.target.ptr, out->ref.target.len);
-                out->ref.target = bough_view(scratch + BOUGH_REF_NAME_MAX, out->ref.target.len);
-                return BOUGH_OK;
-            }
+        if (!err)
+            err = block_seek(&c, l->geo.id_len, name, past, &r);
+        if (!err) {
+            *out = row_value(&c, &r, l->geo.algo);
+            memcpy(scratch + BOUGH_REF_NAME_MAX, out->ref.target.ptr, out->ref.target.len);
+            out->ref.target = bough_view(scratch + BOUGH_REF_NAME_MAX, out->ref.target.len);
+            return BOUGH_OK;
         }
         if (err == BOUGH_ENOENT)
             err = BOUGH_OK;
@@ -142,6 +174,7 @@ void bough_log__ref_writer_init(struct bough_log__ref_writer *w, struct bough_lo
     t->rows = 0;
     t->blocks = 0;
     t->home = 0;
+    t->near = 0;
 }
 
 static enum bough_err block_end(struct bough_log__ref_writer *w)

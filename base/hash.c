@@ -119,24 +119,49 @@ static bool alarm_in(const uint8_t *src, size_t blocks)
     return false;
 }
 
-static void compress_guarded(struct bough_hash *h, const uint8_t *src, size_t blocks)
+/* The first test of some blocks, then SHA-1, up to each suspect in turn. */
+static void compress_tested(struct bough_hash *h, const uint8_t *src, size_t n)
 {
     uint32_t suspects[SHA1_LANES];
+    size_t from = 0;
 
+    suspects_find(src, n, suspects);
+    for (size_t i = 0; i < n; i++) {
+        if (suspects[i] == 0)
+            continue;
+        compress_plain(h, src + HASH_BLOCK * from, i - from);
+        h->attacked |=
+            bough_base__sha1_attacked(h->state, src + HASH_BLOCK * i, suspects[i], trace_find());
+        from = i + 1;
+    }
+    compress_plain(h, src + HASH_BLOCK * from, n - from);
+}
+
+#if defined(__x86_64__)
+/* SHA-1 and the first test in one, then another look at each suspect. */
+static void compress_watched(struct bough_hash *h, const uint8_t *src, size_t n)
+{
+    struct bough_base__sha1_watch watch;
+
+    bough_base__sha1_watch(h->state, src, n, &watch);
+    for (size_t i = 0; i < n; i++)
+        if (watch.suspects[i] != 0)
+            h->attacked |= bough_base__sha1_watch_attacked(&watch, i, src + HASH_BLOCK * i);
+}
+#endif
+
+static void compress_guarded(struct bough_hash *h, const uint8_t *src, size_t blocks)
+{
     h->attacked |= alarm_in(src, blocks);
     while (blocks != 0) {
-        size_t n = blocks < SHA1_LANES ? blocks : SHA1_LANES, from = 0;
+        size_t n = blocks < SHA1_LANES ? blocks : SHA1_LANES;
 
-        suspects_find(src, n, suspects);
-        for (size_t i = 0; i < n; i++) {
-            if (suspects[i] == 0)
-                continue;
-            compress_plain(h, src + HASH_BLOCK * from, i - from);
-            h->attacked |= bough_base__sha1_attacked(
-                h->state, src + HASH_BLOCK * i, suspects[i], trace_find());
-            from = i + 1;
-        }
-        compress_plain(h, src + HASH_BLOCK * from, n - from);
+#if defined(__x86_64__)
+        if (can_get(CAN_SHA) && can_get(CAN_AVX2))
+            compress_watched(h, src, n);
+        else
+#endif
+            compress_tested(h, src, n);
         src += HASH_BLOCK * n;
         blocks -= n;
     }

@@ -1,7 +1,7 @@
 /*
  * hash_attack.c - is a block of SHA-1 half of a collision?
  *
- *   rules        bough_base__sha1_suspects_any(), rules_rest()
+ *   rules        bough_base__sha1_suspects_any()
  *   the steps    forth and back, bough_base__sha1_trace_any()
  *   the vectors  what differs where
  *   the twin     bough_base__sha1_near(), bough_base__sha1_twin()
@@ -20,7 +20,7 @@
  * no attack avoids certain relations between bits of the message words
  * (Stevens and Shumow, "Speeding up detection of SHA-1 collision attacks using
  * unavoidable attack conditions", 2017).  They are cheap to test, in eight
- * blocks at a time, and leave over a vector in one of twenty blocks.
+ * blocks at a time, and leave over a vector in one of sixteen blocks.
  * tools/sha1-rules derives them and the differences.
  */
 #include "base/inner.h"
@@ -61,16 +61,6 @@ static inline uint32_t rol(uint32_t x, unsigned n)
     return x << n | x >> (32 - n);
 }
 
-/* Bit v of `suspects` stays set if `w` keeps the rules that the first test leaves out. */
-static uint32_t rules_rest(const uint32_t *w, uint32_t suspects)
-{
-#define REST(i, a, j, b, odd, vectors)                                                             \
-    suspects &= ~((((w[i] >> (a) ^ w[j] >> (b)) & 1) ^ (odd)) * (uint32_t)(vectors));
-    SHA1_RULES_MORE(REST)
-#undef REST
-    return suspects;
-}
-
 void bough_base__sha1_expand(uint32_t *w, const uint8_t *block)
 {
     for (size_t t = 0; t < 16; t++)
@@ -84,41 +74,76 @@ struct sha1_state {
     uint32_t a, b, c, d, e;
 };
 
-/* What step `t` adds to a word, besides the word itself and that of the message. */
-static inline uint32_t step_sum(size_t t, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+/* What a step of the `kind`th twenty adds to a word, besides the word itself and that of the message. */
+static inline uint32_t step_sum(unsigned kind, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 {
     uint32_t f;
 
-    if (t < 20)
+    if (kind == 0)
         f = (d ^ (b & (c ^ d))) + 0x5a827999;
-    else if (t < 40)
+    else if (kind == 1)
         f = (b ^ c ^ d) + 0x6ed9eba1;
-    else if (t < 60)
+    else if (kind == 2)
         f = ((b & c) | (d & (b | c))) + 0x8f1bbcdc;
     else
         f = (b ^ c ^ d) + 0xca62c1d6;
     return rol(a, 5) + f;
 }
 
-/* The state before step `to`, from that before step `from`. */
-static struct sha1_state run_on(struct sha1_state s, const uint32_t *w, size_t from, size_t to)
+/* Four steps, forth and back. */
+static inline __attribute__((always_inline)) struct sha1_state four_on(
+    struct sha1_state s, const uint32_t *w, unsigned kind)
 {
-    for (size_t t = from; t < to; t++) {
-        uint32_t a = step_sum(t, s.a, s.b, s.c, s.d) + s.e + w[t];
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; i++) {
+        uint32_t a = step_sum(kind, s.a, s.b, s.c, s.d) + s.e + w[i];
 
         s = (struct sha1_state){a, s.a, rol(s.b, 30), s.c, s.d};
     }
     return s;
 }
 
-/* Likewise where `to` is earlier. */
-static struct sha1_state run_back(struct sha1_state s, const uint32_t *w, size_t from, size_t to)
+static inline __attribute__((always_inline)) struct sha1_state four_back(
+    struct sha1_state s, const uint32_t *w, unsigned kind)
 {
-    for (size_t t = from; t-- > to;) {
-        uint32_t b = rol(s.c, 2), e = s.a - step_sum(t, s.b, b, s.d, s.e) - w[t];
+#pragma GCC unroll 4
+    for (size_t i = 4; i-- > 0;) {
+        uint32_t b = rol(s.c, 2), e = s.a - step_sum(kind, s.b, b, s.d, s.e) - w[i];
 
         s = (struct sha1_state){s.b, b, s.d, s.e, e};
     }
+    return s;
+}
+
+/* The state before step `to`, from that before step `from`: multiples of four. */
+static struct sha1_state run_on(struct sha1_state s, const uint32_t *w, size_t from, size_t to)
+{
+    size_t t = from;
+
+    for (; t < 20 && t < to; t += 4)
+        s = four_on(s, w + t, 0);
+    for (; t < 40 && t < to; t += 4)
+        s = four_on(s, w + t, 1);
+    for (; t < 60 && t < to; t += 4)
+        s = four_on(s, w + t, 2);
+    for (; t < to; t += 4)
+        s = four_on(s, w + t, 3);
+    return s;
+}
+
+/* Likewise where `to` is earlier. */
+static struct sha1_state run_back(struct sha1_state s, const uint32_t *w, size_t from, size_t to)
+{
+    size_t t = from;
+
+    for (; t > 60 && t > to; t -= 4)
+        s = four_back(s, w + t - 4, 3);
+    for (; t > 40 && t > to; t -= 4)
+        s = four_back(s, w + t - 4, 2);
+    for (; t > 20 && t > to; t -= 4)
+        s = four_back(s, w + t - 4, 1);
+    for (; t > to; t -= 4)
+        s = four_back(s, w + t - 4, 0);
     return s;
 }
 
@@ -156,13 +181,13 @@ static const struct sha1_vector {
 } vectors[SHA1_VECTORS_N] = {SHA1_VECTORS};
 
 /*
- * Before which step the states of both are equal: five words of the vector
- * before it are zero, DV[k]..DV[k + 14] of the first kind and DV[k + 4]..
- * DV[k + 14] of the second.  Of these steps a multiple of four.
+ * Before which step the states of both are equal: the five words of the vector
+ * before it are zero, among DV[k]..DV[k + 14] of the first kind and DV[k + 4]..
+ * DV[k + 14] of the second.  Of these steps the first multiple of four.
  */
 static size_t vector_equal(const struct sha1_vector *d)
 {
-    return (size_t)(d->k + 15) / 4 * 4;
+    return (size_t)(d->k + (d->kind == 1 ? 8 : 12)) / 4 * 4;
 }
 
 void bough_base__sha1_other(uint32_t *other, const uint32_t *w, size_t v, size_t from, size_t to)
@@ -212,6 +237,16 @@ void bough_base__sha1_twin(
         out[i] += in[i];
 }
 
+uint32_t bough_base__sha1_left(const uint32_t *w, const uint32_t *trace, uint32_t suspects)
+{
+    uint32_t left = 0;
+
+    for (; suspects != 0; suspects &= suspects - 1)
+        if (bough_base__sha1_near(w, trace, (size_t)__builtin_ctz(suspects)))
+            left |= suspects & -suspects;
+    return left;
+}
+
 bool bough_base__sha1_attacked(
     uint32_t *state, const uint8_t *block, uint32_t suspects, bough_base__trace *trace_make)
 {
@@ -219,13 +254,9 @@ bool bough_base__sha1_attacked(
 
     trace_make(state, block, trace);
     bough_base__sha1_expand(w, block);
-    suspects = rules_rest(w, suspects);
+    suspects = bough_base__sha1_left(w, trace, suspects);
     for (; suspects != 0; suspects &= suspects - 1) {
-        size_t v = (size_t)__builtin_ctz(suspects);
-
-        if (!bough_base__sha1_near(w, trace, v))
-            continue;
-        bough_base__sha1_twin(w, trace, v, in, out);
+        bough_base__sha1_twin(w, trace, (size_t)__builtin_ctz(suspects), in, out);
         if (memcmp(out, state, sizeof out) == 0)
             return true;
     }

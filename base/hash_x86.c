@@ -6,19 +6,12 @@
  *   bough_base__sha1_fast     four rounds an instruction
  *   bough_base__sha1_trace_fast  one block, and what it went through
  *   bough_base__sha256_fast   two rounds an instruction
- *
- * Compiler vectors and builtins only: <immintrin.h> would draw in the C
- * library's headers, which a freestanding build does not have.
  */
 #include "base/inner.h"
 
 #if defined(__x86_64__)
 
-#define SHA_TARGET __attribute__((target("sha,sse4.1,ssse3")))
-
-typedef int vec __attribute__((vector_size(16)));       /* what the builtins take */
-typedef uint32_t uvec __attribute__((vector_size(16))); /* what may wrap when added */
-typedef uint8_t bvec __attribute__((vector_size(16)));
+#include "base/hash_x86_inner.h"
 
 static void cpuid(uint32_t leaf, uint32_t out[4])
 {
@@ -58,20 +51,6 @@ bool bough_base__avx2_has(void)
     return (low & SSE_AND_AVX) == SSE_AND_AVX && (r[EBX] & AVX2) != 0;
 }
 
-static inline SHA_TARGET vec add(vec a, vec b)
-{
-    return (vec)((uvec)a + (uvec)b);
-}
-
-/* SHA-1 wants its first word in the highest lane. */
-static inline SHA_TARGET vec load_reversed(const uint8_t *src)
-{
-    bvec b;
-
-    memcpy(&b, src, sizeof b);
-    return (vec)__builtin_shufflevector(b, b, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-}
-
 /* SHA-256 wants its first word in the lowest lane. */
 static inline SHA_TARGET vec load_words(const uint8_t *src)
 {
@@ -81,78 +60,13 @@ static inline SHA_TARGET vec load_words(const uint8_t *src)
     return (vec)__builtin_shufflevector(b, b, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
 }
 
-/* The next four words of SHA-1's schedule, over the oldest four. */
-#define SHA1_WORDS(i)                                                                              \
-    (m[(i)&3] = __builtin_ia32_sha1msg2(                                                           \
-         __builtin_ia32_sha1msg1(m[(i)&3], m[((i) + 1) & 3]) ^ m[((i) + 2) & 3],                   \
-         m[((i) + 3) & 3]))
-
-/* Rounds 4i..4i+3, i > 0; `prev` is abcd before the four rounds before these. */
-#define SHA1_ROUNDS(i)                                                                             \
-    do {                                                                                           \
-        vec e4 = __builtin_ia32_sha1nexte(prev, (i) < 4 ? m[(i)&3] : SHA1_WORDS(i));               \
-        if (trace != NULL)                                                                         \
-            memcpy(trace + 4 * (i), &abcd, sizeof abcd);                                           \
-        prev = abcd;                                                                               \
-        abcd = __builtin_ia32_sha1rnds4(abcd, e4, (i) / 5);                                        \
-    } while (0)
-
-/* One block into abcd and e. */
-static inline __attribute__((always_inline)) SHA_TARGET void sha1_block(
-    vec *abcd_io, vec *e_io, const uint8_t *src, uint32_t *trace)
-{
-    vec abcd = *abcd_io, prev = abcd, m[4];
-
-    for (int i = 0; i < 4; i++)
-        m[i] = load_reversed(src + 16 * i);
-    abcd = __builtin_ia32_sha1rnds4(abcd, add(*e_io, m[0]), 0);
-    SHA1_ROUNDS(1);
-    SHA1_ROUNDS(2);
-    SHA1_ROUNDS(3);
-    SHA1_ROUNDS(4);
-    SHA1_ROUNDS(5);
-    SHA1_ROUNDS(6);
-    SHA1_ROUNDS(7);
-    SHA1_ROUNDS(8);
-    SHA1_ROUNDS(9);
-    SHA1_ROUNDS(10);
-    SHA1_ROUNDS(11);
-    SHA1_ROUNDS(12);
-    SHA1_ROUNDS(13);
-    SHA1_ROUNDS(14);
-    SHA1_ROUNDS(15);
-    SHA1_ROUNDS(16);
-    SHA1_ROUNDS(17);
-    SHA1_ROUNDS(18);
-    SHA1_ROUNDS(19);
-    if (trace != NULL) {
-        memcpy(trace, abcd_io, sizeof abcd);
-        memcpy(trace + SHA1_STEPS, &abcd, sizeof abcd);
-    }
-    *e_io = __builtin_ia32_sha1nexte(prev, *e_io);
-    *abcd_io = add(abcd, *abcd_io);
-}
-
-static inline SHA_TARGET void sha1_load(const uint32_t *state, vec *abcd, vec *e)
-{
-    *abcd = (vec)(uvec){state[3], state[2], state[1], state[0]};
-    *e = (vec)(uvec){0, 0, 0, state[4]};
-}
-
-static inline SHA_TARGET void sha1_store(uint32_t *state, vec abcd, vec e)
-{
-    for (int i = 0; i < 4; i++)
-        state[i] = (uint32_t)abcd[3 - i];
-    state[4] = (uint32_t)e[3];
-}
-
 SHA_TARGET void bough_base__sha1_fast(uint32_t *state, const uint8_t *src, size_t blocks)
 {
     vec abcd, e;
 
     sha1_load(state, &abcd, &e);
     for (; blocks != 0; blocks--, src += HASH_BLOCK)
-        sha1_block(&abcd, &e, src, NULL);
+        sha1_block(&abcd, &e, src, KEEP_NOTHING, NULL, NULL);
     sha1_store(state, abcd, e);
 }
 
@@ -161,7 +75,7 @@ SHA_TARGET void bough_base__sha1_trace_fast(uint32_t *state, const uint8_t *bloc
     vec abcd, e;
 
     sha1_load(state, &abcd, &e);
-    sha1_block(&abcd, &e, block, trace);
+    sha1_block(&abcd, &e, block, KEEP_TRACE, trace, NULL);
     sha1_store(state, abcd, e);
 }
 

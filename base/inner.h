@@ -42,6 +42,12 @@ enum { SHA1_TRACE = SHA1_STEPS + 4 };
 
 bough_base__trace bough_base__sha1_trace_any;
 
+/*
+ * Which of the suspects are near their twins in the middle?  Looks at words
+ * 36..67, and in the trace at the states before steps 32, 36 and 44..68.
+ */
+uint32_t bough_base__sha1_left(const uint32_t *w, const uint32_t *trace, uint32_t suspects);
+
 /* Take a block: does it collide with its twin under one of these vectors? */
 bool bough_base__sha1_attacked(
     uint32_t *state, const uint8_t *block, uint32_t suspects, bough_base__trace *trace_make);
@@ -74,6 +80,26 @@ bough_base__compress bough_base__sha1_fast, bough_base__sha256_fast;
 bool bough_base__avx2_has(void);
 bough_base__suspects bough_base__sha1_suspects_avx2;
 bough_base__trace bough_base__sha1_trace_fast; /* where bough_base__sha_has() */
+
+/*
+ * Take up to SHA1_LANES blocks and tell the suspects of each; then, of one that
+ * has some: is it half of a collision?  Where there are both.
+ */
+enum { SHA1_MIDDLE_FIRST = 8, SHA1_MIDDLE = 36 };
+
+struct bough_base__sha1_watch {
+    uint32_t suspects[SHA1_LANES];
+    struct bough_base__sha1_watched {
+        uint32_t e[4];                /* before the block: the last of these */
+        uint32_t trace[SHA1_TRACE];   /* the states before steps 0, 32, 36 and 44..68 */
+        uint32_t middle[SHA1_MIDDLE]; /* words 32..67, each four backwards */
+    } block[SHA1_LANES];
+};
+
+void bough_base__sha1_watch(
+    uint32_t *state, const uint8_t *src, size_t blocks, struct bough_base__sha1_watch *watch);
+bool bough_base__sha1_watch_attacked(
+    const struct bough_base__sha1_watch *watch, size_t i, const uint8_t *block);
 #endif
 
 #endif

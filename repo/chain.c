@@ -51,20 +51,6 @@ enum bough_err bough_repo__map_add(
     return BOUGH_OK;
 }
 
-/* Give back what was too much; that this fails is no loss. */
-static void map_trim(struct bough_repo *r, struct bough_repo__map *m)
-{
-    void *segs =
-        m->n == 0 || m->n == m->cap
-            ? NULL
-            : r->mem->resize(r->mem, m->segs, m->cap * sizeof *m->segs, m->n * sizeof *m->segs);
-
-    if (segs == NULL)
-        return;
-    m->segs = (struct bough_repo__seg *)segs;
-    m->cap = m->n;
-}
-
 /* `out` := what of the newest version is in the oldest, through the one between. */
 static enum bough_err map_compose(struct bough_repo *r, const struct bough_repo__map *upper,
     const struct bough_repo__map *lower, struct bough_repo__map *out)
@@ -125,33 +111,60 @@ static struct bough_repo__version *chain_top(struct bough_repo__chain *c)
     return &c->stack[c->n - 1];
 }
 
-static void chain_pop(struct bough_repo *r, struct bough_repo__chain *c)
+/* The segments of all versions, lowest first. */
+static struct bough_repo__seg *chain_segs(struct bough_repo__chain *c)
 {
-    bough_repo__map_fini(r, &chain_top(c)->map);
-    c->n--;
+    return (struct bough_repo__seg *)(void *)(c->stack + c->cap);
+}
+
+static size_t chain_size(uint32_t cap, uint32_t segs_cap)
+{
+    return sizeof(struct bough_repo__chain) + cap * sizeof(struct bough_repo__version) +
+           segs_cap * sizeof(struct bough_repo__seg);
 }
 
 static void chain_free(struct bough_repo *r, struct bough_repo__chain *c)
 {
-    if (c == NULL)
-        return;
-    while (c->n > 0)
-        chain_pop(r, c);
-    bough_mem_free(r->mem, c->stack, c->cap * sizeof *c->stack);
-    bough_mem_free(r->mem, c, sizeof *c);
+    if (c != NULL)
+        bough_mem_free(r->mem, c, chain_size(c->cap, c->segs_cap));
 }
 
-static struct bough_repo__chain **chain_set(struct bough_repo *r, const struct bough_oid *id)
+/* How the newest version came from the one below it; borrowed until the chain changes. */
+static struct bough_repo__map chain_top_map(struct bough_repo__chain *c)
+{
+    uint32_t from = c->n < 2 ? 0 : c->stack[c->n - 2].segs_end;
+
+    return (struct bough_repo__map){
+        .segs = chain_segs(c) + from, .n = chain_top(c)->segs_end - from};
+}
+
+static struct bough_repo__chain_slot *chain_set(struct bough_repo *r, const struct bough_oid *id)
 {
     size_t set = (size_t)bough_get64le(id->bytes) & (r->chains.sets - 1);
 
     return &r->chains.slots[set * BOUGH_REPO__CHAIN_WAYS];
 }
 
+static uint64_t chain_tag(const struct bough_oid *id)
+{
+    return bough_get64le(id->bytes + sizeof(uint64_t));
+}
+
+/* Take what a slot holds out of the table. */
+static struct bough_repo__chain *slot_take(struct bough_repo *r, struct bough_repo__chain_slot *s)
+{
+    struct bough_repo__chain *c = s->chain;
+
+    if (c != NULL)
+        r->chains.used -= chain_size(c->cap, c->segs_cap);
+    s->chain = NULL;
+    return c;
+}
+
 /* Take the chain whose newest version is `id` out of the table, or NULL. */
 static struct bough_repo__chain *chain_take(struct bough_repo *r, const struct bough_oid *id)
 {
-    struct bough_repo__chain **set;
+    struct bough_repo__chain_slot *set;
 
     if (r->chains.losses != r->store->losses) {
         bough_repo__chains_drop(r);
@@ -161,13 +174,9 @@ static struct bough_repo__chain *chain_take(struct bough_repo *r, const struct b
         return NULL;
     set = chain_set(r, id);
     for (int i = 0; i < BOUGH_REPO__CHAIN_WAYS; i++) {
-        struct bough_repo__chain *c = set[i];
-
-        if (c != NULL && bough_oid_eq(&chain_top(c)->id, id)) {
-            set[i] = NULL;
-            r->chains.used -= c->cost;
-            return c;
-        }
+        if (set[i].chain != NULL && set[i].tag == chain_tag(id) &&
+            bough_oid_eq(&chain_top(set[i].chain)->id, id))
+            return slot_take(r, &set[i]);
     }
     return NULL;
 }
@@ -178,35 +187,27 @@ static void chains_trim(struct bough_repo *r)
     struct bough_repo__chains *cs = &r->chains;
 
     while (cs->used > cs->limit) {
-        struct bough_repo__chain **at = &cs->slots[cs->hand];
+        struct bough_repo__chain_slot *at = &cs->slots[cs->hand];
 
         cs->hand = (cs->hand + 1) & (cs->sets * BOUGH_REPO__CHAIN_WAYS - 1);
-        if (*at != NULL) {
-            cs->used -= (*at)->cost;
-            chain_free(r, *at);
-            *at = NULL;
-        }
+        chain_free(r, slot_take(r, at));
     }
 }
 
 /* Put a chain under its newest version, in place of the least used of its set. */
 static void chain_keep(struct bough_repo *r, struct bough_repo__chain *c)
 {
-    struct bough_repo__chain **set = chain_set(r, &chain_top(c)->id), **at = set;
+    const struct bough_oid *id = &chain_top(c)->id;
+    struct bough_repo__chain_slot *set = chain_set(r, id), *at = set;
 
-    for (int i = 1; i < BOUGH_REPO__CHAIN_WAYS && *at != NULL; i++) {
-        if (set[i] == NULL || set[i]->used < (*at)->used)
+    for (int i = 1; i < BOUGH_REPO__CHAIN_WAYS && at->chain != NULL; i++) {
+        if (set[i].chain == NULL || set[i].chain->used < at->chain->used)
             at = &set[i];
     }
-    if (*at != NULL)
-        r->chains.used -= (*at)->cost;
-    chain_free(r, *at);
-    c->cost = sizeof *c + c->cap * sizeof *c->stack;
-    for (uint32_t i = 0; i < c->n; i++)
-        c->cost += c->stack[i].map.cap * sizeof *c->stack[i].map.segs;
+    chain_free(r, slot_take(r, at));
     c->used = ++r->chains.clock;
-    *at = c;
-    r->chains.used += c->cost;
+    *at = (struct bough_repo__chain_slot){chain_tag(id), c};
+    r->chains.used += chain_size(c->cap, c->segs_cap);
     chains_trim(r);
 }
 
@@ -217,7 +218,7 @@ void bough_repo__chains_drop(struct bough_repo *r)
     if (r->chains.slots == NULL)
         return;
     for (size_t i = 0; i < n; i++)
-        chain_free(r, r->chains.slots[i]);
+        chain_free(r, r->chains.slots[i].chain);
     bough_mem_free(r->mem, r->chains.slots, n * sizeof *r->chains.slots);
     r->chains.slots = NULL;
     r->chains.used = 0;
@@ -225,33 +226,60 @@ void bough_repo__chains_drop(struct bough_repo *r)
 
 /* ---- Putting ---- */
 
-/* Room for one version more: two at a time, for most chains stay short. */
-static bool chain_grow(struct bough_repo *r, struct bough_repo__chain *c)
+void bough_repo__putting_fini(struct bough_repo *r, struct bough_repo__putting *p)
 {
-    enum { STEP = 2 };
-    size_t size = sizeof *c->stack;
-    void *stack;
+    bough_repo__map_fini(r, &p->map);
+    bough_repo__map_fini(r, &p->through);
+    bough_buf_fini(&p->delta);
+}
 
-    if (c->n < c->cap)
-        return true;
-    stack = r->mem->resize(r->mem, c->stack, c->cap * size, (c->cap + STEP) * size);
-    if (stack == NULL)
+/*
+ * Room for one version more that has `segs` segments, in `*chain` (NULL: a new one); false without
+ * memory.  Little more than is needed, for most chains stay short; what is far too much goes.
+ */
+static bool chain_room(struct bough_repo *r, struct bough_repo__chain **chain, uint32_t segs)
+{
+    enum { STEP = 2, SEGS = 12, SLACK = 8 };
+    struct bough_repo__chain *c = *chain, *fresh;
+    uint32_t n = c == NULL ? 0 : c->n, have = n == 0 ? 0 : chain_top(c)->segs_end, segs_cap;
+
+    if (segs > UINT32_MAX / 2 - have)
         return false;
-    c->stack = (struct bough_repo__version *)stack;
-    c->cap += STEP;
+    if (c != NULL && n < c->cap && have + segs <= c->segs_cap &&
+        (have + segs) * SLACK + 4 * SEGS >= c->segs_cap)
+        return true;
+    segs_cap = have + segs + (segs > 0 ? SEGS : 0);
+    fresh = bough_mem_alloc(r->mem, chain_size(n + STEP, segs_cap));
+    if (fresh == NULL)
+        return false;
+    *fresh = (struct bough_repo__chain){.n = n};
+    if (c != NULL) {
+        memcpy(fresh, c, sizeof *c + n * sizeof c->stack[0]);
+        fresh->cap = n + STEP;
+        memcpy(chain_segs(fresh), chain_segs(c), have * sizeof(struct bough_repo__seg));
+        chain_free(r, c);
+    }
+    fresh->cap = n + STEP;
+    fresh->segs_cap = segs_cap;
+    *chain = fresh;
     return true;
 }
 
-/* A version on top; false without memory.  The map is taken. */
-static bool chain_push(struct bough_repo *r, struct bough_repo__chain *c, uint32_t number,
-    const struct bough_oid *id, size_t len, struct bough_repo__map *map)
+/* A version on top; false without memory. */
+static bool chain_push(struct bough_repo *r, struct bough_repo__chain **chain, uint32_t number,
+    const struct bough_oid *id, size_t len, const struct bough_repo__map *map)
 {
-    if (!chain_grow(r, c))
+    struct bough_repo__chain *c;
+    uint32_t from;
+
+    if (!chain_room(r, chain, map->n))
         return false;
-    map_trim(r, map);
+    c = *chain;
+    from = c->n == 0 ? 0 : chain_top(c)->segs_end;
+    if (map->n > 0)
+        memcpy(chain_segs(c) + from, map->segs, map->n * sizeof *map->segs);
     c->stack[c->n++] = (struct bough_repo__version){
-        .number = number, .id = *id, .len = (uint32_t)len, .map = *map};
-    *map = (struct bough_repo__map){0};
+        .number = number, .len = (uint32_t)len, .segs_end = from + map->n, .id = *id};
     return true;
 }
 
@@ -274,33 +302,32 @@ static void chain_begin(struct bough_repo *r, const struct bough_oid *id, size_t
     struct bough_repo__map none = {0};
     struct bough_repo__chain *c = NULL;
 
-    if (len <= UINT32_MAX && chains_make(&r->chains, r->mem))
-        c = bough_mem_zalloc(r->mem, 1, sizeof *c);
-    if (c == NULL || !chain_push(r, c, 0, id, len, &none)) {
-        chain_free(r, c);
+    if (len > UINT32_MAX || !chains_make(&r->chains, r->mem) ||
+        !chain_push(r, &c, 0, id, len, &none))
         return;
-    }
     bough_store_collection(r->store, &p);
     c->collections = p.collections;
     c->during = p.phase != BOUGH_COLLECT_IDLE;
     chain_keep(r, c);
 }
 
-/* Pop down to the base of the next version; `map` then leads there. */
+/* Pop down to the base of the next version; `p->map` then leads there. */
 static enum bough_err chain_descend(
-    struct bough_repo *r, struct bough_repo__chain *c, struct bough_repo__map *map)
+    struct bough_repo *r, struct bough_repo__chain *c, struct bough_repo__putting *p)
 {
     uint32_t number = chain_top(c)->number + 1;
 
     while (chain_top(c)->number != (number & (number - 1))) {
-        struct bough_repo__map through = {0};
-        enum bough_err err = map_compose(r, map, &chain_top(c)->map, &through);
+        struct bough_repo__map lower = chain_top_map(c), upper = p->map;
+        enum bough_err err;
 
-        bough_repo__map_fini(r, map);
-        *map = through;
+        p->through.n = 0;
+        err = map_compose(r, &upper, &lower, &p->through);
+        p->map = p->through;
+        p->through = upper;
         if (err)
             return err;
-        chain_pop(r, c);
+        c->n--;
     }
     return BOUGH_OK;
 }
@@ -326,43 +353,42 @@ static bool chain_stands(struct bough_repo *r, struct bough_repo__chain *c)
 }
 
 /* Put a delta; BOUGH_ENOENT: none that is worth it, or no memory for it. */
-static enum bough_err chain_delta(struct bough_repo *r, struct bough_repo__chain *c,
-    struct bough_txn *txn, struct bough_view body, struct bough_repo__map *map,
+static enum bough_err chain_delta(struct bough_repo *r, struct bough_repo__chain **chain,
+    struct bough_txn *txn, struct bough_view body, struct bough_repo__putting *p,
     struct bough_oid *id)
 {
+    struct bough_repo__chain *c = *chain;
     uint32_t number = chain_top(c)->number + 1;
-    struct bough_buf delta;
     enum bough_err err;
 
     if (number >= BOUGH_REPO__CHAIN_VERSIONS || !chain_stands(r, c) ||
-        chain_descend(r, c, map) != BOUGH_OK || map_delta_len(map, body.len) > body.len / 4 ||
+        chain_descend(r, c, p) != BOUGH_OK || map_delta_len(&p->map, body.len) > body.len / 4 ||
         body.len > UINT32_MAX)
         return BOUGH_ENOENT;
-    bough_buf_init(&delta, r->mem);
-    map_delta(map, chain_top(c)->len, body, &delta);
-    err = delta.err ? BOUGH_ENOENT : BOUGH_OK;
-    if (err == BOUGH_OK) {
-        err = bough_oid_make(r->algo, BOUGH_TREE, body, id, &r->why);
-        if (err == BOUGH_OK)
-            err = bough_txn_put_delta(
-                txn, BOUGH_TREE, id, &chain_top(c)->id, bough_buf_view(&delta), body);
-    }
-    bough_buf_fini(&delta);
+    bough_buf_clear(&p->delta);
+    p->delta.mem = r->mem;
+    map_delta(&p->map, chain_top(c)->len, body, &p->delta);
+    if (p->delta.err)
+        return BOUGH_ENOENT;
+    err = bough_oid_make(r->algo, BOUGH_TREE, body, id, &r->why);
     if (err == BOUGH_OK)
-        (void)chain_push(r, c, number, id, body.len, map); /* else the caller sees another top */
+        err = bough_txn_put_delta(
+            txn, BOUGH_TREE, id, &chain_top(c)->id, bough_buf_view(&p->delta), body);
+    if (err == BOUGH_OK) /* else the caller sees another top */
+        (void)chain_push(r, chain, number, id, body.len, &p->map);
     return err;
 }
 
 enum bough_err bough_repo__chain_put(struct bough_repo *r, struct bough_txn *txn,
-    const struct bough_oid *old, struct bough_view body, struct bough_repo__map *map,
+    const struct bough_oid *old, struct bough_view body, struct bough_repo__putting *p,
     struct bough_oid *id)
 {
     struct bough_repo__chain *c = chain_take(r, old);
     enum bough_err err = BOUGH_ENOENT;
 
     if (c != NULL && body.len >= BOUGH_REPO__CHAIN_BODY_MIN)
-        err = chain_delta(r, c, txn, body, map, id);
-    bough_repo__map_fini(r, map);
+        err = chain_delta(r, &c, txn, body, p, id);
+    p->map.n = 0;
     if (err == BOUGH_OK && bough_oid_eq(&chain_top(c)->id, id)) {
         chain_keep(r, c);
         return BOUGH_OK;

@@ -460,38 +460,52 @@ enum {
     BOUGH_REPO__CHAIN_BODY_MIN = 256,  /* bytes; smaller trees are always whole */
 };
 
-/* A version that later ones may be deltas against, and how it came from the one below it. */
+/* A version that later ones may be deltas against. */
 struct bough_repo__version {
     uint32_t number, len;
+    uint32_t segs_end; /* of how it came from the one below it */
     struct bough_oid id;
-    struct bough_repo__map map;
 };
 
-/* The versions of one directory that are bases of versions to come, newest on top. */
+/* The versions of one directory that are bases of versions to come, newest on top: one block, for a
+   commit of many directories waits for memory more than for anything else. */
 struct bough_repo__chain {
     uint64_t collections; /* that had ended when its versions were known to be there */
     bool during;          /* it began while one was under way, the next after these */
     uint64_t used;        /* clock of last use */
-    struct bough_repo__version *stack;
     uint32_t n, cap;
-    size_t cost; /* bytes, as counted */
+    uint32_t segs_cap;
+    struct bough_repo__version stack[]; /* cap of them, then segs_cap segments */
+};
+
+struct bough_repo__chain_slot {
+    uint64_t tag; /* of the newest version's id */
+    struct bough_repo__chain *chain;
 };
 
 struct bough_repo__chains {
-    struct bough_repo__chain **slots; /* sets of ways, by the newest version's id; NULL: none yet */
-    size_t sets;                      /* a power of two */
+    struct bough_repo__chain_slot
+        *slots;  /* sets of ways, by the newest version's id; NULL: none yet */
+    size_t sets; /* a power of two */
     uint64_t clock;
     size_t hand;     /* where eviction goes on */
     uint64_t losses; /* of the store, when they were known to be there */
     size_t used, limit;
 };
 
+/* What putting one tree needs, kept for the next: the map says how its body came from the old one. */
+struct bough_repo__putting {
+    struct bough_repo__map map, through;
+    struct bough_buf delta;
+};
+void bough_repo__putting_fini(struct bough_repo *r, struct bough_repo__putting *p);
+
 /*
  * Put the tree `body` into `txn`: whole, or as a delta against an earlier version of the
- * directory that was `old` (NULL: none).  `map` says how it came from `old`; it is used up.
+ * directory that was `old` (NULL: none).  `p->map` says how it came from `old`; it is used up.
  */
 enum bough_err bough_repo__chain_put(struct bough_repo *r, struct bough_txn *txn,
-    const struct bough_oid *old, struct bough_view body, struct bough_repo__map *map,
+    const struct bough_oid *old, struct bough_view body, struct bough_repo__putting *p,
     struct bough_oid *id);
 
 /* Forget all versions: after a transaction that did not happen, their objects may not exist. */

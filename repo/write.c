@@ -12,15 +12,17 @@
  */
 #include "repo/inner.h"
 
-/* Scratch for one directory. */
+/* One directory after the other; what each needs is kept for the next. */
 struct work {
     struct bough_repo *r;
     struct bough_repo__dir *d;
     struct bough_repo__splices s;
     uint32_t *tmp;
-    size_t cap;
+    size_t cap; /* of splices, order, tmp */
+    struct bough_repo__patch *patches;
+    size_t patches_cap;
     struct bough_buf body;
-    struct bough_repo__map map;
+    struct bough_repo__putting p;
 };
 
 /* ---- Splices ---- */
@@ -70,18 +72,44 @@ static void splice_edit(struct work *w, const struct bough_repo__edit *e)
         splice_add(w, base == NULL ? 0 : bough_repo__node_place(base, name, dir), 0, e);
 }
 
-static enum bough_err work_splices(struct work *w)
+static void work_drop(struct work *w)
 {
     struct bough_mem *mem = w->r->mem;
 
-    w->cap = w->d->edits_n * 2;
-    if (w->cap == 0)
+    bough_mem_free(mem, w->s.splices, w->cap * sizeof *w->s.splices);
+    bough_mem_free(mem, w->s.order, w->cap * sizeof *w->s.order);
+    bough_mem_free(mem, w->tmp, w->cap * sizeof *w->tmp);
+    w->s = (struct bough_repo__splices){.n = 0};
+    w->tmp = NULL;
+    w->cap = 0;
+}
+
+/* Room for `n` splices. */
+static enum bough_err work_room(struct work *w, size_t n)
+{
+    enum { SOME = 32 };
+    struct bough_mem *mem = w->r->mem;
+
+    if (n <= w->cap)
         return BOUGH_OK;
+    work_drop(w);
+    w->cap = n < SOME ? SOME : n;
     w->s.splices = bough_mem_alloc(mem, w->cap * sizeof *w->s.splices);
     w->s.order = bough_mem_alloc(mem, w->cap * sizeof *w->s.order);
     w->tmp = bough_mem_alloc(mem, w->cap * sizeof *w->tmp);
-    if (w->s.splices == NULL || w->s.order == NULL || w->tmp == NULL)
-        return BOUGH_ENOMEM;
+    if (w->s.splices != NULL && w->s.order != NULL && w->tmp != NULL)
+        return BOUGH_OK;
+    work_drop(w);
+    return BOUGH_ENOMEM;
+}
+
+static enum bough_err work_splices(struct work *w)
+{
+    enum bough_err err = work_room(w, w->d->edits_n * 2);
+
+    w->s.n = 0;
+    if (err)
+        return err;
     for (const struct bough_repo__edit *e = w->d->next[0].to; e != NULL; e = e->next[0].to)
         splice_edit(w, e);
     bough_repo__sort(w->s.order, w->tmp, w->s.n, splice_cmp, w->s.splices);
@@ -100,7 +128,7 @@ static enum bough_err work_copy(struct work *w, uint32_t from, uint32_t to)
     at = bough_repo__node_at(w->r, w->d->base, from);
     end = bough_repo__node_at(w->r, w->d->base, to);
     bough_buf_put(&w->body, w->d->base->raw.ptr + at, end - at);
-    return bough_repo__map_add(w->r, &w->map, w->body.len - (end - at), at, end - at);
+    return bough_repo__map_add(w->r, &w->p.map, w->body.len - (end - at), at, end - at);
 }
 
 static void work_entry(struct work *w, const struct bough_repo__edit *e)
@@ -158,25 +186,32 @@ static enum bough_err dir_blobs(struct bough_repo__dir *d, struct bough_txn *txn
     return BOUGH_OK;
 }
 
+static void work_init(struct work *w, struct bough_repo *r)
+{
+    *w = (struct work){.r = r};
+    bough_buf_init(&w->body, r->mem);
+    bough_buf_init(&w->p.delta, r->mem);
+}
+
 static void work_fini(struct work *w)
 {
-    struct bough_mem *mem = w->r->mem;
-
     bough_buf_fini(&w->body);
-    bough_repo__map_fini(w->r, &w->map);
-    bough_mem_free(mem, w->s.splices, w->cap * sizeof *w->s.splices);
-    bough_mem_free(mem, w->s.order, w->cap * sizeof *w->s.order);
-    bough_mem_free(mem, w->tmp, w->cap * sizeof *w->tmp);
+    bough_repo__putting_fini(w->r, &w->p);
+    bough_mem_free(w->r->mem, w->patches, w->patches_cap * sizeof *w->patches);
+    work_drop(w);
 }
 
 /* The next version is the base with other ids in place: nothing is copied. */
 static enum bough_err work_patch(struct work *w, struct bough_txn *txn)
 {
     struct bough_repo__node *n = w->d->base;
-    size_t from = 0, size = w->s.n * sizeof(struct bough_repo__patch);
-    struct bough_repo__patch *p = bough_mem_alloc(w->r->mem, size);
+    struct bough_repo__patch *p;
     struct bough_oid old = n->id;
-    enum bough_err err = p == NULL ? BOUGH_ENOMEM : BOUGH_OK;
+    size_t from = 0;
+    void *patches = w->patches;
+    enum bough_err err = bough_mem_grow(w->r->mem, &patches, &w->patches_cap, w->s.n, sizeof *p);
+
+    w->patches = p = (struct bough_repo__patch *)patches;
 
     for (size_t i = 0; i < w->s.n && err == BOUGH_OK; i++) {
         uint32_t pos = w->s.splices[w->s.order[i]].pos;
@@ -185,21 +220,20 @@ static enum bough_err work_patch(struct work *w, struct bough_txn *txn)
         bough_repo__patch_init(&p[i], &w->s.splices[w->s.order[i]]);
         if (p[i].class == bough_repo__node_mode(n, pos))
             at = (size_t)(bough_repo__node_raw_id(n, pos) - n->raw.ptr);
-        err = bough_repo__map_add(w->r, &w->map, from, from, at - from);
+        err = bough_repo__map_add(w->r, &w->p.map, from, from, at - from);
         from = bough_repo__node_at(w->r, n, pos + 1);
     }
     if (err == BOUGH_OK)
-        err = bough_repo__map_add(w->r, &w->map, from, from, n->raw.len - from);
+        err = bough_repo__map_add(w->r, &w->p.map, from, from, n->raw.len - from);
     if (err == BOUGH_OK) {
         for (size_t i = 0; i < w->s.n; i++)
             bough_repo__node_patch(w->r, n, &p[i]);
-        err = bough_repo__chain_put(w->r, txn, &old, bough_buf_view(&n->raw), &w->map, &w->d->now);
+        err = bough_repo__chain_put(w->r, txn, &old, bough_buf_view(&n->raw), &w->p, &w->d->now);
         for (size_t i = 0; err && i < w->s.n; i++)
             bough_repo__node_patch(w->r, n, &p[i]);
     }
     if (err == BOUGH_OK)
         bough_repo__node_stands(w->r, n, &w->d->now);
-    bough_mem_free(w->r->mem, p, size);
     return err;
 }
 
@@ -211,7 +245,7 @@ static enum bough_err work_put(struct work *w, struct bough_txn *txn)
     enum bough_err err = work_body(w);
 
     if (err == BOUGH_OK)
-        err = bough_repo__chain_put(w->r, txn, old, bough_buf_view(&w->body), &w->map, &d->now);
+        err = bough_repo__chain_put(w->r, txn, old, bough_buf_view(&w->body), &w->p, &d->now);
     if (err)
         return err;
     if (bough_repo__node_renew(w->r, d->base, &w->s, &w->body))
@@ -224,35 +258,35 @@ static enum bough_err work_put(struct work *w, struct bough_txn *txn)
 }
 
 /* The id of a directory whose children are finished; with `txn` also its object. */
-static enum bough_err dir_finish(
-    struct bough_repo *r, struct bough_repo__dir *d, struct bough_txn *txn)
+static enum bough_err dir_finish(struct work *w, struct bough_repo__dir *d, struct bough_txn *txn)
 {
-    struct work w = {.r = r, .d = d};
+    struct bough_repo *r = w->r;
     enum bough_err err;
 
-    bough_buf_init(&w.body, r->mem);
-    err = work_splices(&w);
+    w->d = d;
+    w->p.map.n = 0;
+    bough_buf_clear(&w->body);
+    err = work_splices(w);
     if (err == BOUGH_OK && txn == NULL) {
-        err = work_body(&w);
+        err = work_body(w);
         if (err == BOUGH_OK)
-            d->now = bough_oid_of(r->algo, BOUGH_TREE, bough_buf_view(&w.body));
+            d->now = bough_oid_of(r->algo, BOUGH_TREE, bough_buf_view(&w->body));
     } else if (err == BOUGH_OK) {
         err = dir_blobs(d, txn);
         if (err == BOUGH_OK)
-            err = bough_repo__node_patchable(r, d->base, &w.s) ? work_patch(&w, txn)
-                                                               : work_put(&w, txn);
+            err = bough_repo__node_patchable(r, d->base, &w->s) ? work_patch(w, txn)
+                                                                : work_put(w, txn);
     }
     if (err == BOUGH_OK)
         d->state = BOUGH_REPO__HASHED;
-    work_fini(&w);
     return err;
 }
 
 /* ---- Walking ---- */
 
 /* Finish `start` and what below it needs it: with `txn` all that is not stored. */
-static enum bough_err dirs_finish(
-    struct bough_repo *r, struct bough_repo__dir *start, struct bough_txn *txn)
+static enum bough_err dirs_walk(
+    struct work *w, struct bough_repo__dir *start, struct bough_txn *txn)
 {
     struct bough_repo__dir *d = start;
 
@@ -263,7 +297,7 @@ static enum bough_err dirs_finish(
         enum bough_err err;
 
         if (e == NULL) {
-            err = dir_finish(r, d, txn);
+            err = dir_finish(w, d, txn);
             if (err)
                 return err;
             if (d == start)
@@ -279,6 +313,18 @@ static enum bough_err dirs_finish(
             d->cursor = d->next[0].to;
         }
     }
+}
+
+static enum bough_err dirs_finish(
+    struct bough_repo *r, struct bough_repo__dir *start, struct bough_txn *txn)
+{
+    struct work w;
+    enum bough_err err;
+
+    work_init(&w, r);
+    err = dirs_walk(&w, start, txn);
+    work_fini(&w);
+    return err;
 }
 
 enum bough_err bough_tree_digest(

@@ -375,15 +375,14 @@ static enum bough_err branch_set_stream(struct bough_kv *kv, struct bough_view p
 static enum bough_err branch_snapshot(struct bough_kv *kv, struct bough_kv **out)
 {
     struct place *p = place_of(kv);
-    struct bough_oid head, root;
-    enum bough_err err = bough_branch_head(p->branch, &head);
+    struct bough_oid head;
+    struct bough_tree *t;
+    enum bough_err err = bough_branch_head(p->branch, &head); /* folds: no edits are left */
 
     *out = NULL;
-    if (!err && bough_oid_is_zero(&head))
-        return told(p, tree_place(p->repo, NULL, &head, CAPS_TREE, out));
     if (!err)
-        err = bough_repo_root_of(p->repo, &head, &root);
-    return told(p, err ? err : tree_place(p->repo, &root, &head, CAPS_TREE, out));
+        err = bough_branch_tree(p->branch, &t);
+    return told(p, err ? err : tree_place(p->repo, bough_tree_root(t), &head, CAPS_TREE, out));
 }
 
 /* For fold: the root, when no window is open above it. */

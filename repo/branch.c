@@ -360,14 +360,13 @@ static enum bough_err commit_message(
     return err;
 }
 
-static enum bough_err edit_removes(void *ctx, struct bough_repo__dir *d, struct bough_view path,
-    struct bough_view name, struct bough_repo__change *to)
+static enum bough_err edit_removes(
+    void *ctx, struct bough_repo__dir *d, struct bough_view path, struct bough_repo__edit *e)
 {
     (void)ctx;
     (void)d;
     (void)path;
-    (void)name;
-    return to->dir != NULL || to->kind == BOUGH_NODE_NONE ? BOUGH_OK : BOUGH_ETEST;
+    return e->to.dir != NULL || e->to.kind == BOUGH_NODE_NONE ? BOUGH_OK : BOUGH_ETEST;
 }
 
 /* Are all of its edits removals?  A full device must not keep them from being made. */

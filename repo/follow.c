@@ -13,18 +13,21 @@ enum { PATHS_MAX = 4096 }; /* that differ: beyond, all are forgotten */
 
 /* ---- Edits ---- */
 
-static enum bough_err edit_forget(void *ctx, struct bough_repo__dir *d, struct bough_view path,
-    struct bough_view name, struct bough_repo__change *to)
+static enum bough_err edit_forget(
+    void *ctx, struct bough_repo__dir *d, struct bough_view path, struct bough_repo__edit *e)
 {
     struct bough_tree *head = (struct bough_tree *)ctx;
-    struct bough_repo__change was;
+    const struct bough_repo__dir *sub = e->to.dir;
+    uint32_t i = bough_repo__edit_base(head->r, d, e);
 
-    bough_repo__dir_base(head->r, d, name, &was);
-    if (was.kind == BOUGH_NODE_VALUE)
-        bough_repo__path_drop(head, path);
-    if (was.kind != BOUGH_NODE_DICT)
+    if (i == UINT32_MAX)
         return BOUGH_OK;
-    if (to->dir != NULL && to->dir->base != NULL && bough_oid_eq(&to->dir->base->id, &was.id))
+    if (bough_repo__node_mode(d->base, i) != BOUGH_REPO__DIR) {
+        bough_repo__path_drop(head, path);
+        return BOUGH_OK;
+    }
+    if (sub != NULL && sub->base != NULL &&
+        memcmp(sub->base->id.bytes, bough_repo__node_raw_id(d->base, i), head->r->hash_len) == 0)
         return BOUGH_OK; /* its edits are told, too */
     return BOUGH_EINVAL; /* all below it changes */
 }

@@ -4,7 +4,7 @@
  *   nodes      decoded trees in a bounded cache                        node.c, nodecache.c
  *   sorting    natural merge sort                                      sort.c
  *   ranges     large trees that are not decoded                        range.c
- *   edits      a directory's changes, ordered by name                  edit.c
+ *   edits      a directory's changes, ordered by name                  edit.c, pool.c
  *   trees      a root and a trie of edited directories        tree.c, find.c, list.c, write.c, renew.c
  *   chains     versions of a directory as skip-deltas                  chain.c
  *   paths      values of branches by their whole path                  pathcache.c, follow.c
@@ -230,6 +230,19 @@ enum bough_err bough_repo__range_next(struct bough_repo *r, const struct bough_o
 
 /* ---- Edits ---- */
 
+/*
+ * Memory for the edits of one tree, with the directories that they are in (pool.c).  Pieces can be
+ * given back; the rest goes with it.
+ */
+struct bough_repo__pool {
+    struct bough_mem mem;           /* use this one */
+    struct bough_repo__dir *top;    /* which it goes with */
+    struct bough_repo__dir *opened; /* all of its directories */
+};
+
+struct bough_repo__pool *bough_repo__pool_new(struct bough_mem *under); /* NULL: no memory */
+void bough_repo__pool_free(struct bough_repo__pool *pool);
+
 enum { BOUGH_REPO__LEVELS = 12 };
 
 /* What one change makes of a name. */
@@ -237,7 +250,7 @@ struct bough_repo__change {
     enum bough_node_kind kind; /* NONE: removed */
     enum bough_repo__mode mode;
     struct bough_oid id;         /* of a value; of a dictionary without `dir` */
-    uint8_t *bytes;              /* of a value not stored yet; owned */
+    uint8_t *bytes;              /* of a value not stored yet; owned, of the pool */
     size_t len;                  /* of what is owned: one more than the value has */
     struct bough_repo__dir *dir; /* edits of a dictionary; owned */
 };
@@ -250,7 +263,8 @@ struct bough_repo__link {
 
 struct bough_repo__edit {
     struct bough_repo__change to;
-    size_t size; /* as allocated */
+    uint32_t hash;
+    uint32_t base; /* index in the directory's base, or UINT32_MAX */
     uint32_t name_len;
     uint32_t levels;
     struct bough_repo__link next[]; /* levels of them, then the name */
@@ -269,11 +283,17 @@ enum bough_repo__state {
  */
 struct bough_repo__dir {
     struct bough_repo__dir *up;
-    struct bough_repo__node *base; /* pinned; NULL: a new directory */
-    struct bough_oid now;          /* unless dirty */
+    struct bough_repo__pool *pool;
+    struct bough_repo__dir *next_opened, **at_opened; /* of the pool */
+    struct bough_repo__node *base;                    /* pinned; NULL: a new directory */
+    struct bough_oid now;                             /* unless dirty */
     enum bough_repo__state state;
-    uint64_t live; /* children that are there */
+    bool moved;     /* the entries of the base, since edits noted where theirs are */
+    uint32_t found; /* the base's entry that was looked up last, when it has so many */
+    uint64_t live;  /* children that are there */
     size_t edits_n;
+    struct bough_repo__edit **slots; /* edits by hash, a power of two; NULL: few enough without */
+    size_t slots_n;
     struct bough_repo__edit *cursor; /* of walks over the trie */
     struct bough_repo__edit *last;   /* that was found: one change asks for a name several times */
     struct bough_repo__link next[BOUGH_REPO__LEVELS];
@@ -287,18 +307,23 @@ static inline struct bough_view bough_repo__edit_name(const struct bough_repo__e
 /* Is what it makes of its name something? */
 bool bough_repo__edit_there(const struct bough_repo__edit *e);
 
-/* A directory over tree `base` (NULL: empty). */
-enum bough_err bough_repo__dir_new(
-    struct bough_repo *r, const struct bough_oid *base, struct bough_repo__dir **out);
+/* A directory over tree `base` (NULL: empty), in `pool`; NULL: the top of a new one. */
+enum bough_err bough_repo__dir_new(struct bough_repo *r, struct bough_repo__pool *pool,
+    const struct bough_oid *base, struct bough_repo__dir **out);
 void bough_repo__dir_free(struct bough_repo *r, struct bough_repo__dir *d); /* and all below */
 
 /* The change of `name`, or NULL; the first one after `name`, or NULL. */
-struct bough_repo__edit *bough_repo__dir_edit(struct bough_repo__dir *d, struct bough_view name);
+struct bough_repo__edit *bough_repo__dir_edit(
+    struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name);
 struct bough_repo__edit *bough_repo__dir_after(struct bough_repo__dir *d, struct bough_view name);
 
 /* What is at `name` now, base and change together (dead directories are NONE). */
 void bough_repo__dir_look(struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name,
     struct bough_repo__change *out);
+
+/* The entry that the base has for an edit, or UINT32_MAX. */
+uint32_t bough_repo__edit_base(
+    struct bough_repo *r, const struct bough_repo__dir *d, const struct bough_repo__edit *e);
 
 /* What the base has at `name`. */
 void bough_repo__dir_base(struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name,
@@ -351,13 +376,13 @@ enum bough_err bough_repo__tree_look(
     struct bough_tree *t, struct bough_view path, struct bough_repo__change *out, size_t *through);
 
 /*
- * One edit, as told to those who describe them: `to` replaces what `d` has at `name`, which
- * is the last segment of `path`.
+ * One edit, as told to those who describe them: it replaces what `d` has at its name, which is the
+ * last segment of `path`.
  */
-typedef enum bough_err bough_repo__edit_fn(void *ctx, struct bough_repo__dir *d,
-    struct bough_view path, struct bough_view name, struct bough_repo__change *to);
+typedef enum bough_err bough_repo__edit_fn(
+    void *ctx, struct bough_repo__dir *d, struct bough_view path, struct bough_repo__edit *e);
 
-/* Every edit of the tree, directories that hold edits (`to->dir`) before what they hold; `path` is
+/* Every edit of the tree, directories that hold edits (`to.dir`) before what they hold; `path` is
    borrowed for the call. */
 enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn *fn, void *ctx);
 

@@ -380,18 +380,17 @@ static enum bough_err record_tell(
 }
 
 /* What is stored and was put into a tree that is open. */
-static enum bough_err edit_tell(void *ctx, struct bough_repo__dir *d, struct bough_view path,
-    struct bough_view name, struct bough_repo__change *to)
+static enum bough_err edit_tell(
+    void *ctx, struct bough_repo__dir *d, struct bough_view path, struct bough_repo__edit *e)
 {
     struct telling *t = ctx;
 
     (void)d;
     (void)path;
-    (void)name;
-    if (to->kind == BOUGH_NODE_NONE || to->bytes != NULL || to->dir != NULL ||
-        to->mode == BOUGH_REPO__SUB)
+    if (e->to.kind == BOUGH_NODE_NONE || e->to.bytes != NULL || e->to.dir != NULL ||
+        e->to.mode == BOUGH_REPO__SUB)
         return BOUGH_OK;
-    return t->emit(t->to, &to->id);
+    return t->emit(t->to, &e->to.id);
 }
 
 static enum bough_err keeper_roots(void *ctx, bough_store_emit_fn *emit, void *to)

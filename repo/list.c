@@ -116,7 +116,7 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
         if (path.len > 0)
             bough_buf_put_u8(&path, '/');
         bough_buf_put_view(&path, name);
-        err = path.err ? path.err : fn(ctx, d, bough_buf_view(&path), name, &e->to);
+        err = path.err ? path.err : fn(ctx, d, bough_buf_view(&path), e);
         if (e->to.dir != NULL) {
             d = e->to.dir;
             d->cursor = d->next[0].to;
@@ -131,15 +131,17 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
 }
 
 /* What the store has is known by its id alone. */
-static enum bough_err edit_let_go(void *ctx, struct bough_repo__dir *d, struct bough_view path,
-    struct bough_view name, struct bough_repo__change *to)
+static enum bough_err edit_let_go(
+    void *ctx, struct bough_repo__dir *d, struct bough_view path, struct bough_repo__edit *e)
 {
     struct bough_repo *r = ctx;
 
-    (void)d, (void)path, (void)name;
+    struct bough_repo__change *to = &e->to;
+
+    (void)path;
     if (to->bytes == NULL || bough_store_has(r->store, &to->id) != BOUGH_OK)
         return BOUGH_OK; /* what is not found stays in memory */
-    bough_mem_free(r->mem, to->bytes, to->len);
+    bough_mem_free(&d->pool->mem, to->bytes, to->len);
     to->bytes = NULL;
     to->len = 0;
     return BOUGH_OK;

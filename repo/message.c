@@ -77,19 +77,19 @@ static enum bough_err tell_end(struct teller *t, struct bough_buf *out)
     return out->err;
 }
 
-static enum bough_err tell_edit(void *ctx, struct bough_repo__dir *d, struct bough_view path,
-    struct bough_view name, struct bough_repo__change *to)
+static enum bough_err tell_edit(
+    void *ctx, struct bough_repo__dir *d, struct bough_view path, struct bough_repo__edit *e)
 {
     struct teller *t = (struct teller *)ctx;
     struct bough_repo__change was;
 
-    if (to->dir != NULL)
+    if (e->to.dir != NULL)
         return BOUGH_OK;
-    if (to->kind == BOUGH_NODE_NONE) {
-        bough_repo__dir_base(t->r, d, name, &was);
+    if (e->to.kind == BOUGH_NODE_NONE) {
+        bough_repo__dir_base(t->r, d, bough_repo__edit_name(e), &was);
         tell(t, path, true, &was.id, was.mode);
     } else {
-        tell(t, path, false, &to->id, to->mode);
+        tell(t, path, false, &e->to.id, e->to.mode);
     }
     return t->list.err;
 }

@@ -21,20 +21,20 @@ enum bough_err bough_repo__moved_put(struct bough_repo *r, struct bough_repo__di
 
     to.mode = bough_oid_is_zero(id) ? BOUGH_REPO__SUB : BOUGH_REPO__FILE;
     if (*map == NULL) {
-        err = bough_repo__dir_new(r, NULL, map);
+        err = bough_repo__dir_new(r, NULL, NULL, map);
         if (err)
             return err;
     }
     if (peeled != NULL && !bough_oid_is_zero(peeled)) {
         to.len = sizeof *peeled;
-        to.bytes = bough_mem_alloc(r->mem, to.len);
+        to.bytes = bough_mem_alloc(&(*map)->pool->mem, to.len);
         if (to.bytes == NULL)
             return BOUGH_ENOMEM;
         memcpy(to.bytes, peeled->bytes, to.len);
     }
     err = bough_repo__dir_put(r, *map, name, &to);
     if (err)
-        bough_mem_free(r->mem, to.bytes, to.len);
+        bough_mem_free(&(*map)->pool->mem, to.bytes, to.len);
     return err;
 }
 
@@ -87,9 +87,9 @@ enum bough_err bough_repo__ref_now(
     enum bough_err err;
 
     if (r->trial != NULL)
-        e = bough_repo__dir_edit(r->trial, name);
+        e = bough_repo__dir_edit(r, r->trial, name);
     if (e == NULL && r->moved != NULL)
-        e = bough_repo__dir_edit(r->moved, name);
+        e = bough_repo__dir_edit(r, r->moved, name);
     if (e != NULL && moved_gone(e))
         return BOUGH_ENOENT;
     if (e != NULL) {
@@ -126,7 +126,7 @@ static struct bough_repo__edit *moved_after(
     for (int i = 0; i < 2; i++) {
         if (maps[i] == NULL)
             continue;
-        e[i] = bough_view_eq(from, after) ? NULL : bough_repo__dir_edit(maps[i], from);
+        e[i] = bough_view_eq(from, after) ? NULL : bough_repo__dir_edit(r, maps[i], from);
         if (e[i] == NULL)
             e[i] = bough_repo__dir_after(maps[i], from);
     }

@@ -113,14 +113,14 @@ static enum bough_err tree_edit(struct bough_tree *t)
 {
     if (t->top != NULL)
         return BOUGH_OK;
-    return bough_repo__dir_new(t->r, &t->root, &t->top);
+    return bough_repo__dir_new(t->r, NULL, &t->root, &t->top);
 }
 
 /* The directory `name` of `d`, opened for edits; NULL when there is none. */
 static enum bough_err dir_enter(struct bough_repo *r, struct bough_repo__dir *d,
     struct bough_view name, struct bough_repo__dir **out)
 {
-    struct bough_repo__edit *e = bough_repo__dir_edit(d, name);
+    struct bough_repo__edit *e = bough_repo__dir_edit(r, d, name);
     struct bough_repo__change is;
     enum bough_err err;
 
@@ -132,7 +132,7 @@ static enum bough_err dir_enter(struct bough_repo *r, struct bough_repo__dir *d,
     bough_repo__dir_look(r, d, name, &is);
     if (is.kind != BOUGH_NODE_DICT)
         return BOUGH_OK;
-    err = bough_repo__dir_new(r, &is.id, &is.dir);
+    err = bough_repo__dir_new(r, d->pool, &is.id, &is.dir);
     if (err)
         return err;
     err = bough_repo__dir_put(r, d, name, &is);
@@ -145,8 +145,8 @@ static enum bough_err dir_enter(struct bough_repo *r, struct bough_repo__dir *d,
 }
 
 /* `to` inside of new directories for every segment of `path`; with no segment, `to` itself. */
-static enum bough_err chain_build(struct bough_repo *r, struct bough_view path,
-    const struct bough_repo__change *to, struct bough_repo__change *out)
+static enum bough_err chain_build(struct bough_repo *r, struct bough_repo__pool *pool,
+    struct bough_view path, const struct bough_repo__change *to, struct bough_repo__change *out)
 {
     struct bough_repo__dir *first = NULL, *last = NULL;
     struct bough_view name;
@@ -156,7 +156,7 @@ static enum bough_err chain_build(struct bough_repo *r, struct bough_view path,
         struct bough_repo__change sub = {.kind = BOUGH_NODE_DICT, .mode = BOUGH_REPO__DIR};
 
         if (first == NULL) {
-            err = bough_repo__dir_new(r, NULL, &first);
+            err = bough_repo__dir_new(r, pool, NULL, &first);
             if (err)
                 return err;
             last = first;
@@ -164,7 +164,7 @@ static enum bough_err chain_build(struct bough_repo *r, struct bough_view path,
         if (path.len == 0) {
             err = bough_repo__dir_put(r, last, name, to);
         } else {
-            err = bough_repo__dir_new(r, NULL, &sub.dir);
+            err = bough_repo__dir_new(r, pool, NULL, &sub.dir);
             if (err == BOUGH_OK) {
                 err = bough_repo__dir_put(r, last, name, &sub);
                 if (err)
@@ -248,7 +248,7 @@ static enum bough_err tree_put(
             break;
         d = sub;
     }
-    err = chain_build(t->r, path, to, &built);
+    err = chain_build(t->r, d->pool, path, to, &built);
     if (err)
         return err;
     err = bough_repo__dir_put(t->r, d, name, &built);
@@ -273,16 +273,19 @@ enum bough_err bough_tree_set(struct bough_tree *t, struct bough_view path, uint
         err = bough_oid_make(t->r->algo, BOUGH_BLOB, bytes, &to.id, &t->r->why);
         if (err)
             return err;
+        err = tree_edit(t);
+        if (err)
+            return err;
         to.len = bytes.len + 1; /* so that there is something to point to */
-        to.bytes = bough_mem_alloc(t->r->mem, to.len);
+        to.bytes = bough_mem_alloc(&t->top->pool->mem, to.len);
         if (to.bytes == NULL)
             return BOUGH_ENOMEM;
         if (bytes.len > 0)
             memcpy(to.bytes, bytes.ptr, bytes.len);
     }
     err = tree_put(t, path, &to);
-    if (err)
-        bough_mem_free(t->r->mem, to.bytes, to.len);
+    if (err && to.bytes != NULL)
+        bough_mem_free(&t->top->pool->mem, to.bytes, to.len);
     return err;
 }
 
@@ -299,7 +302,7 @@ enum bough_err bough_tree_set_dict(
     }
     if (path.len > 0)
         return tree_put(t, path, &to);
-    err = bough_repo__dir_new(t->r, id, &top);
+    err = bough_repo__dir_new(t->r, NULL, id, &top);
     if (err)
         return err;
     top->state = BOUGH_REPO__HASHED;
@@ -314,7 +317,7 @@ enum bough_err bough_tree_set_dict(
 static enum bough_err tree_clear(struct bough_tree *t)
 {
     struct bough_repo__dir *top;
-    enum bough_err err = bough_repo__dir_new(t->r, &t->root, &top);
+    enum bough_err err = bough_repo__dir_new(t->r, NULL, &t->root, &top);
 
     if (err)
         return err;
@@ -413,7 +416,7 @@ enum bough_err bough_tree_move(struct bough_tree *t, struct bough_view from, str
         err = tree_enter(t, from, &d, &name);
     if (err)
         return err;
-    e = bough_repo__dir_edit(d, name);
+    e = bough_repo__dir_edit(t->r, d, name);
     if (e == NULL)
         return move_plain(t, d, name, &is, to);
     err = move_owned(t, e, &is, to);

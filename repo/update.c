@@ -53,7 +53,7 @@ static enum bough_err check_name(struct updating *g, struct bough_ref_update *u)
     if (bough_refname_check(u->name, 0, NULL) != BOUGH_OK || u->name.len < 6 ||
         memcmp(u->name.ptr, "refs/", 5) != 0)
         return refuse(u, BOUGH_EKEY, "funny refname");
-    if (g->seen != NULL && bough_repo__dir_edit(g->seen, u->name) != NULL)
+    if (g->seen != NULL && bough_repo__dir_edit(g->r, g->seen, u->name) != NULL)
         return refuse(u, BOUGH_EINVAL, "multiple updates for this ref not allowed");
     return bough_repo__moved_put(g->r, &g->seen, u->name, &one, NULL);
 }
@@ -206,7 +206,7 @@ static enum bough_err update_move(struct updating *g, const struct bough_ref_upd
     if (bough_oid_eq(&u->old, &u->now))
         return BOUGH_OK;
     if (g->r->trial != NULL) {
-        const struct bough_repo__edit *e = bough_repo__dir_edit(g->r->trial, u->name);
+        const struct bough_repo__edit *e = bough_repo__dir_edit(g->r, g->r->trial, u->name);
 
         if (e != NULL && e->to.bytes != NULL)
             memcpy(peeled.bytes, e->to.bytes, sizeof peeled.bytes);

@@ -60,7 +60,7 @@ static void splice_edit(struct work *w, const struct bough_repo__edit *e)
     struct bough_repo__node *base = w->d->base;
     struct bough_view name = bough_repo__edit_name(e);
     bool there = bough_repo__edit_there(e), dir = e->to.kind == BOUGH_NODE_DICT;
-    uint32_t i = base == NULL ? UINT32_MAX : bough_repo__node_find(w->r, base, name);
+    uint32_t i = bough_repo__edit_base(w->r, w->d, e);
 
     if (i != UINT32_MAX && there && (bough_repo__node_mode(base, i) == BOUGH_REPO__DIR) == dir) {
         splice_add(w, i, 1, e);
@@ -248,10 +248,12 @@ static enum bough_err work_put(struct work *w, struct bough_txn *txn)
         err = bough_repo__chain_put(w->r, txn, old, bough_buf_view(&w->body), &w->p, &d->now);
     if (err)
         return err;
-    if (bough_repo__node_renew(w->r, d->base, &w->s, &w->body))
+    if (bough_repo__node_renew(w->r, d->base, &w->s, &w->body)) {
         bough_repo__node_stands(w->r, d->base, &d->now);
-    else
+        d->moved = true;
+    } else {
         bough_repo__node_offer(w->r, &d->now, &w->body);
+    }
     if (d->base != NULL && !bough_oid_eq(&d->base->id, &d->now))
         d->base->replaced = true;
     return BOUGH_OK;

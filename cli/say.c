@@ -58,7 +58,8 @@ int say_error(enum bough_err err, const char *where, const struct bough_why *why
     if (told && why->what != NULL && why->what[0] != 0)
         fprintf(stderr, " (%s)", why->what);
     if (told && err == BOUGH_ENOSPC && why->at != 0)
-        fprintf(stderr, ": gc would free up to %llu bytes", (unsigned long long)why->at);
+        fprintf(
+            stderr, ": gc --prune now would free up to %llu bytes", (unsigned long long)why->at);
     if (told && err == BOUGH_ELOCKED && why->at != 0)
         fprintf(
             stderr, ": locked by pid %llu; ask its daemon instead", (unsigned long long)why->at);

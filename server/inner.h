@@ -81,7 +81,7 @@ struct bough_kv *server_place(struct server *s, struct bough_view branch);
 /* redis.c, gitd.c, http.c: their listeners' accept and their ends. */
 void redis_accept(uv_stream_t *listener, int status);
 void git_accept(uv_stream_t *listener, int status);
-void redis_turn_failed(struct conn *c, const char *why); /* replace this turn's replies */
+void redis_turn_failed(struct conn *c, enum bough_err err); /* replace this turn's replies */
 extern const struct conn_class redis_class;
 void git_work(struct server *s); /* a bite for each session that has work */
 bool git_has_work(const struct server *s);

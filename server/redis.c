@@ -63,6 +63,8 @@ void answer_oid(struct redis *r, const struct bough_oid *id)
     resp_bulk(&r->w, bough_view(hex, n));
 }
 
+enum { WHY_MAX = BOUGH_WHY_KEY_MAX + 200 };
+
 /* The word that clients switch on. */
 static const char *error_word(enum bough_err err)
 {
@@ -83,20 +85,28 @@ static const char *error_word(enum bough_err err)
     }
 }
 
-void answer_why(struct redis *r, enum bough_err err, const struct bough_why *why)
+/* "no space left: KEY: the device is full: gc would free up to N bytes" */
+static void why_text(char *text, size_t room, enum bough_err err, const struct bough_why *why)
 {
-    char text[BOUGH_WHY_KEY_MAX + 200];
     bool mine = why != NULL && why->err == err;
     int key = mine ? (int)why->key_len : 0;
-
-    size_t n = (size_t)snprintf(text, sizeof text, "%s %s%s%.*s%s%s", error_word(err),
-        bough_err_name(err), key > 0 ? ": " : "", key, mine ? (const char *)why->key : "",
+    size_t n = (size_t)snprintf(text, room, "%s%s%.*s%s%s", bough_err_name(err),
+        key > 0 ? ": " : "", key, mine ? (const char *)why->key : "",
         mine && why->what != NULL && why->what[0] != 0 ? ": " : "",
         mine && why->what != NULL ? why->what : "");
-    if (mine && err == BOUGH_ENOSPC && why->at > 0 && n < sizeof text)
-        snprintf(text + n, sizeof text - n, ": gc would free up to %llu bytes",
-            (unsigned long long)why->at);
-    resp_error(&r->w, text);
+
+    if (mine && err == BOUGH_ENOSPC && why->at > 0 && n < room)
+        snprintf(
+            text + n, room - n, ": gc would free up to %llu bytes", (unsigned long long)why->at);
+}
+
+void answer_why(struct redis *r, enum bough_err err, const struct bough_why *why)
+{
+    char text[WHY_MAX], line[WHY_MAX + 16];
+
+    why_text(text, sizeof text, err, why);
+    snprintf(line, sizeof line, "%s %s", error_word(err), text);
+    resp_error(&r->w, line);
 }
 
 void answer_kv(struct redis *r, const struct bough_kv *kv, enum bough_err err)
@@ -232,19 +242,20 @@ void reply_end(struct redis *r, const struct reply *rep)
 }
 
 /* A client that only greeted keeps its replies: what they say is so. */
-void redis_turn_failed(struct conn *c, const char *why)
+void redis_turn_failed(struct conn *c, enum bough_err err)
 {
     struct redis *r = redis_of(c);
-    char text[96];
+    char text[WHY_MAX], line[WHY_MAX + 64];
     size_t n = r->turn_replies;
 
     if (r->turn != c->server->turn || n == 0 || !r->turn_data)
         return;
     c->out.len = r->turn_mark;
     big_out_drop(r);
-    snprintf(text, sizeof text, "ERR nothing of this was written: %s", why);
+    why_text(text, sizeof text, err, bough_repo_why(c->server->repo));
+    snprintf(line, sizeof line, "%s nothing of this was written: %s", error_word(err), text);
     while (n-- > 0)
-        resp_error(&r->w, text);
+        resp_error(&r->w, line);
     r->turn_replies = 0;
 }
 

@@ -43,7 +43,7 @@ static void turn_failed(struct server *s, enum bough_err err)
     s->gather_failures++;
     for (struct conn *c = s->dirty; c != NULL; c = c->dirty_next) {
         if (c->cls == &redis_class)
-            redis_turn_failed(c, bough_err_name(err));
+            redis_turn_failed(c, err);
     }
 }
 

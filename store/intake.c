@@ -212,7 +212,7 @@ enum bough_err bough_store__intake_feed(
     if (err)
         return err;
     in->pack_nodes = in->nodes;
-    in->phase = BOUGH_STORE__SORT_REFS;
+    in->phase = BOUGH_STORE__KNOWN_AGAIN;
     bough_buf_fini(&in->body);
     return BOUGH_OK;
 }

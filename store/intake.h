@@ -53,7 +53,7 @@ struct bough_store__intake_row {
 
 /*
  * What the engine lends.  Its answers must be those of one unchanging state of
- * the store while the intake lasts.  Any method may end the intake with an error.
+ * the store from the first step on; before it objects may go (bough_store__intake_lost).  Any method may end the intake with an error.
  */
 struct bough_store__intake_host;
 struct bough_store__intake_host_class {
@@ -96,6 +96,10 @@ enum bough_err bough_store__intake_open(struct bough_store__intake **out, struct
     enum bough_algo algo, struct bough_store__intake_host *host,
     const struct bough_intake_opts *opts, bool complete, struct bough_why *why);
 void bough_store__intake_close(struct bough_store__intake *in); /* NULL is fine */
+
+/* Before the first step: objects of the store have gone since it was begun.  What was known is asked
+   for again. */
+void bough_store__intake_lost(struct bough_store__intake *in);
 
 /* As bough_intake_feed() says; BOUGH_OK also while more is needed. */
 enum bough_err bough_store__intake_feed(

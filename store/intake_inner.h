@@ -32,6 +32,7 @@ enum { BOUGH_STORE__PIECE = 64 * 1024 }; /* bytes read from the area at a time *
 
 enum bough_store__phase {
     BOUGH_STORE__RECEIVE,
+    BOUGH_STORE__KNOWN_AGAIN,
     BOUGH_STORE__SORT_REFS,
     BOUGH_STORE__LINK,
     BOUGH_STORE__ROOTS,
@@ -108,6 +109,7 @@ struct bough_store__intake {
     struct bough_store__intake_host *host;
     struct bough_intake_opts opts;
     bool complete;
+    bool lost; /* what was known while it was received may have gone since */
     struct bough_why *why;
     enum bough_err err; /* sticky */
     enum bough_store__phase phase;

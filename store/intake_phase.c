@@ -20,6 +20,36 @@ static enum bough_err sort_run(struct bough_store__intake *in, bool refs, uint64
     return bough_store__sort_step(in, refs, steps) ? BOUGH_OK : BOUGH_EAGAIN;
 }
 
+/* What the store had while the pack was received may have gone: then the pack brings it. */
+static enum bough_err known_run(struct bough_store__intake *in, uint64_t budget)
+{
+    enum { COST = 2048 };
+
+    for (; in->lost && in->at < in->pack_nodes && in->spent < budget; in->at++) {
+        struct bough_store__node *node = bough_store__node(in, in->at);
+        struct bough_oid id;
+        enum bough_err err;
+
+        in->spent += LINK_COST;
+        if (!(node->flags & BOUGH_STORE__KNOWN))
+            continue;
+        in->spent += COST;
+        id = bough_oid_raw(in->algo, bough_store__node_id(in, in->at));
+        err = in->host->cls->known(in->host, &id);
+        if (err == BOUGH_ENOENT)
+            node->flags &= (uint8_t) ~(BOUGH_STORE__KNOWN | BOUGH_STORE__UNSEEN);
+        else if (err)
+            return err;
+    }
+    return in->lost && in->at < in->pack_nodes ? BOUGH_EAGAIN : BOUGH_OK;
+}
+
+void bough_store__intake_lost(struct bough_store__intake *in)
+{
+    BOUGH_ASSERT(in->phase <= BOUGH_STORE__KNOWN_AGAIN);
+    in->lost = true;
+}
+
 /* Each OFS delta joins its base; bases come before, so weights are whole when they are used. */
 static enum bough_err link_run(struct bough_store__intake *in, uint64_t budget)
 {
@@ -165,6 +195,8 @@ static enum bough_err phase_run(struct bough_store__intake *in, uint64_t budget)
     switch (in->phase) {
     case BOUGH_STORE__RECEIVE:
         return BOUGH_EINVAL;
+    case BOUGH_STORE__KNOWN_AGAIN:
+        return known_run(in, budget);
     case BOUGH_STORE__SORT_REFS:
         return sort_run(in, true, budget);
     case BOUGH_STORE__LINK:

@@ -107,7 +107,7 @@ static enum bough_err end_step(struct bough_log__cycle *c)
 
     if (err != BOUGH_ENOENT)
         return err;
-    if (c->log->intakes > 0)
+    if (c->log->lookers > 0)
         return BOUGH_EAGAIN; /* what they have seen to be there must stay until they are adopted */
     err = bough_log__roots_again(c);
     if (err || c->marked != marked)

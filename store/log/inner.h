@@ -126,6 +126,7 @@ struct bough_log__out {
     struct bough_log__run *run; /* borrowed; its len is what was flushed and what waits */
     enum bough_log__zone_use use;
     uint32_t reserve; /* zones to leave free */
+    bool collects;    /* where no zone is free a collection is made, if one may be */
     uint8_t *buf;
     size_t fill; /* bytes that wait */
 };
@@ -491,10 +492,10 @@ struct bough_log {
     const struct bough_log__lists *before;   /* what comes back when a checkpoint fails, or NULL */
     struct bough_log__cycle *cycle;          /* the collection that runs, or NULL: cycle_inner.h */
     struct bough_collect_progress collected; /* how the last one ended */
-    uint32_t intakes;                        /* that are open */
-    uint32_t settled;                        /* zones in use when the last one had ended */
-    uint32_t forget; /* checkpoints to be made until what it freed can be used */
-    uint64_t paid;   /* bytes of traffic when writers paid for it last */
+    uint32_t lookers; /* intakes that have seen what is stored: it stays until they end */
+    uint32_t settled; /* zones in use when the last one had ended */
+    uint32_t forget;  /* checkpoints to be made until what it freed can be used */
+    uint64_t paid;    /* bytes of traffic when writers paid for it last */
     struct {
         uint64_t seq;   /* of the frame at which it was counted; 0: it was not */
         uint64_t bytes; /* that a collection would give back */
@@ -825,6 +826,10 @@ void bough_log__cycle_end(struct bough_log *l, bool zones);
 size_t bough_log__cycle_frozen(const struct bough_log *l);
 void bough_log__cycle_unmark(struct bough_log *l);
 
+/* Between transactions, and while nobody stands on what is stored: collect now, give up pins if that
+   does not help.  False: there is no room to get. */
+bool bough_log__room_make(struct bough_log *l, uint32_t zones);
+
 /* A writer begins: when space runs short it does a part of the work. */
 enum bough_err bough_log__collect_pay(struct bough_log *l);
 
@@ -835,6 +840,8 @@ struct bough_log__intake {
     struct bough_log *log;
     struct bough_store__intake_host host;
     struct bough_store__intake *core;
+    bool looking;                  /* it has seen what is stored, which stays until it ends */
+    uint64_t losses;               /* of the store when it was begun */
     struct bough_object *compared; /* a known object, while its bytes are compared */
     struct bough_log__segment seg; /* without a number */
     struct bough_log__out out;     /* onto its run */

@@ -212,10 +212,39 @@ enum bough_err bough_log__intake_feed(
     return bough_log__full_told(x->log, err);
 }
 
+/* Zones that the tables behind the pack take at most. */
+static uint32_t tables_zones(const struct bough_log__intake *x)
+{
+    const struct bough_log *l = x->log;
+    uint64_t rows = bough_store__intake_facts(x->core).entries;
+
+    return (uint32_t)(rows * bough_log__row_len(l) * 5 / 2 / l->geo.zone) + 2;
+}
+
+/* All came.  From now on what it sees of the store must stay, so there is the last chance to get room;
+   what it knew before may have gone. */
+static void look_begin(struct bough_log__intake *x)
+{
+    struct bough_log *l = x->log;
+    uint32_t want = bough_log__reserve(l) + tables_zones(x);
+
+    if (!bough_log__zones_have(l, want))
+        (void)bough_log__room_make(l, want); /* it may be less than was thought */
+    x->out.collects = false;
+    x->looking = true;
+    l->lookers++;
+    if (x->losses != l->store.losses)
+        bough_store__intake_lost(x->core);
+}
+
 enum bough_err bough_log__intake_step(struct bough_intake *in, uint64_t budget)
 {
     struct bough_log__intake *x = intake_of(in);
-    enum bough_err err = bough_store__intake_step(x->core, budget);
+    enum bough_err err;
+
+    if (!x->looking)
+        look_begin(x);
+    err = bough_store__intake_step(x->core, budget);
 
     take_facts(x);
     return bough_log__full_told(x->log, err ? err : tables_write(x));
@@ -244,7 +273,7 @@ void bough_log__intake_close(struct bough_intake *in)
     for (uint32_t i = 0; i < x->seg.run.n; i++)
         bough_log__zone_drop(l, x->seg.run.zones[i]);
     bough_log__segment_fini(l, &x->seg);
-    l->intakes--;
+    l->lookers -= x->looking;
     bough_mem_free(l->mem, x, sizeof *x);
 }
 
@@ -267,12 +296,13 @@ enum bough_err bough_log__intake_open(
         return BOUGH_ENOMEM;
     x->in = (struct bough_intake){.cls = &intake_class, .store = s};
     x->log = l;
-    l->intakes++;
+    x->losses = l->store.losses;
     x->host.cls = &host_class;
     x->seg.pack = true;
     bough_log__view_init(x);
     err = bough_log__out_init(&x->out, l, &x->seg.run, BOUGH_LOG__ZONE_PACK);
     x->out.reserve = bough_log__reserve(l);
+    x->out.collects = true;
     if (!err)
         err = bough_store__intake_open(&x->core, l->mem, s->algo, &x->host, opts, false, &s->why);
     if (err) {

@@ -4,6 +4,7 @@
  *   low        so few zones are free that one must begin
  *   step       what maintain() does
  *   pay        what a writer does for it when nobody calls maintain()
+ *   room       what a pack on its way does when it finds none
  *   full       what it is told when that gave nothing, or was not tried
  *
  * Under pressure there is no grace, and when that does not help the oldest pin is given up.
@@ -90,6 +91,16 @@ static enum bough_err forget(struct bough_log *l)
     return err;
 }
 
+/* All of them. */
+static enum bough_err forgotten(struct bough_log *l)
+{
+    enum bough_err err = BOUGH_OK;
+
+    while (!err && l->cycle == NULL && l->forget > 0)
+        err = forget(l);
+    return err;
+}
+
 /* A collection has ended: what it freed counts when the checkpoint before it is forgotten. */
 static enum bough_err ended(struct bough_log *l)
 {
@@ -134,8 +145,9 @@ static bool pin_expire(struct bough_log *l)
     return true;
 }
 
-/* All of it, and again without the oldest pin while that does not help. */
-static enum bough_err pay_all(struct bough_log *l)
+/* All of it, and again without the oldest pin while that does not give so many zones; `forgets`: all
+   that was freed is to be had at once. */
+static enum bough_err pay_all(struct bough_log *l, uint32_t zones, bool forgets)
 {
     enum bough_err err = BOUGH_OK;
 
@@ -147,10 +159,30 @@ static enum bough_err pay_all(struct bough_log *l)
             return BOUGH_OK;
         while (!err && l->cycle != NULL && more)
             err = bough_log__collect_step(l, UINT64_MAX, &more);
-        while (!err && l->cycle == NULL && l->forget > 0 && l->zones.free < least(l))
+        while (!err && l->cycle == NULL && l->forget > 0 && (forgets || l->zones.free < zones))
             err = forget(l);
-    } while (!err && l->zones.free < least(l) && pin_expire(l));
+    } while (!err && l->zones.free < zones && pin_expire(l));
     return err;
+}
+
+bool bough_log__room_make(struct bough_log *l, uint32_t zones)
+{
+    enum bough_err err = BOUGH_OK;
+
+    if (l->store.txn != NULL || l->lookers > 0 || (l->cycle != NULL && l->cycle->busy))
+        return false;
+    if (l->cycle == NULL && l->forget == 0 && l->store.oldest_pin == NULL &&
+        l->gain.seq == l->head.seq && l->gain.bytes == 0)
+        return false; /* it was counted */
+    if (l->cycle != NULL && l->cycle->opts.dry_run)
+        bough_log__cycle_end(l, true);
+    if (l->cycle == NULL && l->forget > 0) /* the last one gave some */
+        err = forgotten(l);
+    if (!err && l->zones.free < zones)
+        err = pay_all(l, zones, true);
+    (void)bough_store__wrote(&l->store, err);
+    l->starved = l->zones.free < zones;
+    return !l->starved;
 }
 
 static enum bough_err paid(struct bough_log *l, enum bough_err err)
@@ -170,9 +202,7 @@ static enum bough_err pay_starved(struct bough_log *l)
     l->starved = false;
     while (!err && l->cycle != NULL && more)
         err = bough_log__collect_step(l, UINT64_MAX, &more);
-    while (!err && l->cycle == NULL && l->forget > 0)
-        err = forget(l);
-    return err;
+    return err ? err : forgotten(l);
 }
 
 enum bough_err bough_log__collect_pay(struct bough_log *l)
@@ -190,7 +220,7 @@ enum bough_err bough_log__collect_pay(struct bough_log *l)
         return BOUGH_OK;
     err = bough_log__collect_step(l, SHARE * written + AT_LEAST, &more);
     if (!err && l->zones.free < least(l))
-        err = pay_all(l);
+        err = pay_all(l, least(l), false);
     return paid(l, err);
 }
 
@@ -228,6 +258,7 @@ void bough_log__full_count(struct bough_log *l)
     if (!l->starved || why.err != BOUGH_ENOSPC || (c != NULL && c->busy))
         return;
     if (l->gain.seq == l->head.seq || bough_store__may_write(&l->store) != BOUGH_OK) {
+        (void)bough_log__full(l);
         l->starved = l->gain.bytes > 0;
         return;
     }

@@ -100,6 +100,8 @@ static enum bough_err out_room(struct bough_log__out *o, uint64_t at)
 
     while ((o->run->start + at) / l->geo.zone >= o->run->n) {
         err = bough_log__zone_take(l, o->use, o->reserve, &zone);
+        if (err == BOUGH_ENOSPC && o->collects && bough_log__room_make(l, o->reserve + 1))
+            err = bough_log__zone_take(l, o->use, o->reserve, &zone);
         if (err)
             return err;
         err = bough_log__run_add(l, o->run, zone);

@@ -39,7 +39,6 @@ static void spool_close(struct bough_spool *s)
     for (uint32_t i = 0; i < x->run.n; i++)
         bough_log__zone_drop(l, x->run.zones[i]);
     bough_log__run_fini(l, &x->run);
-    l->intakes--;
     bough_mem_free(l->mem, x, sizeof *x);
 }
 
@@ -55,9 +54,9 @@ enum bough_err bough_log__spool(struct bough_store *s, struct bough_spool **out)
         return BOUGH_ENOMEM;
     x->spool.cls = &spool_class;
     x->log = l;
-    l->intakes++; /* its zones are as those of a pack that is being received */
     err = bough_log__out_init(&x->out, l, &x->run, BOUGH_LOG__ZONE_PACK);
     x->out.reserve = bough_log__reserve(l);
+    x->out.collects = true;
     if (err)
         spool_close(&x->spool);
     else

@@ -96,20 +96,26 @@ static void is_about(uint64_t told, uint64_t freed)
         fail_msg("told %d, freed %d", (int)told, (int)freed);
 }
 
-static void garbage(bool packs, bool counted_before)
+/* A branch that lives, one that does not. */
+static struct fix *garbage(uint32_t dead, bool counted_before)
+{
+    struct fix *f = fix_new();
+
+    OK(bulk_branch(f->s, "refs/heads/keep", 1, 600));
+    if (counted_before)
+        collect(f);
+    OK(bulk_branch(f->s, "refs/heads/drop", 2, dead));
+    OK(bulk_drop(f->s, "refs/heads/drop"));
+    return f;
+}
+
+static void says_what(bool counted_before)
 {
     for (uint32_t dead = 100; dead <= 900; dead += 400) {
-        struct fix *f = fix_new();
+        struct fix *f = garbage(dead, counted_before);
         uint64_t told, before;
-        enum bough_err err;
 
-        OK(bulk_branch(f->s, "refs/heads/keep", 1, 600));
-        if (counted_before)
-            collect(f);
-        OK(bulk_branch(f->s, "refs/heads/drop", 2, dead));
-        OK(bulk_drop(f->s, "refs/heads/drop"));
-        err = packs ? pack_feed(f, 2000) : bulk_branch(f->s, "refs/heads/big", 3, 2000);
-        assert_int_equal(err, BOUGH_ENOSPC);
+        assert_int_equal(bulk_branch(f->s, "refs/heads/big", 3, 2000), BOUGH_ENOSPC);
         told = f->s->why.at;
         assert_true(told >= dead * BULK_VALUE - 2 * ZONE);
         before = used(f);
@@ -124,15 +130,23 @@ static void garbage(bool packs, bool counted_before)
 static void test_full__says_what_gc_would_free(void **state)
 {
     (void)state;
-    garbage(false, false);
-    garbage(false, true);
+    says_what(false);
+    says_what(true);
 }
 
-static void test_full__says_so_to_who_sends_a_pack(void **state)
+/* A pack has it freed before it gives up. */
+static void test_full__frees_it_for_who_sends_a_pack(void **state)
 {
     (void)state;
-    garbage(true, false);
-    garbage(true, true);
+    for (uint32_t dead = 100; dead <= 900; dead += 400) {
+        struct fix *f = garbage(dead, dead == 500);
+
+        assert_int_equal(pack_feed(f, 2200), BOUGH_ENOSPC);
+        assert_int_equal(f->s->why.at, 0);
+        assert_non_null(strstr(f->s->why.what, "gc would free nothing"));
+        OK(pack_feed(f, 1700));
+        fix_free(f);
+    }
 }
 
 /* Who tries again has what was told to be there, though nobody collected. */
@@ -211,7 +225,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full__says_what_gc_would_free),
-        cmocka_unit_test(test_full__says_so_to_who_sends_a_pack),
+        cmocka_unit_test(test_full__frees_it_for_who_sends_a_pack),
         cmocka_unit_test(test_full__who_tries_again_has_that_room),
         cmocka_unit_test(test_full__says_nothing_where_all_of_it_lives),
         cmocka_unit_test(test_full__says_when_gc_cannot_run),

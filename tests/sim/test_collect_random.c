@@ -16,7 +16,7 @@
 #include "store/log/log.h"
 #include "tests/lib/history.h"
 
-enum { UNIT = 512, ZONE = 32 * 1024, BYTES = 24 * 1024 * 1024, FEW = 4 * 1024 * 1024 };
+enum { UNIT = 512, ZONE = 32 * 1024, BYTES = 24 * 1024 * 1024, FEW = 56, FEW_MORE = 72 };
 enum { BRANCHES = 4, PATHS = 20, PAST = 40, OPS = 400, POOL = 60, SNAPSHOTS = 3 };
 enum { FILLERS = 70, FILLER = 4000, BIG_MAX = 150 * 1000 };
 
@@ -532,7 +532,8 @@ static uint64_t run(uint64_t seed)
     w->device = calloc(1, BYTES);
     assert_non_null(w->device);
     test_env_init(&w->t);
-    bough_ramblk_init(&w->ram, w->device, (seed % 5 == 0 ? FEW : BYTES) / UNIT, UNIT);
+    bough_ramblk_init(&w->ram, w->device,
+        (seed % 5 == 0 ? (FEW + seed / 5 % FEW_MORE) * ZONE : BYTES) / UNIT, UNIT);
     good(w, bough_log_format(&w->ram.blk, &w->t.env, &format, &why));
     open_all(w);
     for (w->op = 0; w->op < OPS; w->op++)

@@ -3,7 +3,6 @@
  *
  *   small     its new entries are copied into frames: no zone of its own for a few kilobytes
  *   large     the segment gets a number, and a frame names it
- *   big       an object too large for a frame is an intake of one object
  *
  * What a segment holds is flushed before the last frame of the transaction is written.
  */
@@ -94,7 +93,7 @@ static enum bough_err adopt_copy(struct bough_log *l, struct bough_log__intake *
 
 /* ---- Large ---- */
 
-static enum bough_err adopt_segment(struct bough_log *l, struct bough_log__intake *x)
+enum bough_err bough_log__segment_adopt(struct bough_log *l, struct bough_log__segment *seg)
 {
     struct bough_log__txn *t = &l->txn;
     void *ptr = t->adopted;
@@ -103,32 +102,37 @@ static enum bough_err adopt_segment(struct bough_log *l, struct bough_log__intak
         bough_mem_grow(l->mem, &ptr, &t->adopted_cap, t->adopted_n + 1, sizeof *t->adopted);
 
     t->adopted = ptr;
+    t->heavy = t->heavy || !t->txn.urgent;
     if (!err)
-        err = bough_log__frame_fit(l, 0, 128 + 8 * (size_t)x->seg.run.n);
+        err = bough_log__frame_fit(l, 0, 128 + 8 * (size_t)seg->run.n);
     if (!err && l->next_segment > BOUGH_LOG__SEGMENT_MAX)
         err = BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "segment numbers are used up", NULL, 0);
     if (err)
         return err;
-    bough_log__view_end(x);
-    x->seg.number = l->next_segment;
-    x->seg.oid.segment = x->seg.number;
-    x->seg.reverse.segment = x->seg.number;
+    seg->number = l->next_segment;
+    seg->oid.segment = seg->reverse.segment = seg->sums.segment = seg->number;
     len = t->index.len;
-    bough_log__segment_encode(&t->index, &x->seg);
+    bough_log__segment_encode(&t->index, seg);
     err = t->index.err;
     if (!err)
-        err = bough_log__segment_add(l, &x->seg);
+        err = bough_log__segment_add(l, seg);
     if (err) {
         t->index.len = len;
         t->index.err = BOUGH_OK;
-        x->seg.number = 0;
+        seg->number = 0;
         return err;
     }
-    t->adopted[t->adopted_n++] = x->seg.number;
-    l->payload += x->seg.pack_end;
+    t->adopted[t->adopted_n++] = seg->number;
+    l->payload += seg->pack_end;
     t->items++;
-    x->seg.run = (struct bough_log__run){0}; /* the store has it now */
+    seg->run = (struct bough_log__run){0}; /* the store has it now */
     return BOUGH_OK;
+}
+
+static enum bough_err adopt_segment(struct bough_log *l, struct bough_log__intake *x)
+{
+    bough_log__view_end(x);
+    return bough_log__segment_adopt(l, &x->seg);
 }
 
 enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in)
@@ -142,58 +146,6 @@ enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in)
         err = adopt_copy(l, x);
     else if (x->seg.oid.rows > 0)
         err = adopt_segment(l, x);
-    bough_log__intake_close(in);
-    return err;
-}
-
-/* ---- Big ---- */
-
-static enum bough_err big_feed(
-    struct bough_log *l, struct bough_intake *in, struct bough_view entry)
-{
-    uint8_t head[12] = "PACK", trailer[BOUGH_DIGEST_MAX];
-    struct bough_view piece[3];
-    struct bough_hash h;
-    enum bough_err err = BOUGH_OK;
-
-    bough_put32be(head + 4, 2);
-    bough_put32be(head + 8, 1);
-    bough_hash_init(&h, l->geo.algo);
-    bough_hash_update(&h, head, sizeof head);
-    bough_hash_update(&h, entry.ptr, entry.len);
-    bough_hash_final(&h, trailer);
-    piece[0] = bough_view(head, sizeof head);
-    piece[1] = entry;
-    piece[2] = bough_view(trailer, l->geo.id_len);
-    for (int i = 0; i < 3 && !err; i++) {
-        size_t used;
-        err = bough_log__intake_feed(in, piece[i], &used);
-        BOUGH_ASSERT(err || used == piece[i].len);
-    }
-    return err;
-}
-
-enum bough_err bough_log__big_put(struct bough_log *l, struct bough_buf *entry)
-{
-    struct bough_intake_opts opts = {
-        .limits = {.pack_len_max = UINT64_MAX,
-            .object_max = UINT64_MAX,
-            .inflated_factor = UINT32_MAX,
-            .count_max = 1,
-            .memory = 4 << 20},
-    };
-    struct bough_intake *in;
-    enum bough_err err = bough_log__intake_open(&l->store, &opts, &in);
-
-    if (err)
-        return err;
-    if (l->txn.txn.urgent)
-        ((struct bough_log__intake *)in)->out.reserve = 0; /* in is the first field */
-    err = big_feed(l, in, bough_buf_view(entry));
-    while (!err && (err = bough_log__intake_step(in, UINT64_MAX)) == BOUGH_EAGAIN)
-        err = BOUGH_OK;
-    if (!err)
-        return bough_log__adopt(&l->txn.txn, in);
     bough_log__intake_close(in);
     return err;
 }

@@ -218,6 +218,13 @@ static enum bough_err pack_check(struct check *c, const struct bough_log__segmen
         }
         end = r.end;
     }
+    for (uint32_t no = 0; no < seg->sums.blocks; no++) {
+        const uint8_t *block;
+        uint32_t rows;
+
+        if (bough_log__table_block(c->log, &seg->sums, BOUGH_LOG__BLOCK_SUMS, no, &block, &rows))
+            say_place(c, "a table of checksums is damaged", "segment ", seg->number);
+    }
     return stream_check(c, seg);
 }
 

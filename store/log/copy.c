@@ -35,6 +35,9 @@ static enum bough_err segment_open(struct bough_log__cycle *c)
     c->seg.oid.segment = c->seg.reverse.segment = c->seg.number;
     err = bough_log__out_init(&c->out, l, &c->seg.run, BOUGH_LOG__ZONE_PACK);
     c->out.reserve = 1;
+    bough_buf_init(&c->sums.done, l->mem);
+    c->sums.now = 0;
+    c->out.sums = &c->sums;
     if (err) {
         c->seg.number = 0;
         return err;
@@ -147,10 +150,14 @@ enum bough_err bough_log__copy_close(struct bough_log__cycle *c)
     c->seg.objects = c->rows_now.n;
     err = bough_mem_grow(l->mem, &ptr, &c->made_cap, c->mades + 1, sizeof *c->made);
     c->made = ptr;
+    c->out.sums = NULL;
     if (!err)
         err = bough_log__out_pad(&c->out, l->geo.align);
     if (!err)
         err = reverse_write(c);
+    c->out.sums = &c->sums;
+    if (!err)
+        err = bough_log__sums_write(&c->out, &c->seg);
     if (!err)
         err = bough_log__out_pad(&c->out, l->geo.granule);
     if (!err)
@@ -160,6 +167,7 @@ enum bough_err bough_log__copy_close(struct bough_log__cycle *c)
     if (err)
         return err;
     bough_log__out_fini(&c->out);
+    bough_buf_fini(&c->sums.done);
     c->made[c->mades++] = c->seg;
     c->seg = (struct bough_log__segment){.number = 0};
     bough_log__rows_clear(&c->rows_now, l->mem, bough_log__rows_max(l));
@@ -198,6 +206,8 @@ void bough_log__copy_fini(struct bough_log__cycle *c, bool zones)
 
     bough_log__cold_fini(c);
     bough_log__out_fini(&c->out);
+    if (c->sums.done.mem != NULL)
+        bough_buf_fini(&c->sums.done);
     segment_drop(c, &c->seg, zones);
     for (size_t i = 0; i < c->mades; i++)
         segment_drop(c, &c->made[i], zones);

@@ -157,6 +157,7 @@ struct bough_log__cycle {
     size_t mades, made_cap;
     struct bough_log__segment seg; /* being made: a number, or 0 */
     struct bough_log__out out;
+    struct bough_log__sums sums;                         /* of the segment being made */
     struct bough_log__rows rows_now;                     /* of its entries, in order */
     struct bough_log__rows moved_rows;                   /* of what was moved */
     struct bough_log__table moved[BOUGH_LOG__MOVED_MAX]; /* when they were too many */

@@ -121,6 +121,7 @@ enum bough_err bough_log__run_read(
     struct bough_log *l, const struct bough_log__run *r, uint64_t at, void *dst, size_t n);
 
 /* A writer onto a run that takes zones as it goes. */
+struct bough_log__sums;
 struct bough_log__out {
     struct bough_log *log;
     struct bough_log__run *run; /* borrowed; its len is what was flushed and what waits */
@@ -128,7 +129,8 @@ struct bough_log__out {
     uint32_t reserve; /* zones to leave free */
     bool collects;    /* where no zone is free a collection is made, if one may be */
     uint8_t *buf;
-    size_t fill; /* bytes that wait */
+    size_t fill;                  /* bytes that wait */
+    struct bough_log__sums *sums; /* of what is put; NULL: none are made */
 };
 
 enum { BOUGH_LOG__OUT_BUF = 64 * 1024 };
@@ -261,7 +263,12 @@ void bough_log__rows_source_fini(struct bough_log__rows_source *s);
 /* ---- Tables (table.c, build.c) ---- */
 
 enum { BOUGH_LOG__BLOCK_HEAD = 16 };
-enum { BOUGH_LOG__BLOCK_OID = 1, BOUGH_LOG__BLOCK_REVERSE = 2, BOUGH_LOG__BLOCK_REF = 3 };
+enum {
+    BOUGH_LOG__BLOCK_OID = 1,
+    BOUGH_LOG__BLOCK_REVERSE = 2,
+    BOUGH_LOG__BLOCK_REF = 3,
+    BOUGH_LOG__BLOCK_SUMS = 4,
+};
 
 struct bough_log__table {
     uint32_t number;
@@ -356,7 +363,10 @@ enum bough_err bough_log__reverse_get(struct bough_log *l, const struct bough_lo
 
 /* ---- Segments ---- */
 
-enum { BOUGH_LOG__PACK_WHOLE = 1 }; /* flag: the pack stream is whole as received */
+enum {
+    BOUGH_LOG__PACK_WHOLE = 1, /* flag: the pack stream is whole as received */
+    BOUGH_LOG__PACK_SUMS = 2,  /* flag: there are checksums of its stretches */
+};
 
 struct bough_log__segment {
     uint32_t number;
@@ -368,6 +378,7 @@ struct bough_log__segment {
     struct bough_log__run run;
     struct bough_log__table oid;     /* blocks 0: merged away */
     struct bough_log__table reverse; /* sorted by offset; home unused */
+    struct bough_log__table sums;    /* of the same number; blocks 0: none */
 };
 
 /* NULL: there is none. Number 0 is the segment that is looked through, if any. */
@@ -377,6 +388,21 @@ struct bough_log__segment *bough_log__segment_find(struct bough_log *l, uint32_t
 enum bough_err bough_log__segment_add(struct bough_log *l, struct bough_log__segment *seg);
 enum bough_err bough_log__segment_reserve(struct bough_log *l, size_t more);
 void bough_log__segment_fini(struct bough_log *l, struct bough_log__segment *seg);
+
+/* ---- Checksums of stretches (sums.c) ---- */
+
+/* Of what is written so far: `done` are of whole stretches, `now` is of the one begun. */
+struct bough_log__sums {
+    struct bough_buf done;
+    uint32_t now;
+};
+enum { BOUGH_LOG__SUMS_MIN = 256 * 1024 }; /* bytes of a stream that gets them */
+
+void bough_log__sums_put(struct bough_log__sums *s, uint64_t at, const void *src, size_t n);
+
+/* Those of the stream up to seg->pack_end, onto `out`, which makes no more. */
+enum bough_err bough_log__sums_write(struct bough_log__out *out, struct bough_log__segment *seg);
+uint64_t bough_log__sums_blocks(uint64_t pack_end); /* blocks they take */
 
 /* ---- Ref tables (reftable.c) ---- */
 
@@ -582,7 +608,11 @@ static inline bool bough_log__entry_is_long(const struct bough_log__entry *e)
 enum bough_err bough_log__segment_read(
     struct bough_log *l, const struct bough_log__segment *seg, uint64_t at, void *dst, size_t n);
 
-/* The same, lent: by the page on which all of it lies, or in l->scratch.  Borrowed until the next
+/* The same, of entries; where the segment has checksums, what is read was checked (sums.c). */
+enum bough_err bough_log__segment_read_sure(
+    struct bough_log *l, const struct bough_log__segment *seg, uint64_t at, void *dst, size_t n);
+
+/* The same as segment_read(), lent: by the page on which all of it lies, or in l->scratch.  Borrowed until the next
    read. */
 enum bough_err bough_log__segment_lend(struct bough_log *l, const struct bough_log__segment *seg,
     uint64_t at, size_t n, struct bough_view *out);
@@ -696,8 +726,15 @@ enum bough_err bough_log__intake_open(
     struct bough_store *s, const struct bough_intake_opts *opts, struct bough_intake **out);
 enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in);
 
-/* The same with an entry that is too large for a frame. */
-enum bough_err bough_log__big_put(struct bough_log *l, struct bough_buf *entry);
+/* The segment, whose bytes and tables are written, joins the transaction and gets its number; its run
+   is taken on success. */
+enum bough_err bough_log__segment_adopt(struct bough_log *l, struct bough_log__segment *seg);
+
+/* An object that is too large for a frame, as packed entry or as a body to be stored (big.c). */
+enum bough_err bough_log__big_put(
+    struct bough_log *l, const struct bough_oid *id, struct bough_view entry);
+enum bough_err bough_log__big_put_stored(
+    struct bough_log *l, enum bough_type type, const struct bough_oid *id, struct bough_view body);
 
 /* Tables written ahead (ahead.c): the rows of the transaction leave memory. */
 enum bough_err bough_log__ahead_write(struct bough_log *l);

@@ -108,7 +108,7 @@ static enum bough_err handle_fill(struct handle *h)
         return bough_log__corrupt(h->log, "an entry ends before its object", h->where);
     err = handle_segment(h, &seg);
     if (!err)
-        err = bough_log__segment_read(h->log, seg, h->zlib_at + h->in, h->piece, n);
+        err = bough_log__segment_read_sure(h->log, seg, h->zlib_at + h->in, h->piece, n);
     if (err)
         return err;
     h->in += n;
@@ -152,7 +152,7 @@ static enum bough_err handle_jump(
 
     if (err)
         return err;
-    err = bough_log__segment_read(
+    err = bough_log__segment_read_sure(
         h->log, seg, h->zlib_at + bough_zip_stored_at(first) - sizeof head, head, sizeof head);
     if (err)
         return err;
@@ -160,7 +160,8 @@ static enum bough_err handle_jump(
         bough_get16le(head + 3) != (uint16_t)~len)
         return BOUGH_ENOTSUP; /* of that length, but not stored */
     *got = n < first + len - at ? n : (size_t)(first + len - at);
-    return bough_log__segment_read(h->log, seg, h->zlib_at + bough_zip_stored_at(at), dst, *got);
+    return bough_log__segment_read_sure(
+        h->log, seg, h->zlib_at + bough_zip_stored_at(at), dst, *got);
 }
 
 static enum bough_err handle_read(
@@ -206,7 +207,7 @@ static const struct bough_object_class handle_class = {.read = handle_read, .clo
 enum bough_err bough_log__stream_open(struct bough_log *l, const struct bough_log__row *row,
     const struct bough_log__entry *e, bool sure, struct bough_object **out)
 {
-    enum bough_err err = sure ? bough_log__entry_check(l, e) : BOUGH_OK;
+    enum bough_err err = sure && e->seg->sums.blocks == 0 ? bough_log__entry_check(l, e) : BOUGH_OK;
     struct handle *h = err ? NULL : bough_mem_zalloc(l->mem, 1, sizeof *h);
 
     if (h == NULL)

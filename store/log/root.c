@@ -72,6 +72,10 @@ void bough_log__segment_encode(struct bough_buf *b, const struct bough_log__segm
     bough_buf_put64le(b, seg->oid.at);
     bough_buf_put64le(b, seg->reverse.at);
     run_encode(b, &seg->run);
+    if (seg->flags & BOUGH_LOG__PACK_SUMS) {
+        bough_buf_put32le(b, seg->sums.blocks);
+        bough_buf_put64le(b, seg->sums.at);
+    }
     bough_log__item_end(b, at);
 }
 
@@ -90,6 +94,8 @@ static bool segment_fits(const struct bough_log *l, const struct bough_log__segm
            (s->objects + per - 1) / per == s->reverse.blocks && s->oid.home <= s->oid.blocks &&
            (s->oid.blocks == 0) == (s->oid.home == 0) &&
            table_inside(s->oid.at, s->oid.blocks, s->run.len) &&
+           table_inside(s->sums.at, s->sums.blocks, s->run.len) &&
+           (s->sums.blocks == 0 || s->sums.blocks == bough_log__sums_blocks(s->pack_end)) &&
            table_inside(s->reverse.at, s->reverse.blocks, s->run.len);
 }
 
@@ -116,6 +122,13 @@ enum bough_err bough_log__segment_decode(
     s->oid.segment = s->reverse.segment = s->number;
     s->oid.rows = s->reverse.rows = s->objects;
     err = f.bad ? BOUGH_ECORRUPT : run_decode(l, &f, &s->run);
+    if (!err && (s->flags & BOUGH_LOG__PACK_SUMS) != 0) {
+        s->sums.number = s->reverse.number;
+        s->sums.segment = s->number;
+        s->sums.blocks = (uint32_t)bough_log__get(&f, 4);
+        s->sums.at = bough_log__get(&f, 8);
+        err = f.bad || s->sums.blocks == 0 ? BOUGH_ECORRUPT : BOUGH_OK;
+    }
     if (!err && (f.left.len != 0 || !segment_fits(l, s)))
         err = BOUGH_ECORRUPT;
     if (err)

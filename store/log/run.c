@@ -147,6 +147,8 @@ enum bough_err bough_log__out_put(struct bough_log__out *o, const void *src, siz
         size_t k = BOUGH_LOG__OUT_BUF - o->fill;
 
         k = n < k ? n : k;
+        if (o->sums != NULL)
+            bough_log__sums_put(o->sums, o->run->len, p, k);
         memcpy(o->buf + o->fill, p, k);
         o->fill += k;
         o->run->len += k;

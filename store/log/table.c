@@ -74,7 +74,7 @@ enum bough_err bough_log__table_block(struct bough_log *l, const struct bough_lo
     if (bough_get32le(v.ptr + 4) != t->number || bough_get32le(v.ptr + 8) != no ||
         bough_get16le(v.ptr + 14) != kind)
         return bough_log__corrupt(l, "a table's block is another one", dev);
-    if (kind != BOUGH_LOG__BLOCK_REF && *rows > bough_log__rows_per_block(l))
+    if (kind<BOUGH_LOG__BLOCK_REF && * rows> bough_log__rows_per_block(l))
         return bough_log__corrupt(l, "a table's block has too many rows", dev);
     return BOUGH_OK;
 }

@@ -123,12 +123,15 @@ enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_o
 static enum bough_err entry_put(struct bough_log *l, const struct bough_oid *id)
 {
     struct bough_buf big = l->scratch;
+    struct bough_log__row row;
     enum bough_err err = bough_log__entry_append(l, id);
 
     if (err != BOUGH_ETOOBIG)
         return err;
     bough_buf_init(&l->scratch, l->mem); /* reading may need it meanwhile */
-    err = bough_log__big_put(l, &big);
+    err = bough_log__row_find(l, id, &row);
+    if (err == BOUGH_ENOENT)
+        err = bough_log__big_put(l, id, bough_buf_view(&big));
     bough_buf_fini(&big);
     return err;
 }
@@ -156,6 +159,11 @@ static enum bough_err txn_put(
         err = bough_log__row_find(l, id, &row);
         if (err != BOUGH_ENOENT)
             return err;
+    }
+    if (body.len > l->geo.frame_max && !is_worth_deflating(l, type, body)) {
+        if (!t->urgent && l->head.spare)
+            return bough_log__full(l);
+        return bough_log__big_put_stored(l, type, id, body);
     }
     err = entry_make(l, &head, body);
     return err ? err : entry_put(l, id);

@@ -74,11 +74,14 @@ enum bough_err bough_log__segment_whole(struct bough_log *l, struct bough_view b
 
     if (err)
         return err == BOUGH_ECORRUPT ? BOUGH_ENOENT : err;
-    seg.reverse.segment = seg.oid.segment = 0; /* looked through, not one of the store's yet */
+    seg.reverse.segment = seg.oid.segment = seg.sums.segment =
+        0; /* looked through, not one of the store's yet */
     l->through = &seg;
     err = blocks_whole(l, &seg.reverse, BOUGH_LOG__BLOCK_REVERSE);
     if (!err)
         err = blocks_whole(l, &seg.oid, BOUGH_LOG__BLOCK_OID);
+    if (!err)
+        err = blocks_whole(l, &seg.sums, BOUGH_LOG__BLOCK_SUMS);
     if (!err)
         err = stream_whole(l, &seg);
     for (uint64_t i = 0; i < seg.objects && !err; i++)

@@ -2,8 +2,9 @@
  * test_repo_range.c - names in large trees that are not decoded.
  *
  * Goal: what is found and listed by range is what stands in the tree, whatever its names and ids
- * are.  Method: trees in many shapes, also some made to lead astray who begins in the middle; a
- * repository whose cache is too small to decode them, and one that decodes them all.
+ * are, and a look costs a small part of the tree.  Method: trees in many shapes, also some made to lead astray who begins in the middle; a
+ * repository whose cache is too small to decode them, and one that decodes them all; the
+ * device's traffic is counted.
  */
 #include <stdlib.h>
 
@@ -229,6 +230,14 @@ static void expect_list(size_t from, size_t n)
     bough_tree_close(t);
 }
 
+static uint64_t read_bytes(void)
+{
+    struct bough_store_stats st;
+
+    OK(bough_store_stat(f.s, &st));
+    return st.read_bytes;
+}
+
 static bool is_decoded(void)
 {
     return f.r->cache.count > 0;
@@ -335,6 +344,31 @@ static void test_range__ids_of_zeros_and_digits(void **state)
     expect_all(10, 300);
 }
 
+/* ---- Cost ---- */
+
+static void test_range__a_first_look_costs_a_small_part(void **state)
+{
+    struct bough_node node;
+    struct bough_tree *t;
+    char name[NAME];
+    uint64_t before;
+
+    (void)state;
+    for (uint32_t i = 0; i < NAMES_MAX; i++) {
+        snprintf(name, sizeof name, "key-%08u", i);
+        add(name, 0100644, NULL);
+    }
+    assert_true(put_tree() > 1 << 20); /* it lies in a segment of its own */
+    open_all(0);
+    OK(bough_tree_open(f.r, &f.tree, &t));
+    before = read_bytes();
+    OK(bough_tree_find(t, V("key-00012345"), &node, NULL));
+    before = read_bytes() - before;
+    bough_tree_close(t);
+    assert_int_equal(node.kind, BOUGH_NODE_VALUE);
+    assert_true(before <= 20 * 4096);
+}
+
 /* ---- Folding ---- */
 
 /* A folder with a history of deltas, read by range and by git's order; every version. */
@@ -399,6 +433,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_range__names_of_any_length, setup, teardown),
         cmocka_unit_test_setup_teardown(test_range__ids_that_lead_astray, setup, teardown),
         cmocka_unit_test_setup_teardown(test_range__ids_of_zeros_and_digits, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_range__a_first_look_costs_a_small_part, setup, teardown),
         cmocka_unit_test_setup_teardown(test_range__versions_of_a_folder, setup, teardown),
     };
 

@@ -6,7 +6,7 @@
  *   commits    a whole tree as the new head
  */
 #include "git/name.h"
-#include "repo/inner.h"
+#include "repo/history_inner.h"
 
 #define HEADS "refs/heads/"
 
@@ -342,6 +342,8 @@ static enum bough_err commit_head(
     err = bough_repo__ref_move(h->r, event.ref, &event.old, &event.now, NULL);
     if (err == BOUGH_OK)
         err = bough_repo__event(h->r, &event);
+    if (err == BOUGH_OK)
+        bough_history__moved(h->r, &event.old, &event.now, 1);
     h->commit = c->id;
     bough_repo__tree_follow(&h->tree, root, c->forgot);
     return err;

@@ -26,6 +26,9 @@ struct bough_diff {
     bool waiting; /* the prefix itself is a value: `next` is given first */
     struct bough_diff_entry next;
     struct bough_store_pin pin[2]; /* both trees */
+    bool all;                      /* dictionaries that differ are given, too */
+    uint64_t tree_max;             /* bytes of a tree to be read; 0: any */
+    uint64_t cost;                 /* bytes of those that were */
 };
 
 /* One side of a name. */
@@ -36,6 +39,19 @@ struct side {
 };
 
 /* ---- Levels ---- */
+
+/* Is the tree larger than is wanted?  Two versions of a directory are about as large. */
+static enum bough_err size_check(struct bough_diff *d, const struct bough_oid *id)
+{
+    struct bough_found found = {.size = 0};
+    enum bough_err err = d->tree_max == 0 ? BOUGH_OK : bough_store_find(d->r->store, id, &found);
+
+    if (err)
+        d->r->why = d->r->store->why;
+    else if (found.size > d->tree_max)
+        err = BOUGH_WHY(&d->r->why, BOUGH_ETOOBIG, "size of a tree", NULL, 0);
+    return err;
+}
 
 static enum bough_err diff_push(
     struct bough_diff *d, const struct bough_oid *a, const struct bough_oid *b)
@@ -51,6 +67,9 @@ static enum bough_err diff_push(
     d->levels = (struct level *)levels;
     if (err)
         return err;
+    err = size_check(d, a != NULL ? a : b);
+    if (err)
+        return err;
     l = &d->levels[d->n];
     *l = (struct level){.path_len = d->path.len};
     for (int i = 0; i < 2; i++) {
@@ -59,6 +78,7 @@ static enum bough_err diff_push(
             bough_repo__node_unpin(d->r, l->node[0]);
             return err;
         }
+        d->cost += l->node[i] != NULL ? l->node[i]->raw.len : 0;
     }
     d->n++;
     return BOUGH_OK;
@@ -152,7 +172,7 @@ static enum bough_err pair_take(
     *given = false;
     if (s[0].is && s[1].is && s[0].mode == s[1].mode && bough_oid_eq(&s[0].id, &s[1].id))
         return BOUGH_OK;
-    if (values) {
+    if (values || d->all) {
         entry_say(s, out);
         out->path = bough_buf_view(&d->path);
         *given = true;
@@ -236,6 +256,26 @@ enum bough_err bough_diff_open(struct bough_repo *r, const struct bough_oid *a,
     }
     *out = d;
     return BOUGH_OK;
+}
+
+enum bough_err bough_repo__diff_all(struct bough_repo *r, const struct bough_oid *a,
+    const struct bough_oid *b, uint64_t tree_max, struct bough_diff **out)
+{
+    enum bough_err err = bough_diff_open(r, NULL, NULL, bough_view(NULL, 0), out);
+
+    if (err)
+        return err;
+    (*out)->all = true;
+    (*out)->tree_max = tree_max;
+    err = diff_push(*out, a, b);
+    if (err)
+        bough_diff_close(*out);
+    return err;
+}
+
+uint64_t bough_repo__diff_cost(const struct bough_diff *d)
+{
+    return d->cost;
 }
 
 void bough_diff_close(struct bough_diff *d)

@@ -10,7 +10,7 @@
  * out leave the head as it is.  When a window is closed depends on clocks and costs; which records
  * are one window does not: each carries its window's number, so a crash changes no id.
  */
-#include "repo/inner.h"
+#include "repo/history_inner.h"
 
 /* Who and when, as the window's records say. */
 static enum bough_err fold_info(struct bough_repo__head *h, struct bough_info *info)
@@ -37,6 +37,8 @@ static enum bough_err fold_commit(struct bough_repo__head *h, struct bough_txn *
         err = bough_repo__ref_move(h->r, event.ref, &event.old, &event.now, NULL);
     if (err == BOUGH_OK)
         err = bough_repo__event(h->r, &event);
+    if (err == BOUGH_OK)
+        bough_history__moved(h->r, &event.old, &event.now, 1);
     if (err == BOUGH_OK)
         h->commit = event.now;
     return err;

@@ -1,10 +1,10 @@
 /*
- * history.c - questions to history, answered by walking.
+ * history.c - questions to history.
  *
- *   last change   down the first parents that have the same
+ *   last change   down the first parents that have the same, in leaps where they are indexed
  *   ancestry      by date, until found or exhausted
  */
-#include "repo/inner.h"
+#include "repo/history_inner.h"
 
 /* ---- Last change ---- */
 
@@ -37,6 +37,7 @@ static enum bough_err last_change(struct bough_graph *g, struct bough_repo__look
 {
     struct bough_graph_commit *next = c;
     struct bough_repo__at at;
+    uint32_t steps = 0;
     enum bough_err err = bough_graph_parse(g, c);
 
     if (err == BOUGH_OK)
@@ -47,7 +48,10 @@ static enum bough_err last_change(struct bough_graph *g, struct bough_repo__look
         return BOUGH_ENOENT;
     while (err == BOUGH_OK && next != NULL) {
         c = next;
-        err = same_parent(g, l, c, &at, &next);
+        if (steps++ >= g->r->history->patience && l->levels_n > 0)
+            err = bough_history__leap(g, l, c, &at, &c);
+        if (err == BOUGH_OK)
+            err = same_parent(g, l, c, &at, &next);
         *out = c;
     }
     return err;

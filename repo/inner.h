@@ -12,7 +12,7 @@
  *   records    the journal's bytes                                     record.c
  *   txns       operations, gathers, refs that moved, events            txn.c, refs.c, events.c
  *   commits    made, peeled, described                                 commit.c, message.c
- *   history    looks, graphs, queues                                   graph.c
+ *   history    looks, graphs, queues; its index: history_inner.h       graph.c
  *   keeping    policies, what lives besides refs, maintaining          keep.c
  */
 #ifndef BOUGH_REPO_INNER_H
@@ -725,6 +725,16 @@ enum bough_err bough_repo__fold(struct bough_repo__head *h);
 /* Begin, fold, end. */
 enum bough_err bough_repo__fold_now(struct bough_repo__head *h);
 
+/* ---- Differences ---- */
+
+/* As bough_diff_open() for whole trees, with the dictionaries that differ; pins nothing.
+   BOUGH_ETOOBIG: a tree is larger than `tree_max` bytes. */
+enum bough_err bough_repo__diff_all(struct bough_repo *r, const struct bough_oid *a,
+    const struct bough_oid *b, uint64_t tree_max, struct bough_diff **out);
+
+/* Bytes of trees that it looked at so far. */
+uint64_t bough_repo__diff_cost(const struct bough_diff *d);
+
 /* ---- History ---- */
 
 /* What is at a path: kind NONE, or a mode and an id. */
@@ -811,6 +821,8 @@ struct bough_repo {
 
     struct bough_listener *listeners;
     struct bough_buf events; /* not told yet */
+
+    struct bough_history *history; /* its index */
 
     struct bough_repo__opened *opened; /* trees */
     struct bough_store_pin fresh;      /* a big value that nothing names yet */

@@ -13,7 +13,7 @@
  * every ref there is and may not call the store meanwhile.
  */
 #include "git/name.h"
-#include "repo/inner.h"
+#include "repo/history_inner.h"
 
 #define KEEP  "keep/"
 #define HEADS "refs/heads/"
@@ -474,5 +474,7 @@ enum bough_err bough_repo_maintain(struct bough_repo *r, uint64_t budget, bool *
     if (err && r->store->why.err == err)
         r->why = r->store->why;
     bough_repo__collections_note(r);
+    if (err == BOUGH_OK && !*more)
+        bough_history__step(r, budget, more);
     return err;
 }

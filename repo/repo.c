@@ -4,7 +4,7 @@
  *   open, close, facts
  *   values    whole, in part, their size
  */
-#include "repo/inner.h"
+#include "repo/history_inner.h"
 
 enum { CACHE_DEFAULT = 64 << 20 }; /* bytes */
 
@@ -46,7 +46,9 @@ enum bough_err bough_repo_open(
     bough_env_random(store->env, &r->key, sizeof r->key);
     bough_buf_init(&r->lent, mem);
     bough_buf_init(&r->events, mem);
-    err = bough_repo__keeps_load(r);
+    err = bough_history__init(r, opts->history_batch);
+    if (err == BOUGH_OK)
+        err = bough_repo__keeps_load(r);
     if (err == BOUGH_OK)
         err = repo_recover(r);
     if (err) {
@@ -63,6 +65,7 @@ void bough_repo_close(struct bough_repo *r)
 {
     if (r == NULL)
         return;
+    bough_history__fini(r);
     BOUGH_ASSERT(r->opened == NULL); /* every tree was closed */
     if (r->store->keeper == &r->keeper)
         bough_store_keep(r->store, NULL);

@@ -67,6 +67,8 @@ struct bough_repo_opts {
     size_t cache; /* bytes: half for values by path, 3/8 for decoded trees, 1/8 for what deltas
                      are made from; one tree larger than that is kept beside; 0: 64 MiB,
                      none of which is taken before it is used */
+    uint32_t history_batch; /* commits that the index of history waits for, since few are as well
+                               walked over; 0: 256; UINT32_MAX: there is no index */
     /* When a write is durable: on return, or LATER: seen at once, durable after bough_store_sync(). */
     enum bough_durable durable;
 };

@@ -9,7 +9,7 @@
  * words that git's own receive-pack uses.
  */
 #include "git/name.h"
-#include "repo/inner.h"
+#include "repo/history_inner.h"
 
 #define HEADS "refs/heads/"
 #define TAGS  "refs/tags/"
@@ -219,6 +219,8 @@ static enum bough_err update_move(struct updating *g, const struct bough_ref_upd
         err = bough_repo__reflog_put(g->r, u);
     event.old = u->old;
     event.now = u->now;
+    if (err == BOUGH_OK)
+        bough_history__moved(g->r, &u->old, &u->now, UINT64_MAX);
     return err ? err : bough_repo__event(g->r, &event);
 }
 

@@ -14,7 +14,7 @@
  * only that parent is followed; a hidden parent does not count for that, unless it is one
  * that the caller named.
  */
-#include "repo/inner.h"
+#include "repo/history_inner.h"
 
 enum { SEEN = 1, HIDDEN = 2, NAMED = 4, SAME = 8, TAKEN = 16, SLOP = 5 };
 
@@ -33,6 +33,7 @@ struct bough_walk {
     bool first_parent;
     bool limited;
     size_t visible;                   /* in the queue, not hidden */
+    uint32_t same;                    /* commits in a row that did not change the path */
     struct bough_graph_commit **list; /* limited: what is left to give, in order */
     size_t list_n, list_cap, list_at;
     struct bough_graph_commit **stack; /* scratch for hide_all() */
@@ -333,16 +334,47 @@ enum bough_err bough_walk_open(
     return BOUGH_OK;
 }
 
+/*
+ * The index of history may know how far down nothing changes.  Only where nothing else is in the
+ * queue: there the order cannot depend on the dates of what is left out.
+ */
+static enum bough_err walk_leap(struct bough_walk *w, struct bough_graph_commit **c, bool *over)
+{
+    const struct bough_repo__at *at;
+    struct bough_graph_commit *to = *c;
+    enum bough_err err;
+
+    if (!w->filter || w->queue.n > 0 || w->same < w->r->history->patience)
+        return BOUGH_OK;
+    err = commit_look(w, *c, &at);
+    if (err == BOUGH_OK)
+        err = bough_history__leap(&w->graph, &w->look, *c, at, &to);
+    if (err || to == *c)
+        return err;
+    *over = (to->flags & SEEN) != 0; /* another line came there before */
+    if (*over) {
+        (*c)->flags |= SAME;
+        return BOUGH_OK;
+    }
+    to->flags |= SEEN | TAKEN;
+    *c = to;
+    return BOUGH_OK;
+}
+
 /* The next commit of a stream. */
 static enum bough_err walk_stream(struct bough_walk *w, struct bough_graph_commit **out)
 {
     struct bough_graph_commit *c = walk_take(w);
+    bool over = false;
     enum bough_err err;
 
     if (c == NULL)
         return BOUGH_ENOENT;
-    err = commit_simplify(w, c);
-    if (err == BOUGH_OK)
+    err = walk_leap(w, &c, &over);
+    if (err == BOUGH_OK && !over)
+        err = commit_simplify(w, c);
+    w->same = (c->flags & SAME) != 0 ? w->same + 1 : 0;
+    if (err == BOUGH_OK && !over)
         err = walk_put_parents(w, c);
     *out = c;
     return err;

@@ -102,6 +102,8 @@ enum bough_err bough_txn_boundary(struct bough_txn *t, const struct bough_oid *i
         .id = *id,
     };
 
+    t->store->boundary_changing = true;
+    t->store->boundaries++;
     return bough_txn_ref(t, &change);
 }
 

@@ -149,6 +149,7 @@ static enum bough_err drop(struct bough_store__mem_collecting *c)
     }
     bough_store__mem_refs_apply(&c->m->refs, c->mem, &c->changes);
     c->m->store.boundary = BOUGH_BOUNDARY_UNKNOWN;
+    c->m->store.boundaries++;
     if (c->told->dead == 0)
         return BOUGH_OK;
     bough_store__mem_objects_fini(&c->m->objects, c->mem);

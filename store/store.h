@@ -89,6 +89,8 @@ struct bough_store {
     struct bough_store_pin *newest_pin, *oldest_pin;
     uint64_t losses; /* times that objects went for good: what was known to be stored may not be */
     enum { BOUGH_BOUNDARY_UNKNOWN, BOUGH_BOUNDARY_NONE, BOUGH_BOUNDARY_SOME } boundary;
+    uint64_t boundaries;    /* times that the boundary may have changed: collect.h */
+    bool boundary_changing; /* the open transaction changes it */
 };
 
 /* Release the store.  Drops an open transaction and what was not synced may be lost. NULL is fine. */

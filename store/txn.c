@@ -165,6 +165,14 @@ enum bough_err bough_txn_adopt(struct bough_txn *t, struct bough_intake *in)
     return bough_store__wrote(t->store, t->cls->adopt(t, in));
 }
 
+/* The transaction is over. */
+static void txn_over(struct bough_store *s)
+{
+    s->txn = NULL;
+    s->boundaries += s->boundary_changing;
+    s->boundary_changing = false;
+}
+
 enum bough_err bough_txn_commit(struct bough_txn *t, enum bough_durable how)
 {
     struct bough_store *s = t->store;
@@ -176,7 +184,7 @@ enum bough_err bough_txn_commit(struct bough_txn *t, enum bough_durable how)
     }
     bough_store__parts_drop(s); /* they may be of objects that move now */
     err = t->cls->commit(t, how);
-    s->txn = NULL;
+    txn_over(s);
     s->boundary = BOUGH_BOUNDARY_UNKNOWN;
     return bough_store__wrote(s, err);
 }
@@ -191,7 +199,7 @@ void bough_txn_abort(struct bough_txn *t)
     BOUGH_ASSERT(s->txn == t);
     bough_store__parts_drop(s);
     t->cls->abort(t);
-    s->txn = NULL;
+    txn_over(s);
 }
 
 /* ---- Intake ---- */

@@ -176,6 +176,7 @@ static void leave_do(struct bough_log *l, struct swap *w)
     }
     l->refs_n -= w->leaves;
     l->store.boundary = BOUGH_BOUNDARY_UNKNOWN;
+    l->store.boundaries++;
 }
 
 static void leave_undo(struct bough_log *l, struct swap *w)
@@ -186,6 +187,7 @@ static void leave_undo(struct bough_log *l, struct swap *w)
     }
     l->refs_n += w->leaves;
     l->store.boundary = BOUGH_BOUNDARY_UNKNOWN;
+    l->store.boundaries++;
 }
 
 static void leave_free(struct bough_log *l, struct swap *w)

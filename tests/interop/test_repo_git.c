@@ -4,7 +4,8 @@
  * Goal: what branches, trees and walks make and answer is what git makes and answers.
  * Method: random histories with merges in a store in memory or on a log, SHA-1 and SHA-256; every object
  * is written as a loose one into a scratch repository; then fsck, log, diff-tree and rev-parse
- * of git are compared with ours.  A failure names the seed.
+ * of git are compared with ours; the last change of every path is asked without the index of
+ * history, with a part of it and with all of it.  A failure names the seed.
  */
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -381,6 +382,33 @@ static void ask_everything(void)
     }
 }
 
+/* Every path at some commits, while the index grows by `steps` of upkeep. */
+static void ask_changes(int steps)
+{
+    bool more = true;
+
+    for (int i = 0; i < steps && more; i++)
+        assert_int_equal(bough_repo_maintain(bed.repo, 2000, &more), BOUGH_OK);
+    for (int i = 0; i < 4; i++) {
+        const struct bough_oid *c = &made[pick(made_n)];
+
+        for (int p = 0; p < PATHS; p++)
+            ask_last_change(c, paths[p]);
+        ask_log(c, NULL, paths[pick(PATHS)], pick(2) == 0);
+    }
+}
+
+static void ask_index(void)
+{
+    struct bough_repo_opts opts = {.history_batch = 1};
+
+    bough_repo_close(bed.repo);
+    assert_int_equal(bough_repo_open(bed.store, &opts, &bed.repo), BOUGH_OK);
+    ask_changes(0);
+    ask_changes(6);
+    ask_changes(INT32_MAX);
+}
+
 /* The same bed over the log engine. */
 static void open_log(enum bough_algo algo)
 {
@@ -407,6 +435,7 @@ static void run(enum bough_algo algo, const char *format, uint64_t first)
     make_history();
     export_all(format);
     ask_everything();
+    ask_index();
     bed_close(&bed);
     snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
     assert_int_equal(system(cmd), 0);

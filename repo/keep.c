@@ -252,6 +252,8 @@ enum bough_err bough_repo__keeps_load(struct bough_repo *r)
     if (err != BOUGH_ENOENT)
         return err;
     r->keeps_stale = false;
+    if (r->store->keeper == &r->keeper)
+        bough_store_keep(r->store, &r->keeper); /* a collection may have been told otherwise */
     return BOUGH_OK;
 }
 
@@ -294,6 +296,8 @@ static enum bough_err keep_change(struct bough_repo *r, struct bough_view refs,
         err = keeps_put(r, bough_view(full.ptr + KEEP_LEN, full.len - KEEP_LEN), policy);
     else if (err == BOUGH_OK)
         keeps_remove(r, bough_view(full.ptr + KEEP_LEN, full.len - KEEP_LEN));
+    if (err == BOUGH_OK)
+        bough_store_keep(r->store, &r->keeper);
     bough_buf_fini(&full);
     return bough_repo__end(r, err);
 }

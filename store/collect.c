@@ -12,6 +12,7 @@
 void bough_store_keep(struct bough_store *s, const struct bough_store_keeper *k)
 {
     s->keeper = k;
+    s->keeps++;
 }
 
 void bough_store_pin(struct bough_store *s, struct bough_store_pin *p, const struct bough_oid *id)

@@ -49,6 +49,8 @@ struct bough_store_keeper {
 /*
  * From now on `k` (borrowed until close, or until another is set; NULL: none) is asked.  While a
  * store holds records and has no keeper nothing is collected: nobody can say what they mention.
+ * With the same one again: it has another word on the retention of some refs, which a collection that
+ * runs is to follow where it keeps more.
  */
 void bough_store_keep(struct bough_store *s, const struct bough_store_keeper *k);
 

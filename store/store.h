@@ -86,6 +86,7 @@ struct bough_store {
     } parts[BOUGH_STORE_PARTS];
     uint64_t parts_clock;
     const struct bough_store_keeper *keeper; /* who knows what lives, or NULL: collect.h */
+    uint64_t keeps;                          /* calls of bough_store_keep() */
     struct bough_store_pin *newest_pin, *oldest_pin;
     uint64_t losses; /* times that objects went for good: what was known to be stored may not be */
     enum { BOUGH_BOUNDARY_UNKNOWN, BOUGH_BOUNDARY_NONE, BOUGH_BOUNDARY_SOME } boundary;

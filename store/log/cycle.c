@@ -62,6 +62,7 @@ enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_co
     bough_log__tiers_end(l, true);
     c->log = l;
     c->opts = *opts;
+    c->keeps = l->store.keeps;
     bough_buf_init(&c->body, l->mem);
     bough_buf_init(&c->since_index, l->mem);
     bough_log__entries_init(&c->entries, l);
@@ -88,6 +89,10 @@ static enum bough_err catch_up(struct bough_log__cycle *c)
 
     if (err == BOUGH_ENOENT)
         err = bough_log__mark_step(c, true);
+    if (err == BOUGH_ENOENT)
+        err = bough_log__limit_step(c);
+    if (err == BOUGH_ENOENT)
+        err = bough_log__refs_again_step(c);
     return err == BOUGH_ENOENT ? bough_log__since_step(c) : err;
 }
 
@@ -109,8 +114,14 @@ static enum bough_err end_step(struct bough_log__cycle *c)
         return err;
     if (c->log->lookers > 0)
         return BOUGH_EAGAIN; /* what they have seen to be there must stay until they are adopted */
+    bough_log__refs_again(c);
+    if (c->again)
+        return BOUGH_OK;
     err = bough_log__roots_again(c);
-    if (err || c->marked != marked)
+    if (err || c->marked != marked || c->deeps.n > 0)
+        return err;
+    err = bough_log__join_step(c);
+    if (err != BOUGH_ENOENT)
         return err;
     err = bough_log__finish(c);
     if (!err)

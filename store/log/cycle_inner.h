@@ -96,7 +96,9 @@ enum bough_log__stage {
 
 /* Commits that refs reach which keep less than all. */
 struct bough_log__limits {
-    struct bough_log__rows seen;   /* all of them */
+    struct bough_log__rows seen;   /* all of them; crc: is it kept with all before it, too? */
+    struct bough_log__rows tags;   /* that lead to them; crc as above */
+    struct bough_log__rows young;  /* came since the cut, and are kept with all before them */
     struct bough_log__rows window; /* of the ref being walked; crc: generation, from 1 */
     size_t window_next;
     struct bough_retention keep; /* its */
@@ -130,6 +132,9 @@ struct bough_log__cycle {
     size_t names_len;
     uint32_t name; /* of what is marked now */
     struct bough_log__stack commits, trees, others;
+    struct bough_log__stack
+        deeps;             /* what they name is kept whole though a window reached it before */
+    bool deep;             /* such a one is being looked at */
     struct bough_buf body; /* of the object being looked at */
     bool late;             /* what is marked now is noted in `lates`, too */
     struct bough_log__rows lates;
@@ -139,7 +144,9 @@ struct bough_log__cycle {
     uint8_t ref_name[BOUGH_REF_NAME_MAX];
     size_t ref_len;
     uint32_t root_step;
-    bool limited; /* some ref keeps less than all */
+    bool limited;   /* some ref keeps less than all */
+    uint64_t keeps; /* which word of the keeper's counts */
+    bool again;     /* refs are looked at again, since it has another word */
     struct bough_log__limits limits;
 
     /* Tally. */
@@ -215,6 +222,10 @@ enum bough_err bough_log__lives_at(
 enum bough_err bough_log__mark(
     struct bough_log__cycle *c, const struct bough_oid *id, enum bough_type type);
 
+/* The same, and though only a window had reached it before: all it reaches lives, too. */
+enum bough_err bough_log__mark_whole(
+    struct bough_log__cycle *c, const struct bough_oid *id, enum bough_type type);
+
 /* The same without what it reaches.  BOUGH_ENOENT: it is not old. */
 enum bough_err bough_log__mark_alone(struct bough_log__cycle *c, const struct bough_oid *id,
     struct bough_log__row *row, bool *fresh);
@@ -240,13 +251,31 @@ enum bough_err bough_log__roots_step(struct bough_log__cycle *c);
 /* What changes without the log telling: the keeper's, and pins. */
 enum bough_err bough_log__roots_again(struct bough_log__cycle *c);
 
+/* A ref that is not of the boundary: what it keeps begins to be marked. */
+enum bough_err bough_log__ref_root(struct bough_log__cycle *c, const struct bough_ref *ref);
+
+/* If the keeper has said that its word about refs is another one, they are all looked at again, in
+   steps.  BOUGH_ENOENT: that is done. */
+void bough_log__refs_again(struct bough_log__cycle *c);
+enum bough_err bough_log__refs_again_step(struct bough_log__cycle *c);
+
 enum bough_err bough_log__limit_root(
     struct bough_log__cycle *c, const struct bough_ref *ref, const struct bough_retention *keep);
 enum bough_err bough_log__limit_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: no more */
 enum bough_err bough_log__border_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: no more */
 
-/* Commits that were to leave the boundary may have come to live since: they stay on it. */
-enum bough_err bough_log__leave_again(struct bough_log__cycle *c);
+/* The next commit that a window reached since: does it join?  BOUGH_ENOENT: no more. */
+enum bough_err bough_log__join_step(struct bough_log__cycle *c);
+
+/* More may have come to live since: who was to leave the boundary may stay on it, and who was to join
+   it may have its parents. */
+enum bough_err bough_log__border_again(struct bough_log__cycle *c);
+
+/* Was `id` reached by a window only?  Then it counts as whole from now on. */
+bool bough_log__uncut(struct bough_log__cycle *c, const struct bough_oid *id);
+/* Is it young, and met for the first time?  `where` it lies.  BOUGH_ENOENT: no. */
+enum bough_err bough_log__young_whole(
+    struct bough_log__cycle *c, const struct bough_oid *id, uint64_t *where);
 void bough_log__limits_fini(struct bough_log__cycle *c);
 
 /* ---- Tally (tally.c) ---- */

@@ -319,7 +319,7 @@ enum bough_err bough_log__finish(struct bough_log__cycle *c)
     enum bough_err err = bough_log__copy_close(c);
 
     if (!err)
-        err = bough_log__leave_again(c);
+        err = bough_log__border_again(c);
     if (!err)
         err = border_commit(c);
     if (!err)

@@ -8,7 +8,9 @@
  *
  *   reach     a commit is within the window
  *   step      the next commit of the window: its parents, as far as they are
+ *   whole     what a window had reached is to live with all before it after all
  *   border    which commits join the boundary, and which leave it
+ *   again     at the end: more may live than when that was found
  */
 #include "git/object.h"
 #include "store/log/cycle_inner.h"
@@ -19,6 +21,8 @@ void bough_log__limits_fini(struct bough_log__cycle *c)
     struct bough_mem *mem = c->log->mem;
 
     bough_log__rows_fini(&w->seen, mem);
+    bough_log__rows_fini(&w->tags, mem);
+    bough_log__rows_fini(&w->young, mem);
     bough_log__rows_fini(&w->window, mem);
     bough_log__rows_fini(&w->join, mem);
     bough_log__rows_fini(&w->leave, mem);
@@ -54,13 +58,44 @@ static enum bough_err reach(
         return err;
     if (!fresh && bough_log__rows_find(&w->seen, id) == NULL)
         return BOUGH_OK;
+    row.crc = false;
     if (fresh)
         err = rows_put(c, &w->seen, &row);
     row.crc = generation;
     return err ? err : rows_put(c, &w->window, &row);
 }
 
-/* Down an annotated tag to what it is about; all of them are marked. */
+static bool uncut_in(struct bough_log__rows *rows, const struct bough_oid *id)
+{
+    const struct bough_log__row *row = bough_log__rows_find(rows, id);
+
+    if (row == NULL || row->crc)
+        return false;
+    rows->row[row - rows->row].crc = true;
+    return true;
+}
+
+bool bough_log__uncut(struct bough_log__cycle *c, const struct bough_oid *id)
+{
+    return uncut_in(&c->limits.seen, id) || uncut_in(&c->limits.tags, id);
+}
+
+enum bough_err bough_log__young_whole(
+    struct bough_log__cycle *c, const struct bough_oid *id, uint64_t *where)
+{
+    struct bough_log__row row;
+    enum bough_err err = BOUGH_ENOENT;
+
+    if (bough_log__rows_find(&c->limits.young, id) == NULL)
+        err = bough_log__row_find(c->log, id, &row);
+    if (err)
+        return err;
+    *where = row.where;
+    return rows_put(c, &c->limits.young, &row);
+}
+
+/* Down an annotated tag to what it is about; all of them are marked.  BOUGH_ETOOBIG: it is about a tag
+   all the way. */
 static enum bough_err tag_follow(
     struct bough_log__cycle *c, struct bough_oid *id, enum bough_type *type)
 {
@@ -80,11 +115,14 @@ static enum bough_err tag_follow(
         err = bough_tag_parse(c->log->geo.algo, bough_buf_view(&c->body), &tag);
         if (!err)
             err = bough_log__mark_alone(c, id, &row, &fresh);
+        row.crc = false;
+        if (!err && fresh)
+            err = rows_put(c, &c->limits.tags, &row);
         if (err && err != BOUGH_ENOENT)
             return err;
         *id = tag.object;
     }
-    return BOUGH_ECORRUPT;
+    return BOUGH_ETOOBIG;
 }
 
 enum bough_err bough_log__limit_root(
@@ -95,7 +133,9 @@ enum bough_err bough_log__limit_root(
     enum bough_err err = tag_follow(c, &id, &type);
 
     if (err == BOUGH_ENOENT)
-        return BOUGH_OK; /* it is not there */
+        return BOUGH_OK;      /* it is not there */
+    if (err == BOUGH_ETOOBIG) /* nobody's history is to be cut there */
+        return bough_log__mark_whole(c, &id, BOUGH_NONE);
     if (err)
         return err;
     if (type != BOUGH_COMMIT)
@@ -260,34 +300,72 @@ static enum bough_err leave_step(struct bough_log__cycle *c)
     return err || !yes ? err : rows_put(c, &w->leave, &row);
 }
 
-enum bough_err bough_log__leave_again(struct bough_log__cycle *c)
+/* Does a commit that a window reached join the boundary?  It does when a parent goes. */
+static enum bough_err joins(struct bough_log__cycle *c, const struct bough_log__row *row, bool *yes)
 {
-    struct bough_log__rows was = c->limits.leave;
-    enum bough_err err = BOUGH_OK;
+    bool whole;
+    enum bough_err err = parents_live(c, row->where, &whole);
 
-    c->limits.leave = (struct bough_log__rows){.row = NULL};
-    for (size_t i = 0; i < was.n && !err; i++) {
-        bool yes;
-        err = leaves(c, &was.row[i].id, &yes);
-        if (!err && yes)
-            err = rows_put(c, &c->limits.leave, &was.row[i]);
-    }
-    bough_log__rows_fini(&was, c->log->mem);
+    *yes = false;
+    if (err || whole)
+        return err;
+    err = bough_store_boundary(&c->log->store, &row->id);
+    *yes = err == BOUGH_ENOENT;
+    return *yes ? BOUGH_OK : err;
+}
+
+enum bough_err bough_log__join_step(struct bough_log__cycle *c)
+{
+    struct bough_log__limits *w = &c->limits;
+    bool yes;
+    enum bough_err err;
+
+    if (w->border_next == w->seen.n)
+        return BOUGH_ENOENT;
+    err = joins(c, &w->seen.row[w->border_next], &yes);
+    if (!err && yes)
+        err = rows_put(c, &w->join, &w->seen.row[w->border_next]);
+    w->border_next++;
     return err;
 }
 
 enum bough_err bough_log__border_step(struct bough_log__cycle *c)
 {
-    struct bough_log__limits *w = &c->limits;
-    bool whole;
-    enum bough_err err;
+    enum bough_err err = bough_log__join_step(c);
 
-    if (w->border_next == w->seen.n)
-        return leave_step(c);
-    err = parents_live(c, w->seen.row[w->border_next].where, &whole);
-    if (!err && !whole &&
-        bough_store_boundary(&c->log->store, &w->seen.row[w->border_next].id) == BOUGH_ENOENT)
-        err = rows_put(c, &w->join, &w->seen.row[w->border_next]);
-    w->border_next++;
+    return err == BOUGH_ENOENT ? leave_step(c) : err;
+}
+
+/* ---- Again ---- */
+
+static enum bough_err leaves_row(
+    struct bough_log__cycle *c, const struct bough_log__row *row, bool *yes)
+{
+    return leaves(c, &row->id, yes);
+}
+
+/* Only those of `rows` stay there of which it is still so. */
+static enum bough_err sift(struct bough_log__cycle *c, struct bough_log__rows *rows,
+    enum bough_err (*is_so)(
+        struct bough_log__cycle *c, const struct bough_log__row *row, bool *yes))
+{
+    struct bough_log__rows was = *rows;
+    enum bough_err err = BOUGH_OK;
+
+    *rows = (struct bough_log__rows){.row = NULL};
+    for (size_t i = 0; i < was.n && !err; i++) {
+        bool yes;
+        err = is_so(c, &was.row[i], &yes);
+        if (!err && yes)
+            err = rows_put(c, rows, &was.row[i]);
+    }
+    bough_log__rows_fini(&was, c->log->mem);
     return err;
+}
+
+enum bough_err bough_log__border_again(struct bough_log__cycle *c)
+{
+    enum bough_err err = sift(c, &c->limits.leave, leaves_row);
+
+    return err ? err : sift(c, &c->limits.join, joins);
 }

@@ -51,6 +51,7 @@ void bough_log__marks_fini(struct bough_log__cycle *c)
     bough_log__stack_fini(c, &c->commits);
     bough_log__stack_fini(c, &c->trees);
     bough_log__stack_fini(c, &c->others);
+    bough_log__stack_fini(c, &c->deeps);
     bough_log__rows_fini(&c->lates, mem);
     bough_buf_fini(&c->body);
 }
@@ -149,6 +150,37 @@ enum bough_err bough_log__mark(
     return bough_log__push(c, type == BOUGH_TREE ? &c->trees : &c->others, row.where);
 }
 
+/*
+ * Until a window was walked there is nothing that was reached by one, and marking is all.
+ */
+enum bough_err bough_log__mark_whole(
+    struct bough_log__cycle *c, const struct bough_oid *id, enum bough_type type)
+{
+    struct bough_log__row row;
+    bool fresh;
+    enum bough_err err;
+
+    if (type == BOUGH_BLOB || type == BOUGH_TREE || c->limits.seen.n == 0)
+        return bough_log__mark(c, id, type);
+    err = bough_log__mark_alone(c, id, &row, &fresh);
+    if (err == BOUGH_ENOENT) {
+        err = bough_log__young_whole(c, id, &row.where);
+        return err == BOUGH_ENOENT ? BOUGH_OK
+               : err               ? err
+                                   : bough_log__push(c, &c->deeps, row.where);
+    }
+    if (err || (!fresh && !bough_log__uncut(c, id)))
+        return err;
+    return bough_log__push(c, &c->deeps, row.where);
+}
+
+/* As the one that names it. */
+static enum bough_err mark_as(
+    struct bough_log__cycle *c, const struct bough_oid *id, enum bough_type type)
+{
+    return c->deep ? bough_log__mark_whole(c, id, type) : bough_log__mark(c, id, type);
+}
+
 /* ---- What objects name ---- */
 
 static enum bough_err commit_named(
@@ -168,7 +200,7 @@ static enum bough_err commit_named(
     err = BOUGH_OK;
     for (uint32_t i = 0; i < commit.parents_n && !err; i++) {
         struct bough_oid parent = bough_commit_parent(&commit, i);
-        err = bough_log__mark(c, &parent, BOUGH_COMMIT);
+        err = mark_as(c, &parent, BOUGH_COMMIT);
     }
     return err;
 }
@@ -220,7 +252,7 @@ enum bough_err bough_log__mark_named(struct bough_log__cycle *c, const struct bo
     else if (type == BOUGH_TAG)
         err = bough_tag_parse(c->log->geo.algo, body, &tag);
     if (!err && type == BOUGH_TAG)
-        err = bough_log__mark(c, &tag.object, tag.type);
+        err = mark_as(c, &tag.object, tag.type);
     if (err == BOUGH_EFORMAT) /* what it names is not known, so nothing may go */
         return bough_log__corrupt(c->log, "an object of a history makes no sense", 0);
     return err;
@@ -288,16 +320,27 @@ static enum bough_err named_at(struct bough_log__cycle *c, uint64_t where)
     return err ? err : bough_log__mark_named(c, &id, type, bough_buf_view(&c->body));
 }
 
-enum bough_err bough_log__mark_step(struct bough_log__cycle *c, bool with_trees)
+/* Of no type that is known. */
+static enum bough_err other_at(struct bough_log__cycle *c, uint64_t where)
 {
     struct bough_found found;
+    enum bough_err err = bough_log__look(c->log, where, &found);
+
+    return err || found.type == BOUGH_BLOB ? err : named_at(c, where);
+}
+
+enum bough_err bough_log__mark_step(struct bough_log__cycle *c, bool with_trees)
+{
     uint64_t where;
     enum bough_err err;
 
-    if (c->others.n > 0) {
-        where = c->others.at[--c->others.n];
-        err = bough_log__look(c->log, where, &found);
-        return err || found.type == BOUGH_BLOB ? err : named_at(c, where);
+    if (c->others.n > 0)
+        return other_at(c, c->others.at[--c->others.n]);
+    if (c->deeps.n > 0) {
+        c->deep = true;
+        err = other_at(c, c->deeps.at[--c->deeps.n]);
+        c->deep = false;
+        return err;
     }
     if (c->commits.n > 0)
         return named_at(c, c->commits.at[--c->commits.n]);

@@ -5,7 +5,8 @@
  *   others    the keeper's ids, pins
  *   grace     all that lies in a segment younger than the grace period
  *
- * Refs change meanwhile: whatever a change says is in the log after the cut (since.c).
+ * Refs change meanwhile: whatever a change says is in the log after the cut (since.c).  When the keeper
+ * says something else of them, they are all asked for again.
  */
 #include "store/log/cycle_inner.h"
 
@@ -16,6 +17,7 @@ static const struct bough_store_keeper *keeper_of(const struct bough_log__cycle 
 
 /* ---- Refs ---- */
 
+/* Limited ones come after the others: what they have in common is kept whole then. */
 static enum bough_err ref_mark(
     struct bough_log__cycle *c, const struct bough_ref *ref, bool limited)
 {
@@ -28,9 +30,14 @@ static enum bough_err ref_mark(
     if (err)
         return err;
     if (keep.commits == 0 && keep.since == 0) /* it may have been less when the others were told */
-        return bough_log__mark(c, &ref->id, BOUGH_NONE);
+        return bough_log__mark_whole(c, &ref->id, BOUGH_NONE);
     c->limited = true;
     return limited ? bough_log__limit_root(c, ref, &keep) : BOUGH_OK;
+}
+
+enum bough_err bough_log__ref_root(struct bough_log__cycle *c, const struct bough_ref *ref)
+{
+    return ref_mark(c, ref, true);
 }
 
 /* The next ref.  BOUGH_ENOENT: that was all. */
@@ -59,7 +66,7 @@ static enum bough_err refs_step(struct bough_log__cycle *c, bool limited)
 
 static enum bough_err keeper_emit(void *to, const struct bough_oid *id)
 {
-    return bough_log__mark(to, id, BOUGH_NONE);
+    return bough_log__mark_whole(to, id, BOUGH_NONE);
 }
 
 enum bough_err bough_log__roots_again(struct bough_log__cycle *c)
@@ -72,7 +79,22 @@ enum bough_err bough_log__roots_again(struct bough_log__cycle *c)
     else if (k == NULL && c->log->records.n > 0)
         err = BOUGH_ENOTSUP; /* nobody can say what they mention */
     for (struct bough_store_pin *p = c->log->store.oldest_pin; p != NULL && !err; p = p->newer)
-        err = bough_log__mark(c, &p->id, BOUGH_NONE);
+        err = bough_log__mark_whole(c, &p->id, BOUGH_NONE);
+    return err;
+}
+
+void bough_log__refs_again(struct bough_log__cycle *c)
+{
+    c->again = c->keeps != c->log->store.keeps;
+    c->keeps = c->log->store.keeps;
+    c->ref_len = 0;
+}
+
+enum bough_err bough_log__refs_again_step(struct bough_log__cycle *c)
+{
+    enum bough_err err = c->again ? refs_step(c, true) : BOUGH_ENOENT;
+
+    c->again = c->again && err != BOUGH_ENOENT;
     return err;
 }
 

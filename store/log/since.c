@@ -77,7 +77,7 @@ static enum bough_err item_named(struct bough_log__cycle *c, uint32_t kind, stru
         err = bough_log__ref_decode(body, l->geo.algo, &v);
         if (err || v.ref.kind != BOUGH_REF_ID || bough_store__is_boundary(v.ref.name))
             return err;
-        return bough_log__mark(c, &v.ref.id, BOUGH_NONE);
+        return bough_log__ref_root(c, &v.ref);
     default:
         return BOUGH_OK;
     }

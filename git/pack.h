@@ -146,6 +146,9 @@ void bough_pack_writer_put(struct bough_pack_writer *w, const struct bough_entry
 void bough_pack_writer_put_packed(
     struct bough_pack_writer *w, const struct bough_entry_head *head, struct bough_view packed);
 
+/* An entry as it is, head and all. */
+void bough_pack_writer_put_raw(struct bough_pack_writer *w, struct bough_view entry);
+
 /* The same in pieces: begin, then either packed bytes or bytes to deflate, then end. */
 void bough_pack_writer_begin(struct bough_pack_writer *w, const struct bough_entry_head *head);
 void bough_pack_writer_packed(struct bough_pack_writer *w, struct bough_view packed);

@@ -59,6 +59,18 @@ void bough_pack_writer_packed(struct bough_pack_writer *w, struct bough_view pac
     sum_up(w, from);
 }
 
+void bough_pack_writer_put_raw(struct bough_pack_writer *w, struct bough_view entry)
+{
+    size_t from = w->out->len;
+
+    BOUGH_ASSERT(!w->open && w->left > 0);
+    w->left--;
+    w->entry_at = w->at;
+    w->entry_crc = 0;
+    bough_buf_put_view(w->out, entry);
+    sum_up(w, from);
+}
+
 /* Through the deflater; an error of its own sticks in out. */
 static void data_run(struct bough_pack_writer *w, struct bough_view data, bool end)
 {

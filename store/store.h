@@ -46,6 +46,7 @@ struct bough_collect_progress;
 struct bough_txn;
 struct bough_intake;
 struct bough_object;
+struct bough_reach;
 
 /* What an engine can do; what it lacks is done the plain way here or answered BOUGH_ENOTSUP. */
 enum {
@@ -544,6 +545,8 @@ struct bough_store_class {
     enum bough_err (*stat)(struct bough_store *s, struct bough_store_stats *out);
     enum bough_err (*reader)(struct bough_store *s, const struct bough_env *env,
         struct bough_store **out); /* `env` is not NULL; outside of transactions */
+    enum bough_err (*reach)(
+        struct bough_store *s, struct bough_reach **out); /* reach.h; outside of transactions */
 };
 
 /* Bytes put aside for a while. */

@@ -7,8 +7,8 @@
  *   refs       the advertisement and ls-refs, made as the client drains them (advertise.c)
  *   history    struct bough_sync__queue, reading commits and tags (history.c)
  *   trees      struct bough_sync__trees: what a tree has that another has not (trees.c)
- *   select     struct bough_sync__select: what to send (select.c)
- *   pack       struct bough_sync__pack: the pack made of it (pack.c)
+ *   select     struct bough_sync__select: what to send (select.c, select_reach.c)
+ *   pack       struct bough_sync__pack: the pack made of it (pack.c, pack_reach.c)
  */
 #ifndef BOUGH_SYNC_INNER_H
 #define BOUGH_SYNC_INNER_H
@@ -17,6 +17,7 @@
 #include "git/pack.h"
 #include "git/pktline.h"
 #include "store/collect.h"
+#include "store/reach.h"
 #include "sync/sync.h"
 
 /* ---- Ids ---- */
@@ -251,17 +252,19 @@ enum bough_err bough_sync__trees_step(struct bough_sync__trees *t, size_t *budge
 
 /* What is known of an object; in the low bits of its number in the set. */
 enum {
-    BOUGH_SYNC__WANT = 1 << 0,    /* reachable from a want */
-    BOUGH_SYNC__HAVE = 1 << 1,    /* the client has it, and all it reaches */
-    BOUGH_SYNC__QUEUED = 1 << 2,  /* in the queue of commits */
-    BOUGH_SYNC__WANTED = 1 << 3,  /* its parents were told that they are wanted */
-    BOUGH_SYNC__HAD = 1 << 4,     /* its parents were told that the client has them */
-    BOUGH_SYNC__CUT = 1 << 5,     /* its parents are not looked at: shallow */
-    BOUGH_SYNC__SEND = 1 << 6,    /* on the list of what is sent */
-    BOUGH_SYNC__COVERED = 1 << 7, /* all of its tree is sent or had */
-    BOUGH_SYNC__BELOW = 1 << 10,  /* a commit on the list has it as a parent */
-    BOUGH_SYNC__SENT = 1 << 8,    /* in the pack; the rest of the number says where */
-    BOUGH_SYNC__BASE = 1 << 9,    /* waits in the pack's stack for its base */
+    BOUGH_SYNC__WANT = 1 << 0,      /* reachable from a want */
+    BOUGH_SYNC__HAVE = 1 << 1,      /* the client has it, and all it reaches */
+    BOUGH_SYNC__QUEUED = 1 << 2,    /* in the queue of commits */
+    BOUGH_SYNC__WANTED = 1 << 3,    /* its parents were told that they are wanted */
+    BOUGH_SYNC__HAD = 1 << 4,       /* its parents were told that the client has them */
+    BOUGH_SYNC__CUT = 1 << 5,       /* its parents are not looked at: shallow */
+    BOUGH_SYNC__SEND = 1 << 6,      /* on the list of what is sent */
+    BOUGH_SYNC__COVERED = 1 << 7,   /* all of its tree is sent or had */
+    BOUGH_SYNC__BELOW = 1 << 10,    /* a commit on the list has it as a parent */
+    BOUGH_SYNC__SENT = 1 << 8,      /* in the pack; the rest of the number says where */
+    BOUGH_SYNC__BASE = 1 << 9,      /* waits in the pack's stack for its base */
+    BOUGH_SYNC__MAP_WANT = 1 << 11, /* a commit whose wanted side bitmaps tell */
+    BOUGH_SYNC__MAP_HAVE = 1 << 12, /* the same of the other side */
     BOUGH_SYNC__BITS = 16,
 };
 
@@ -279,6 +282,7 @@ struct bough_sync__select {
     struct bough_store *store;
     struct bough_sync__ids ids;
     struct bough_sync__list starts; /* rows of wants and haves, in turn */
+    struct bough_sync__list asked;  /* the same, doubled, plus one for haves; they stay */
     struct bough_sync__list parents;
     struct bough_sync__node {
         int64_t date;
@@ -299,9 +303,19 @@ struct bough_sync__select {
     size_t at;            /* progress within the phase */
     uint32_t parent_at;   /* of the commit under way: parents whose trees are marked as had */
     bool include_tags;
-    bool commits_only; /* no trees */
-    int64_t since;     /* commits older than this are left out; 0: none */
-    bool marking;      /* trees are walked to mark what the client has */
+    bool commits_only;  /* no trees */
+    int64_t since;      /* commits older than this are left out; 0: none */
+    bool marking;       /* trees are walked to mark what the client has */
+    bool cut, any_have; /* some commit is CUT, or had */
+
+    /* Bitmaps, select_reach.c. */
+    struct bough_reach *reach;    /* or NULL: one walks */
+    struct bough_sync__list adds; /* bitmaps to add: rows, doubled, plus the side */
+    size_t adds_at;
+    uint64_t reached;  /* objects that only the sets tell: they come before `order` */
+    bool mapping;      /* a fetch that takes bitmaps, too */
+    bool reach_failed; /* they are of no use */
+
     enum {
         BOUGH_SYNC__SELECT_START,
         BOUGH_SYNC__SELECT_COMMITS,
@@ -325,6 +339,20 @@ enum bough_err bough_sync__select_cut(struct bough_sync__select *sel, const stru
 
 /* BOUGH_EAGAIN: more is to do.  At BOUGH_OK `order` is what to send. */
 enum bough_err bough_sync__select_step(struct bough_sync__select *sel, size_t budget);
+
+/* Begin anew, of what was asked for. */
+enum bough_err bough_sync__select_restart(struct bough_sync__select *sel);
+
+/* Take bitmaps if there are any and they fit what is asked for. */
+enum bough_err bough_sync__map_begin(struct bough_sync__select *sel, bool any_have);
+/* A commit gets a flag; *over: its parents need not hear of it. */
+enum bough_err bough_sync__map_paint(
+    struct bough_sync__select *sel, uint32_t row, uint64_t flag, bool *over);
+/* On which sides is it, by the sets? */
+enum bough_err bough_sync__map_has(
+    struct bough_sync__select *sel, const struct bough_oid *id, uint32_t *sides);
+enum bough_err bough_sync__map_add(struct bough_sync__select *sel); /* a piece of the next bitmap */
+enum bough_err bough_sync__map_over(struct bough_sync__select *sel); /* all is selected */
 
 static inline uint64_t bough_sync__flags(const struct bough_sync__ids *ids, uint32_t row)
 {
@@ -356,11 +384,29 @@ struct bough_sync__pack {
     uint64_t entry_at; /* bytes of it that went out */
     uint64_t deltas, reused;
     bool over;
+
+    /* What bitmaps selected, pack_reach.c. */
+    struct bough_reach *reach; /* the selection's, or NULL */
+    bool reach_over;
+    struct bough_sync__sent {
+        uint64_t from, to; /* in the store */
+        uint64_t at;       /* in the pack */
+    } * sent;              /* ascending */
+    size_t sent_n, sent_cap;
+    size_t cost; /* of the last piece, beside its bytes */
 };
 
 enum bough_err bough_sync__pack_init(
     struct bough_sync__pack *p, struct bough_sync__select *sel, bool thin, bool ofs);
 void bough_sync__pack_fini(struct bough_sync__pack *p);
+
+/* Begin the entry of an object that is read and deflated; small ones are put at once. */
+enum bough_err bough_sync__pack_whole(struct bough_sync__pack *p, const struct bough_oid *id);
+/* Begin an entry as stored. */
+void bough_sync__pack_stored(
+    struct bough_sync__pack *p, const struct bough_entry *e, const struct bough_entry_head *head);
+/* The next of what bitmaps selected. */
+enum bough_err bough_sync__pack_reached(struct bough_sync__pack *p);
 
 /* Append to the session's output until it is full; p->over when the pack is complete. */
 enum bough_err bough_sync__pack_step(struct bough_sync__pack *p, size_t budget);

@@ -22,10 +22,11 @@ enum bough_err bough_sync__pack_init(
         .order = &sel->order,
         .thin = thin,
         .ofs = ofs,
+        .reach = sel->reach,
         .stack = {.mem = sel->session->mem}};
     bough_buf_init(&p->raw, sel->session->mem);
     bough_buf_init(&p->scratch, sel->session->mem);
-    bough_pack_writer_init(&p->writer, &p->raw, sel->session->algo, sel->order.n);
+    bough_pack_writer_init(&p->writer, &p->raw, sel->session->algo, sel->order.n + sel->reached);
     return p->raw.err;
 }
 
@@ -36,6 +37,7 @@ void bough_sync__pack_fini(struct bough_sync__pack *p)
     bough_pack_writer_drop(&p->writer);
     bough_object_close(p->object);
     bough_sync__list_fini(&p->stack);
+    bough_mem_free(p->session->mem, p->sent, p->sent_cap * sizeof *p->sent);
     bough_buf_fini(&p->raw);
     bough_buf_fini(&p->scratch);
     *p = (struct bough_sync__pack){0};
@@ -47,6 +49,11 @@ void bough_sync__pack_fini(struct bough_sync__pack *p)
 static bool delta_ok(
     const struct bough_sync__pack *p, const struct bough_oid *base, bool *inside, uint32_t *row)
 {
+    uint32_t sides = 0;
+    if (p->reach != NULL && bough_reach_sides(p->reach, base, &sides))
+        return false;
+    if (sides != 0) /* what bitmaps selected went out before */
+        return sides == 1u << BOUGH_REACH_WANT || p->thin;
     if (!bough_sync__ids_find(p->ids, base, row))
         return false;
     uint64_t flags = bough_sync__flags(p->ids, *row);
@@ -73,8 +80,7 @@ static enum bough_err missing(struct bough_sync__pack *p, const struct bough_oid
     return bough_sync__session_fail(p->session, BOUGH_ECORRUPT, "object is missing", id);
 }
 
-/* Begin the entry of an object that is read and deflated; small ones are put at once. */
-static enum bough_err whole_begin(struct bough_sync__pack *p, const struct bough_oid *id)
+enum bough_err bough_sync__pack_whole(struct bough_sync__pack *p, const struct bough_oid *id)
 {
     enum bough_err err = bough_store_object_open(p->store, id, &p->object);
     if (err)
@@ -96,7 +102,7 @@ static enum bough_err whole_begin(struct bough_sync__pack *p, const struct bough
     return err;
 }
 
-static void stored_begin(
+void bough_sync__pack_stored(
     struct bough_sync__pack *p, const struct bough_entry *e, const struct bough_entry_head *head)
 {
     bough_pack_writer_begin(&p->writer, head);
@@ -129,11 +135,11 @@ static enum bough_err top_begin(struct bough_sync__pack *p)
     p->stack.n--;
     p->session->pub.objects++;
     if (!stored)
-        return whole_begin(p, &id);
+        return bough_sync__pack_whole(p, &id);
     struct bough_entry_head head = {.type = e.type, .size = e.size};
     if (e.type == BOUGH_REF_DELTA)
         head = delta_head(p, &e, inside, base);
-    stored_begin(p, &e, &head);
+    bough_sync__pack_stored(p, &e, &head);
     return BOUGH_OK;
 }
 
@@ -207,6 +213,8 @@ static enum bough_err pack_next(struct bough_sync__pack *p)
 {
     if (p->open)
         return piece(p);
+    if (p->reach != NULL && !p->reach_over)
+        return bough_sync__pack_reached(p);
     if (p->stack.n > 0)
         return top_begin(p);
     if (p->at == p->order->n) {
@@ -231,7 +239,8 @@ enum bough_err bough_sync__pack_step(struct bough_sync__pack *p, size_t budget)
         if (err)
             return err;
         /* Deflating is dear: the bytes read count there. */
-        size_t cost = (size_t)(p->writer.at - before) + ENTRY_COST;
+        size_t cost = (size_t)(p->writer.at - before) + ENTRY_COST + p->cost;
+        p->cost = 0;
         if (p->object != NULL)
             cost += PIECE;
         spent += cost;

@@ -47,6 +47,7 @@ void bough_sync__select_init(struct bough_sync__select *sel, struct bough_sync__
     bough_buf_init(&sel->body, s->mem);
     bough_buf_init(&sel->tag, s->mem);
     sel->starts.mem = sel->parents.mem = sel->commits.mem = sel->order.mem = s->mem;
+    sel->asked.mem = sel->adds.mem = s->mem;
 }
 
 void bough_sync__select_fini(struct bough_sync__select *sel)
@@ -58,7 +59,10 @@ void bough_sync__select_fini(struct bough_sync__select *sel)
     bough_sync__trees_fini(&sel->trees);
     bough_buf_fini(&sel->body);
     bough_buf_fini(&sel->tag);
+    bough_reach_close(sel->reach);
     bough_sync__list_fini(&sel->starts);
+    bough_sync__list_fini(&sel->asked);
+    bough_sync__list_fini(&sel->adds);
     bough_sync__list_fini(&sel->parents);
     bough_sync__list_fini(&sel->commits);
     bough_sync__list_fini(&sel->order);
@@ -85,7 +89,9 @@ static enum bough_err start_add(
     if (err)
         return err;
     bough_sync__flag(&sel->ids, row, flag);
-    return bough_sync__list_add(&sel->starts, row);
+    sel->any_have |= flag == HAVE;
+    err = bough_sync__list_add(&sel->asked, row << 1 | (flag == HAVE));
+    return err ? err : bough_sync__list_add(&sel->starts, row);
 }
 
 enum bough_err bough_sync__select_want(struct bough_sync__select *sel, const struct bough_oid *id)
@@ -104,6 +110,7 @@ enum bough_err bough_sync__select_cut(struct bough_sync__select *sel, const stru
     enum bough_err err = row_add(sel, id, &row);
     if (!err)
         bough_sync__flag(&sel->ids, row, CUT);
+    sel->cut = true;
     return err;
 }
 
@@ -156,7 +163,12 @@ static enum bough_err node_get(struct bough_sync__select *sel, uint32_t row, uin
 static enum bough_err commit_paint(struct bough_sync__select *sel, uint32_t row, uint64_t flag)
 {
     uint32_t node;
+    bool mapped = false;
     uint64_t before = bough_sync__flags(&sel->ids, row), after = before | flag;
+    enum bough_err err =
+        sel->reach != NULL ? bough_sync__map_paint(sel, row, flag, &mapped) : BOUGH_OK;
+    if (err)
+        return err;
     bough_sync__flag(&sel->ids, row, flag);
     if ((before & QUEUED) != 0) {
         if ((before & HAVE) == 0 && (after & HAVE) != 0)
@@ -165,7 +177,9 @@ static enum bough_err commit_paint(struct bough_sync__select *sel, uint32_t row,
     }
     if ((after & HAVE) != 0 ? (before & HAD) != 0 : (before & WANTED) != 0)
         return BOUGH_OK; /* its parents know */
-    enum bough_err err = node_get(sel, row, &node);
+    if (mapped)
+        return BOUGH_OK; /* and nobody needs to tell them */
+    err = node_get(sel, row, &node);
     if (!err)
         err = bough_sync__queue_push(&sel->queue, sel->nodes[node].date, node);
     if (err)
@@ -236,6 +250,11 @@ static enum bough_err start_one(struct bough_sync__select *sel, uint32_t row)
 
 static enum bough_err start_step(struct bough_sync__select *sel)
 {
+    if (sel->at == 0 && sel->reach == NULL) {
+        enum bough_err err = bough_sync__map_begin(sel, sel->any_have && !sel->mapping);
+        if (err)
+            return err;
+    }
     if (sel->at < sel->starts.n)
         return start_one(sel, sel->starts.items[sel->at++]);
 
@@ -260,8 +279,14 @@ static enum bough_err commits_step(struct bough_sync__select *sel)
 /* The commits themselves, the newest first; those found to be had later stay out. */
 static enum bough_err list_step(struct bough_sync__select *sel)
 {
-    if (sel->at < sel->commits.n)
-        return send_add(sel, sel->nodes[sel->commits.items[sel->at++]].row);
+    if (sel->at < sel->commits.n) {
+        uint32_t sides, row = sel->nodes[sel->commits.items[sel->at++]].row;
+        struct bough_oid id = bough_sync__ids_at(&sel->ids, row);
+        enum bough_err err = bough_sync__map_has(sel, &id, &sides);
+        if (!err && sides != 0) /* its child was looked at before a bitmap told of it */
+            bough_sync__flag(&sel->ids, row, COVERED);
+        return err || sides != 0 ? err : send_add(sel, row);
+    }
     sel->at = 0;
     sel->phase = sel->commits_only ? BOUGH_SYNC__SELECT_DONE : BOUGH_SYNC__SELECT_LOOSE;
     return BOUGH_OK;
@@ -288,7 +313,11 @@ static enum bough_err trees_entry(
         *enter = type == BOUGH_TREE && paired;
         return BOUGH_OK;
     }
-    enum bough_err err = row_add(sel, id, &row);
+    uint32_t sides;
+    enum bough_err err = bough_sync__map_has(sel, id, &sides);
+    if (err || sides != 0)
+        return err;
+    err = row_add(sel, id, &row);
     if (err || (bough_sync__flags(&sel->ids, row) & (SEND | HAVE)) != 0)
         return err;
     *enter = type == BOUGH_TREE;
@@ -507,12 +536,15 @@ static enum bough_err tags_step(struct bough_sync__select *sel)
         return err;
     bough_buf_clear(&sel->tag);
     bough_buf_put_view(&sel->tag, ref.name);
-    if (sel->tag.err || ref.kind != BOUGH_REF_ID || bough_oid_is_zero(&ref.peeled) ||
-        !bough_sync__ids_find(&sel->ids, &ref.peeled, &row))
+    if (sel->tag.err || ref.kind != BOUGH_REF_ID || bough_oid_is_zero(&ref.peeled))
         return sel->tag.err;
-    if ((bough_sync__flags(&sel->ids, row) & (SEND | HAVE)) != SEND)
-        return BOUGH_OK;
-    return tag_send(sel, ref.id);
+    struct bough_oid id = ref.id, peeled = ref.peeled;
+    uint32_t sides;
+    err = bough_sync__map_has(sel, &peeled, &sides);
+    bool sent = sides == 1u << BOUGH_REACH_WANT;
+    if (!sent && sides == 0 && bough_sync__ids_find(&sel->ids, &peeled, &row))
+        sent = (bough_sync__flags(&sel->ids, row) & (SEND | HAVE)) == SEND;
+    return err || !sent ? err : tag_send(sel, id);
 }
 
 /* ---- Steps ---- */
@@ -529,6 +561,8 @@ static void order_filter(struct bough_sync__select *sel)
 
 static enum bough_err select_one(struct bough_sync__select *sel, size_t *budget)
 {
+    if (sel->adds_at < sel->adds.n)
+        return bough_sync__map_add(sel);
     if (sel->trees.n > 0)
         return bough_sync__trees_step(&sel->trees, budget);
     switch (sel->phase) {
@@ -563,8 +597,12 @@ enum bough_err bough_sync__select_step(struct bough_sync__select *sel, size_t bu
         if (err)
             return err;
         budget -= budget < OBJECT_COST ? budget : OBJECT_COST;
-        if (sel->phase == BOUGH_SYNC__SELECT_DONE)
+        if (sel->phase == BOUGH_SYNC__SELECT_DONE) {
+            err = bough_sync__map_over(sel);
             order_filter(sel);
+        }
+        if (err)
+            return err;
     }
     return BOUGH_OK;
 }

@@ -337,7 +337,7 @@ static enum bough_err work_select(struct bough_sync__upload *u, size_t budget)
 {
     enum { TELL_EVERY = 20000 };
     enum bough_err err = bough_sync__select_step(&u->select, budget);
-    size_t n = u->select.order.n;
+    size_t n = u->select.order.n + (size_t)u->select.reached;
     if (err == BOUGH_EAGAIN && n / TELL_EVERY > u->told_n) {
         u->told_n = (uint32_t)(n / TELL_EVERY);
         progress(u, "Enumerating objects: ", n, "\r");
@@ -359,7 +359,7 @@ static enum bough_err work_pack(struct bough_sync__upload *u, size_t budget)
     enum bough_err err = bough_sync__pack_step(&u->pack, budget);
     if (err || !u->pack.over)
         return err;
-    progress(u, "Total ", u->select.order.n, "");
+    progress(u, "Total ", u->select.order.n + (size_t)u->select.reached, "");
     progress(u, " (delta ", u->pack.deltas, "), ");
     progress(u, "reused ", u->pack.reused, "\n");
     if (u->session.band_max > 0)

@@ -10,7 +10,7 @@
  * the lists in memory are as they were.  So a failure, or a cut, leaves the old checkpoint and
  * the log after it.
  */
-#include "store/log/inner.h"
+#include "store/log/reach_inner.h"
 
 enum {
     GROWTH = 4
@@ -72,8 +72,9 @@ static enum bough_err out_end(struct bough_log__out *out)
 static size_t tables_frozen(const struct bough_log *l)
 {
     size_t tiers = bough_log__tiers_frozen(l), cycle = bough_log__cycle_frozen(l);
+    size_t most = tiers > cycle ? tiers : cycle;
 
-    return tiers > cycle ? tiers : cycle;
+    return most == 0 && bough_log__reach_frozen(l) ? 1 : most;
 }
 
 /* The first table of the old list that is merged with the rows in memory: of few rows, for a commit

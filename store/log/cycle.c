@@ -6,7 +6,7 @@
  *   work      steps until a budget is used up
  *   methods   collect, collection
  */
-#include "store/log/cycle_inner.h"
+#include "store/log/reach_inner.h"
 
 /* ---- Begin, end ---- */
 
@@ -60,6 +60,7 @@ enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_co
     if (c == NULL)
         return BOUGH_ENOMEM;
     bough_log__tiers_end(l, true);
+    bough_log__bitmaps_end(l);
     c->log = l;
     c->opts = *opts;
     c->keeps = l->store.keeps;
@@ -114,6 +115,8 @@ static enum bough_err end_step(struct bough_log__cycle *c)
         return err;
     if (c->log->lookers > 0)
         return BOUGH_EAGAIN; /* what they have seen to be there must stay until they are adopted */
+    if (c->log->reaches != NULL)
+        return BOUGH_EAGAIN; /* somebody reads from what goes */
     bough_log__refs_again(c);
     if (c->again)
         return BOUGH_OK;

@@ -128,6 +128,8 @@ struct bough_log__cycle {
     uint8_t *bits;
     size_t bits_len; /* bytes */
     uint64_t rows, marked;
+    bool missing,
+        empty_tree;  /* something that is reached is not old; the empty tree, not stored, is */
     uint32_t *names; /* for each bit the end of a name, to pack alike ones together; or NULL */
     size_t names_len;
     uint32_t name; /* of what is marked now */

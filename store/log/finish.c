@@ -302,6 +302,7 @@ static enum bough_err swap_do(struct bough_log__cycle *c, struct swap *w)
     c->frozen = frozen;
     if (!err) {
         l->store.losses++;
+        l->bitmaps_due = l->table[0].number;
         old_free(c, w);
         w->late = (struct bough_log__table){.number = 0};
         return BOUGH_OK;

@@ -514,9 +514,12 @@ struct bough_log {
     struct bough_log__pin *pin;  /* of a reader: its own, or NULL */
 
     struct bough_log__births births;
-    struct bough_log__tiers *tiers;          /* tables that become one, or NULL: tiers.c */
-    const struct bough_log__lists *before;   /* what comes back when a checkpoint fails, or NULL */
-    struct bough_log__cycle *cycle;          /* the collection that runs, or NULL: cycle_inner.h */
+    struct bough_log__tiers *tiers;         /* tables that become one, or NULL: tiers.c */
+    const struct bough_log__lists *before;  /* what comes back when a checkpoint fails, or NULL */
+    struct bough_log__cycle *cycle;         /* the collection that runs, or NULL: cycle_inner.h */
+    struct bough_log__reach *reaches;       /* open handles: reach_inner.h */
+    struct bough_log__bitmapper *bitmapper; /* bitmaps that are being made, or NULL */
+    uint32_t bitmaps_due; /* number of the table for which they are to be made; 0: none */
     struct bough_collect_progress collected; /* how the last one ended */
     uint32_t lookers; /* intakes that have seen what is stored: it stays until they end */
     uint32_t settled; /* zones in use when the last one had ended */

@@ -5,7 +5,7 @@
  *   format
  *   open                        superblock, root, replay, a superblock of our own
  */
-#include "store/log/inner.h"
+#include "store/log/reach_inner.h"
 
 enum bough_err bough_log__corrupt(struct bough_log *l, const char *what, uint64_t at)
 {
@@ -130,6 +130,8 @@ static enum bough_err log_maintain(struct bough_store *s, uint64_t budget, bool 
     err = bough_log__prepare(l);
     if (!err)
         err = bough_log__collect_step(l, budget, more);
+    if (!err && !*more)
+        err = bough_log__bitmaps_make(l, budget, more);
     return err || *more ? err : bough_log__tiers_step(l, budget, more);
 }
 
@@ -138,6 +140,7 @@ static void log_close(struct bough_store *s)
     struct bough_log *l = bough_log__of(s);
 
     bough_log__cycle_end(l, false);
+    bough_log__bitmaps_end(l);
     bough_log__tiers_end(l, false);
     bough_log__txn_fini(l);
     bough_log__pins_fini(l);
@@ -191,6 +194,7 @@ static const struct bough_store_class log_class = {
     .check = bough_log__check,
     .stat = log_stat,
     .reader = bough_log__reader,
+    .reach = bough_log__reach,
 };
 
 /* ---- Open ---- */

@@ -47,6 +47,9 @@ struct bough_log_open_opts {
     uint32_t settle_s;   /* on a device without BOUGH_BLOCK_SYNC: seconds after which a write is
                             taken to be durable; default 30 */
     uint64_t settle_bytes; /* or bytes of later writes; default 64 MiB */
+    uint64_t reach_rows;   /* objects from which on a collection is followed by making reachability
+                              bitmaps (store/reach.h); default 4,096 */
+    uint32_t reach_every;  /* commits of a first-parent line from one to the next; default 5,000 */
 };
 
 /*

@@ -143,6 +143,8 @@ enum bough_err bough_log__mark(
     bool fresh;
     enum bough_err err = bough_log__mark_alone(c, id, &row, &fresh);
 
+    if (err == BOUGH_ENOENT)
+        *(bough_store__is_empty_tree(&c->log->store, id) ? &c->empty_tree : &c->missing) = true;
     if (err || !fresh || type == BOUGH_BLOB)
         return err == BOUGH_ENOENT ? BOUGH_OK : err;
     if (type == BOUGH_COMMIT)

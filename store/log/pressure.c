@@ -9,7 +9,7 @@
  *
  * Under pressure there is no grace, and when that does not help the oldest pin is given up.
  */
-#include "store/log/cycle_inner.h"
+#include "store/log/reach_inner.h"
 
 enum { FORGET = 2 };          /* checkpoints after which a zone that was freed is used again */
 enum { COUNT_MAX = 1 << 30 }; /* bytes of traffic to find out what gc would free */
@@ -157,8 +157,10 @@ static enum bough_err pay_all(struct bough_log *l, uint32_t zones, bool forgets)
             err = begin(l);
         if (!err && l->cycle == NULL)
             return BOUGH_OK;
-        while (!err && l->cycle != NULL && more)
+        while (!err && l->cycle != NULL && more) {
             err = bough_log__collect_step(l, UINT64_MAX, &more);
+            more |= bough_log__reach_expire(l); /* it waited for them */
+        }
         while (!err && l->cycle == NULL && l->forget > 0 && (forgets || l->zones.free < zones))
             err = forget(l);
     } while (!err && l->zones.free < zones && pin_expire(l));

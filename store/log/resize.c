@@ -10,7 +10,7 @@
  * zones does, and a checkpoint makes that durable.  Until then what the last one names is held
  * where it was.  A frame says where it lies, so its copy says the new place.
  */
-#include "store/log/inner.h"
+#include "store/log/reach_inner.h"
 
 enum { PIECE = 64 * 1024 };
 
@@ -323,6 +323,7 @@ static enum bough_err shrink(struct bough_log *l, uint64_t bytes, uint32_t zones
     enum bough_err err;
 
     bough_log__tiers_end(l, true);
+    bough_log__bitmaps_end(l);
     if (!fits(l, zones))
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "what is stored needs more", NULL, 0);
     if (l->zones.limit != zones)

@@ -9,7 +9,7 @@
  * the stretch stay as they are meanwhile.  What was written is named by nobody before the end, so a
  * cut or a failure leaves the old tables.  A collection makes one table of all: it ends this.
  */
-#include "store/log/inner.h"
+#include "store/log/reach_inner.h"
 
 enum {
     STRETCH = 4, /* tables that become one */
@@ -84,7 +84,7 @@ static bool stretch_choose(const struct bough_log *l, size_t *from)
     size_t old = l->tables - l->fresh;
     uint64_t best = UINT64_MAX;
 
-    for (size_t i = 0; i + STRETCH <= old; i++) {
+    for (size_t i = bough_log__reach_frozen(l) ? 1 : 0; i + STRETCH <= old; i++) {
         bool like;
         uint64_t rows = stretch_rows(&l->table[i], &like);
 

@@ -87,8 +87,12 @@ static inline void log_open(struct bed *b, bool read_only)
 static inline void log_small_open(struct bed *b, bool read_only)
 {
     struct bough_log_format_opts format = {.algo = b->algo, .granule = 512, .zone = 128 << 10};
-    struct bough_log_open_opts open = {
-        .read_only = read_only, .cache = 1, .table_rows = 8, .log_max = 64 << 10};
+    struct bough_log_open_opts open = {.read_only = read_only,
+        .cache = 1,
+        .table_rows = 8,
+        .log_max = 64 << 10,
+        .reach_rows = 1,
+        .reach_every = 2};
 
     if (!b->formatted)
         OK(bough_log_format(&b->ram.blk, &b->t.env, &format, NULL));

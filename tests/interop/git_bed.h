@@ -68,7 +68,7 @@ struct bed {
 static inline void store_open(struct bed *b, enum bough_algo algo, bool on_log)
 {
     struct bough_log_format_opts format = {.algo = algo};
-    struct bough_log_open_opts open = {.table_rows = 64};
+    struct bough_log_open_opts open = {.table_rows = 64, .reach_rows = 1, .reach_every = 3};
     if (!on_log) {
         OK(bough_mem_store_open(&b->t.env, algo, &b->store));
         return;

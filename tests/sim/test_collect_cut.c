@@ -35,8 +35,12 @@ static const struct bough_collect_opts now = {.grace = 0};
 
 static enum bough_err open_on(struct fix *f, struct bough_block *dev)
 {
-    struct bough_log_open_opts opts = {
-        .table_rows = 60, .log_max = 24 * 1024, .cache = 64 * 1024, .prepare = 1};
+    struct bough_log_open_opts opts = {.table_rows = 60,
+        .log_max = 24 * 1024,
+        .cache = 64 * 1024,
+        .prepare = 1,
+        .reach_rows = 1,
+        .reach_every = 4};
 
     return bough_log_open(dev, &f->t.env, &opts, &f->s, &f->why);
 }

@@ -121,8 +121,12 @@ static struct bough_info info_of(struct world *w)
 
 static void open_all(struct world *w)
 {
-    struct bough_log_open_opts opts = {
-        .table_rows = 80, .log_max = 32 * 1024, .cache = 128 * 1024, .prepare = 1};
+    struct bough_log_open_opts opts = {.table_rows = 80,
+        .log_max = 32 * 1024,
+        .cache = 128 * 1024,
+        .prepare = 1,
+        .reach_rows = 1,
+        .reach_every = 4};
     struct bough_repo_opts ropts = {.window = {0, 0, 0}};
     struct bough_why why;
 

@@ -1,0 +1,186 @@
+/*
+ * test_reach_git.c - clones and fetches by reachability bitmaps bring what git says they must.
+ *
+ * Goal: with bitmaps, the ids that a clone brings are exactly those of `git rev-list --objects`:
+ * after further commits, merges, forced pushes and deleted branches, after another collection,
+ * with retention; a fetch brings all that is missing.  A damaged bitmap costs the walk, nothing else.
+ * Method: git_bed.h on the log engine, with a bitmap for each third commit.  Histories come from a
+ * seed, as streams for git fast-import; git pushes them, clones, and compares.  SEED=n.
+ */
+#include "tests/interop/git_bed.h"
+#include "store/collect.h"
+#include "store/reach.h"
+
+enum { BRANCHES = 5, FILES = 12 };
+
+struct world {
+    struct bed b;
+    uint64_t seed, commits;
+    uint64_t head[BRANCHES]; /* its mark; 0: there is none */
+};
+
+static uint32_t pick(struct world *w, uint32_t n)
+{
+    return (uint32_t)(test_random(&w->seed) % n);
+}
+
+/* ---- Histories ---- */
+
+/* On top of its branch, of another one, or of an older commit; sometimes a merge. */
+static void commit_write(struct world *w, FILE *f)
+{
+    uint32_t b = pick(w, BRANCHES), other = pick(w, BRANCHES), n = 1 + pick(w, 3);
+    bool fresh = w->head[b] == 0;
+
+    fprintf(f, "commit refs/heads/b%u\nmark :%llu\n", b, (unsigned long long)++w->commits);
+    fprintf(f, "committer C <c@x> %llu +0000\ndata 2\nc\n",
+        (unsigned long long)(1000000000 + w->commits * 10 - pick(w, 40)));
+    if (w->commits > 1 && (fresh ? pick(w, 8) != 0 : pick(w, 9) == 0))
+        fprintf(f, "from :%u\n", 1 + pick(w, (uint32_t)w->commits - 1));
+    else if (!fresh)
+        fprintf(f, "from :%llu\n", (unsigned long long)w->head[b]);
+    if (!fresh && other != b && w->head[other] != 0 && pick(w, 4) == 0)
+        fprintf(f, "merge :%llu\n", (unsigned long long)w->head[other]);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = pick(w, FILES), value = pick(w, 4) == 0 ? 7 : pick(w, 1u << 30);
+        char text[600];
+        int len = snprintf(text, sizeof text, "%0*u\n", 20 + (int)pick(w, 500), value);
+        if (pick(w, 8) == 0)
+            fprintf(f, "D d%u\n", at % 3);
+        else
+            fprintf(f, "M 100644 inline d%u/e%u/f%u\ndata %d\n%s\n", at % 3, at % 2, at, len, text);
+    }
+    w->head[b] = w->commits;
+}
+
+static void history_grow(struct world *w, uint32_t commits)
+{
+    char path[128];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/stream", w->b.dir);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    for (uint32_t i = 0; i < commits; i++)
+        commit_write(w, f);
+    fclose(f);
+    must(&w->b, "cd src && touch ../marks && git fast-import --quiet --force "
+                "--import-marks=../marks --export-marks=../marks <../stream");
+}
+
+static void branch_drop(struct world *w, uint32_t b)
+{
+    char script[64];
+
+    snprintf(script, sizeof script, "git -C src update-ref -d refs/heads/b%u", b);
+    must(&w->b, script);
+    w->head[b] = 0;
+}
+
+static void world_open(struct world *w, uint64_t seed, enum bough_algo algo)
+{
+    memset(w, 0, sizeof *w);
+    w->seed = seed;
+    bed_open(&w->b, algo, true);
+    setenv("F", algo == BOUGH_SHA256 ? "--object-format=sha256" : "--object-format=sha1", 1);
+    must(&w->b, "git config --global fetch.unpackLimit 1; git config --global gc.auto 0;"
+                "git init -q --bare -b b0 $F src");
+    while (w->head[0] == 0)
+        history_grow(w, 80);
+    must(&w->b, "cd src && git tag light b0~1 2>/dev/null; git tag -am t note b0; true");
+    must(&w->b, "cd src && git push -q --mirror $URL");
+}
+
+/* ---- The store ---- */
+
+static void collect(struct world *w)
+{
+    struct bough_collect_opts opts = {0};
+    bool more = true;
+
+    OK(bough_repo_collect(w->b.repo, &opts, 0));
+    while (more)
+        OK(bough_repo_maintain(w->b.repo, 64 * 1024, &more));
+}
+
+/* For how many commits are there bitmaps? */
+static uint32_t mapped(struct world *w)
+{
+    struct bough_reach *r;
+    uint32_t n = 0;
+
+    if (bough_store_reach(w->b.store, &r))
+        return 0;
+    n = r->commits;
+    bough_reach_close(r);
+    return n;
+}
+
+/* ---- Comparing ---- */
+
+/* Tags of what was asked for may come, too. */
+#define IDS     "git cat-file --batch-all-objects --batch-check='%(objecttype) %(objectname)'"
+#define NO_TAGS " | grep -v ^tag | cut -d' ' -f2 | sort"
+
+/* What came is what git says is reachable; `old`, a clone of before, has the rest. */
+static void compare(struct world *w)
+{
+    must(&w->b,
+        "rm -rf new && git clone -q --mirror $URL new && git -C new fsck --strict && "
+        "(cd new && " IDS " | cut -d' ' -f2 | sort) >1 && "
+        "(cd src && git rev-list --objects --no-object-names --all | sort -u) >2 && cmp 1 2");
+    must(&w->b, "for b in $(git -C src for-each-ref --format='%(refname:short)' refs/heads); do "
+                "rm -rf one && git clone -q --bare --no-tags --single-branch -b $b $URL one && "
+                "(cd one && " IDS NO_TAGS ") >1 && "
+                "(cd src && git rev-list --objects --no-object-names $b | sort -u) >2 && "
+                "cmp 1 2; done");
+    must(&w->b,
+        "test -d old || cp -r new old; cd old && git fetch -q --prune origin && "
+        "git fsck --strict && git for-each-ref >../1 && git -C ../src for-each-ref >../2 && "
+        "cmp ../1 ../2");
+}
+
+static void history_run(uint64_t seed, enum bough_algo algo)
+{
+    struct world w;
+    uint32_t n;
+
+    world_open(&w, seed, algo);
+    compare(&w);
+    assert_int_equal(mapped(&w), 0);
+    collect(&w);
+    n = mapped(&w);
+    assert_true(n > 0);
+    compare(&w);
+    history_grow(&w, 12);
+    branch_drop(&w, 1 + pick(&w, BRANCHES - 1));
+    must(&w.b, "cd src && git push -q --mirror $URL");
+    assert_int_equal(mapped(&w), n);
+    compare(&w);
+    collect(&w);
+    assert_true(mapped(&w) > 0);
+    compare(&w);
+    bed_close(&w.b);
+}
+
+static void test_reach__clones_bring_what_rev_list_says(void **state)
+{
+    const char *fixed = getenv("SEED");
+    (void)state;
+
+    if (fixed != NULL) {
+        history_run(strtoull(fixed, NULL, 10), BOUGH_SHA1);
+        return;
+    }
+    for (uint64_t seed = 1; seed <= (getenv("LONG") != NULL ? 60 : 2); seed++)
+        history_run(seed, seed % 2 != 0 ? BOUGH_SHA1 : BOUGH_SHA256);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reach__clones_bring_what_rev_list_says),
+    };
+    return cmocka_run_group_tests_name("reach_git", tests, NULL, NULL);
+}

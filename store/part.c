@@ -213,6 +213,12 @@ static enum bough_err get_part(struct bough_store *s, const struct bough_oid *id
     return err;
 }
 
+void bough_store_soon(struct bough_store *s, uint64_t where)
+{
+    if (s->cls->soon != NULL)
+        s->cls->soon(s, where);
+}
+
 enum bough_err bough_store_get(
     struct bough_store *s, const struct bough_oid *id, struct bough_get *get, struct bough_buf *out)
 {

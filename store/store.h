@@ -147,6 +147,9 @@ struct bough_get {
     enum bough_type type; /* out */
 };
 
+/* The object at locator `where` will be asked for in a moment: what waits for memory may begin to. */
+void bough_store_soon(struct bough_store *s, uint64_t where);
+
 /*
  * Append a part of object `id` to `out`, nothing when it lies behind the end: the quick way to
  * values and trees that are read again and again.  Where an object is need not be looked up as
@@ -518,6 +521,7 @@ struct bough_store_class {
         enum bough_type *type, struct bough_buf *out);
     enum bough_err (*get)(struct bough_store *s, const struct bough_oid *id, struct bough_get *get,
         struct bough_buf *out); /* NULL: find, then read or read_part; BOUGH_ENOTSUP: this time */
+    void (*soon)(struct bough_store *s, uint64_t where); /* NULL: nothing to be done */
     enum bough_err (*object_open)(struct bough_store *s, const struct bough_oid *id,
         struct bough_object **out); /* NULL: read whole */
     enum bough_err (*entry)(

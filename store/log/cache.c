@@ -68,6 +68,23 @@ static enum bough_err device_read(struct bough_log *l, uint64_t at, void *dst, s
     return err;
 }
 
+const uint8_t *bough_log__page_here(struct bough_log *l, uint64_t at, size_t *len)
+{
+    struct bough_log__pages *p = &l->pages;
+    uint64_t no = at / p->size;
+    size_t in = (size_t)(at - no * p->size);
+    struct bough_log__page_slot *set = set_of(p, no);
+
+    for (uint32_t i = 0; i < WAYS; i++) {
+        if (set[i].no == no) {
+            set[i].used = p->clock;
+            *len = p->size - in;
+            return page_bytes(p, set + i) + in;
+        }
+    }
+    return NULL;
+}
+
 enum bough_err bough_log__page(
     struct bough_log *l, uint64_t at, struct bough_view *out, uint32_t **checked)
 {

@@ -24,22 +24,29 @@ static size_t head_quick(struct bough_view raw, enum bough_type *type, uint64_t 
     return (raw.ptr[n - 1] & 0x80) != 0 || *type < BOUGH_COMMIT || *type > BOUGH_TAG ? 0 : n;
 }
 
-/* Is the object with that id8 at `where` one of ours, small, stored, and whole on one page?  Then
-   its body, lent by the page until the next read. */
-static bool entry_quick(struct bough_log *l, uint64_t where, uint64_t id8, enum bough_type *type,
-    struct bough_view *body)
+/* Where the entry at `where` begins on the device, with what stands before it, when it is one of
+   ours; else 0. */
+static uint64_t quick_at(struct bough_log *l, uint64_t where)
 {
     const struct bough_log__segment *seg =
         bough_log__segment_find(l, bough_log__where_segment(where));
-    uint64_t at = bough_log__where_offset(where), size;
-    struct bough_view page;
-    size_t len, head;
+    uint64_t at = bough_log__where_offset(where);
 
     if (seg == NULL || seg->pack || at < BOUGH_LOG__FRAME_DATA || at >= l->geo.zone ||
-        (l->store.txn != NULL && seg->number == l->head.segment && at >= l->head.at) ||
-        bough_log__page(
-            l, (uint64_t)seg->zone * l->geo.zone + at - BOUGH_LOG__BEFORE, &page, NULL) ||
-        page.len < BOUGH_LOG__BEFORE)
+        (l->store.txn != NULL && seg->number == l->head.segment && at >= l->head.at))
+        return 0;
+    return (uint64_t)seg->zone * l->geo.zone + at - BOUGH_LOG__BEFORE;
+}
+
+/* Is there, on what is left of a page, an object with that id8, small, stored, and whole?  Then its
+   body, lent by the page until the next read. */
+static bool entry_quick(
+    struct bough_view page, uint64_t id8, enum bough_type *type, struct bough_view *body)
+{
+    uint64_t size;
+    size_t len, head;
+
+    if (page.len < BOUGH_LOG__BEFORE)
         return false;
     len = bough_get32le(page.ptr);
     if (bough_get64be(page.ptr + 8) != id8 || len > page.len - BOUGH_LOG__BEFORE)
@@ -54,6 +61,18 @@ static bool entry_quick(struct bough_log *l, uint64_t where, uint64_t id8, enum 
         return false;
     *body = bough_view(body->ptr + BOUGH_LOG__STORED_HEAD, (size_t)size);
     return true;
+}
+
+void bough_log__soon(struct bough_store *s, uint64_t where)
+{
+    enum { LINE = 64, LINES = 3 };
+    struct bough_log *l = bough_log__of(s);
+    uint64_t at = quick_at(l, where);
+    size_t len;
+    const uint8_t *p = at == 0 ? NULL : bough_log__page_here(l, at, &len);
+
+    for (size_t i = 0; p != NULL && i < LINES * LINE && i < len; i += LINE)
+        __builtin_prefetch(p + i);
 }
 
 /* ---- Parts ---- */
@@ -118,10 +137,19 @@ static bool is_for_parts(
 static enum bough_err get_at(
     struct bough_log *l, uint64_t where, uint64_t id8, struct bough_get *g, struct bough_buf *out)
 {
-    const struct bough_log__body *b = bough_log__bodies_find(l, where);
+    uint64_t at = quick_at(l, where);
+    const struct bough_log__body *b;
     struct bough_log__entry e;
-    struct bough_view body;
+    struct bough_view body, page = {NULL, 0};
 
+    if (at != 0)
+        page.ptr = bough_log__page_here(l, at, &page.len);
+    if (page.ptr != NULL && entry_quick(page, id8, &g->type, &body)) {
+        l->pages.clock++; /* a look that found something */
+        g->size = body.len;
+        return part_put(body, g, out);
+    }
+    b = bough_log__bodies_find(l, where);
     if (b != NULL) {
         if (b->id8 != id8)
             return BOUGH_ENOENT;
@@ -129,7 +157,8 @@ static enum bough_err get_at(
         g->size = b->len;
         return part_put(bough_view(b->bytes, b->len), g, out);
     }
-    if (entry_quick(l, where, id8, &g->type, &body)) {
+    if (at != 0 && page.ptr == NULL && !bough_log__page(l, at, &page, NULL) &&
+        entry_quick(page, id8, &g->type, &body)) {
         g->size = body.len;
         return part_put(body, g, out);
     }

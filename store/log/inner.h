@@ -53,6 +53,9 @@ enum bough_err bough_log__pages_init(struct bough_log *l, size_t room);
 void bough_log__pages_fini(struct bough_log *l);
 void bough_log__pages_drop(struct bough_log *l); /* forget them all */
 
+/* The byte of the device at `at`, and `*len` up to the end of its page, if that is cached. */
+const uint8_t *bough_log__page_here(struct bough_log *l, uint64_t at, size_t *len);
+
 /* Lend the bytes at device byte `at` up to the end of its page; borrowed until the next call.
    `checked` (may be NULL) is a word of the page's own, 0 when it was read just now. */
 enum bough_err bough_log__page(
@@ -675,6 +678,7 @@ enum bough_err bough_log__find(
 enum bough_err bough_log__has(struct bough_store *s, const struct bough_oid *id);
 enum bough_err bough_log__read_object(struct bough_store *s, uint64_t where,
     const struct bough_oid *id, enum bough_type *type, struct bough_buf *out);
+void bough_log__soon(struct bough_store *s, uint64_t where);
 enum bough_err bough_log__get_object(
     struct bough_store *s, const struct bough_oid *id, struct bough_get *g, struct bough_buf *out);
 enum bough_err bough_log__object_open(

@@ -176,6 +176,7 @@ static const struct bough_store_class log_class = {
     .has = bough_log__has,
     .read = bough_log__read_object,
     .get = bough_log__get_object,
+    .soon = bough_log__soon,
     .object_open = bough_log__object_open,
     .entry = bough_log__entry_of,
     .entry_read = bough_log__entry_read,

@@ -97,6 +97,39 @@ static enum bough_err tree_walk(struct bough_repo *r, struct bough_view path, st
     return BOUGH_OK;
 }
 
+/* The same where nothing is edited and all nodes are cached; false: to be walked in earnest.  Only
+   the last node is pinned. */
+static bool walk_quick(const struct bough_tree *t, struct bough_view path, struct place *p)
+{
+    const uint8_t *id = t->root.bytes;
+    struct bough_view left = path, name;
+    struct bough_repo__node *n;
+    uint32_t i;
+
+    if (t->top != NULL)
+        return false;
+    do {
+        n = bough_repo__node_peek(t->r, id);
+        if (n == NULL || !bough_repo__segment(&left, &name))
+            return false;
+        i = n->small ? bough_repo__small_find(n, name, left.len == 0 ? t->r->store : NULL)
+                     : bough_repo__node_find(t->r, n, name);
+        if (i == UINT32_MAX)
+            return false;
+        id = bough_repo__node_raw_id(n, i);
+    } while (bough_repo__node_mode(n, i) == BOUGH_REPO__DIR);
+    if (left.len > 0)
+        return false;
+    n->pins++;
+    p->node = n;
+    p->i = i;
+    p->is.kind = BOUGH_NODE_VALUE;
+    p->is.mode = bough_repo__node_mode(n, i);
+    p->is.dir = NULL;
+    bough_repo__id_load(t->r->hash_len, id, &p->is.id);
+    return true;
+}
+
 static struct bough_repo__change known_change(
     const struct bough_repo *r, const struct bough_repo__known *known)
 {
@@ -255,7 +288,7 @@ static enum bough_err get_cold(struct bough_tree *t, struct bough_view path, str
     struct place p = {.is = tree_top(t)};
     enum bough_err err = bough_repo__tree_check(t);
 
-    if (err == BOUGH_OK)
+    if (err == BOUGH_OK && !walk_quick(t, path, &p))
         err = tree_walk(t->r, path, &p);
     if (err == BOUGH_OK)
         err = get_walked(t, path, &p, get, out);

@@ -1,7 +1,7 @@
 /*
  * inner.h - what the files of repo/ share.
  *
- *   nodes      decoded trees in a bounded cache                        node.c, nodecache.c
+ *   nodes      decoded trees in a bounded cache                        node.c, small.c, nodecache.c
  *   sorting    natural merge sort                                      sort.c
  *   ranges     large trees that are not decoded                        range.c
  *   edits      a directory's changes, ordered by name                  edit.c, pool.c
@@ -80,15 +80,18 @@ struct bough_repo__node {
     uint32_t n;
     struct bough_buf raw; /* the tree's body */
     uint64_t *where;      /* locators of children, 0: not known; NULL: of none */
-    uint32_t *order;      /* indices by name bytes; NULL: ents is so ordered */
     uint32_t pins;
-    uint32_t lookups; /* since it was decoded; slots are made when they pay */
+    bool small;       /* entries, locators and body are in `block` (small.c) */
     bool large;       /* more than half of the cache: not in the list, not counted */
     bool touched;     /* since it was the oldest of the list last */
     bool replaced;    /* by a newer version of the directory, when nobody asked for it since */
+    uint32_t *order;  /* indices by name bytes; NULL: ents is so ordered */
+    uint32_t lookups; /* since it was decoded; slots are made when they pay */
+    uint32_t block_len;
     size_t ents_cap;
     size_t cost;                            /* bytes, as counted by the cache */
     struct bough_repo__node *newer, *older; /* unless large */
+    uint64_t block[];                       /* of a tree that was small when it was decoded */
 };
 
 struct bough_repo__cache {
@@ -98,12 +101,30 @@ struct bough_repo__cache {
     struct bough_repo__node *newest, *oldest;
     struct bough_repo__node *large; /* one unpinned node that is too large for the list */
     size_t used, limit;             /* bytes of those in the list */
+    struct bough_buf body;          /* where trees are read before they are decoded */
 };
 
 void bough_repo__cache_fini(struct bough_repo *r);
 
 /* For the cache: entries from n->raw, BOUGH_ECORRUPT when it is no tree; release. */
 enum bough_err bough_repo__node_parse(struct bough_repo *r, struct bough_repo__node *n);
+
+/* The entry of a tree's body that begins at `*at`, which moves behind it; false when it is none. */
+bool bough_repo__ent_parse(
+    struct bough_view body, uint32_t hash_len, size_t *at, struct bough_repo__ent *out);
+
+/* A node with entries, in whatever order: the permutation into byte order, if it takes one. */
+enum bough_err bough_repo__node_order(struct bough_repo *r, struct bough_repo__node *n);
+
+/* The decoded tree `id` with that body of at most so many bytes, not in the cache yet. */
+enum { BOUGH_REPO__SMALL_MAX = 4096 };
+enum bough_err bough_repo__small_new(struct bough_repo *r, const struct bough_oid *id,
+    struct bough_view body, struct bough_repo__node **out);
+
+/* The index of `name` in a small node, or UINT32_MAX; with `store`: what is there is to be read. */
+uint32_t bough_repo__small_find(
+    const struct bough_repo__node *n, struct bough_view name, struct bough_store *store);
+
 enum bough_err bough_repo__node_broken(struct bough_repo *r, const struct bough_oid *id);
 void bough_repo__node_free(struct bough_repo *r, struct bough_repo__node *n);
 
@@ -122,6 +143,10 @@ void bough_repo__node_stands(
 /* The decoded tree `id`, pinned. BOUGH_EFORMAT and BOUGH_ECORRUPT as the store and the bytes say. */
 enum bough_err bough_repo__node_get(
     struct bough_repo *r, const struct bough_oid *id, struct bough_repo__node **out);
+
+/* The decoded tree whose id has those bytes, if it is cached and not large; it stays until the next
+   call that may decode one. */
+struct bough_repo__node *bough_repo__node_peek(struct bough_repo *r, const uint8_t *id);
 
 /* The same to look something up: NULL when it is large and better not decoded for that (range.c). */
 enum bough_err bough_repo__node_look(

@@ -99,11 +99,10 @@ static bool mode_parse(const uint8_t **p, const uint8_t *end, uint32_t *mode)
     return at > from && at < end && *at == ' ';
 }
 
-/* The entry that begins at `*at`, which moves behind it; false when it is none. */
-static bool ent_parse(
-    const struct bough_buf *raw, uint32_t hash_len, size_t *at, struct bough_repo__ent *out)
+bool bough_repo__ent_parse(
+    struct bough_view body, uint32_t hash_len, size_t *at, struct bough_repo__ent *out)
 {
-    const uint8_t *p = raw->ptr + *at, *end = raw->ptr + raw->len, *name;
+    const uint8_t *p = body.ptr + *at, *end = body.ptr + body.len, *name;
     uint32_t mode;
 
     if (!mode_parse(&p, end, &mode))
@@ -112,9 +111,9 @@ static bool ent_parse(
     p = bough_repo__nul_find(name, end);
     if (p == name || (size_t)(end - p) < (size_t)hash_len + 1)
         return false;
-    out->at = (uint32_t)(name - raw->ptr);
+    out->at = (uint32_t)(name - body.ptr);
     out->len_mode = (uint32_t)(p - name) << 3 | (uint32_t)bough_repo__mode_class(mode);
-    *at = (size_t)(p - raw->ptr) + 1 + hash_len;
+    *at = (size_t)(p - body.ptr) + 1 + hash_len;
     return true;
 }
 
@@ -142,11 +141,15 @@ static int order_cmp(const void *ctx, uint32_t a, uint32_t b)
     return bough_view_cmp(bough_repo__node_name(n, a), bough_repo__node_name(n, b));
 }
 
-/* Make the permutation into byte order. */
-static enum bough_err node_order(struct bough_repo *r, struct bough_repo__node *n)
+enum bough_err bough_repo__node_order(struct bough_repo *r, struct bough_repo__node *n)
 {
-    uint32_t *tmp = bough_mem_alloc(r->mem, n->n * sizeof *tmp);
+    uint32_t *tmp, at = 0;
 
+    while (at + 1 < n->n && ents_ascend(n, at))
+        at++;
+    if (at + 1 >= n->n)
+        return BOUGH_OK;
+    tmp = bough_mem_alloc(r->mem, n->n * sizeof *tmp);
     n->order = bough_mem_alloc(r->mem, n->n * sizeof *n->order);
     if (tmp == NULL || n->order == NULL) {
         bough_mem_free(r->mem, tmp, n->n * sizeof *tmp);
@@ -182,7 +185,6 @@ static void node_trim(struct bough_repo *r, struct bough_repo__node *n)
 
 enum bough_err bough_repo__node_parse(struct bough_repo *r, struct bough_repo__node *n)
 {
-    bool ordered = true;
     size_t at = 0;
     void *ents;
 
@@ -199,21 +201,23 @@ enum bough_err bough_repo__node_parse(struct bough_repo *r, struct bough_repo__n
             if (err)
                 return err;
         }
-        if (!ent_parse(&n->raw, r->hash_len, &at, &n->ents[n->n]))
+        if (!bough_repo__ent_parse(bough_buf_view(&n->raw), r->hash_len, &at, &n->ents[n->n]))
             return bough_repo__node_broken(r, &n->id);
         n->n++;
-        ordered = ordered && (n->n < 2 || ents_ascend(n, n->n - 2));
     }
     node_trim(r, n);
-    return ordered ? BOUGH_OK : node_order(r, n);
+    return bough_repo__node_order(r, n);
 }
 
 void bough_repo__node_strip(struct bough_repo *r, struct bough_repo__node *n, bool slots_stay)
 {
-    bough_buf_fini(&n->raw);
-    bough_mem_free(r->mem, n->ents, n->ents_cap * sizeof *n->ents);
+    if (!n->small) {
+        bough_buf_fini(&n->raw);
+        bough_mem_free(r->mem, n->ents, n->ents_cap * sizeof *n->ents);
+        bough_mem_free(r->mem, n->where, n->n * sizeof *n->where);
+    }
     bough_mem_free(r->mem, n->order, n->n * sizeof *n->order);
-    bough_mem_free(r->mem, n->where, n->n * sizeof *n->where);
+    n->small = false;
     n->order = NULL;
     n->where = NULL;
     if (slots_stay)
@@ -227,7 +231,7 @@ void bough_repo__node_strip(struct bough_repo *r, struct bough_repo__node *n, bo
 void bough_repo__node_free(struct bough_repo *r, struct bough_repo__node *n)
 {
     bough_repo__node_strip(r, n, false);
-    bough_mem_free(r->mem, n, sizeof *n);
+    bough_mem_free(r->mem, n, sizeof *n + n->block_len);
 }
 
 struct bough_oid bough_repo__node_id(
@@ -330,6 +334,8 @@ uint32_t bough_repo__node_find(
 {
     uint32_t place, i;
 
+    if (n->small)
+        return bough_repo__small_find(n, name, NULL);
     if (n->slots == NULL && n->n > SEARCHED_MAX && ++n->lookups > n->n / 16)
         node_index(r, n);
     if (n->slots != NULL)

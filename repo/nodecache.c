@@ -13,7 +13,12 @@
  */
 #include "repo/inner.h"
 
-enum { SPARED_MAX = 16 };
+enum {
+    SPARED_MAX = 16,
+    BODY_MAX = 64 * 1024, /* bytes that are kept for the next tree to be read */
+    LINE = 64,
+    LOOKED_IN = 10 * LINE, /* bytes of a small node: its head, tags, entries */
+};
 
 /* ---- List, buckets ---- */
 
@@ -121,9 +126,14 @@ static void cache_grow(struct bough_repo *r)
 
 static size_t node_cost(const struct bough_repo__node *n)
 {
-    return sizeof *n + n->raw.cap + n->ents_cap * sizeof *n->ents + n->slots_n * sizeof *n->slots +
-           (n->where == NULL ? 0 : n->n * sizeof *n->where) +
-           (n->order == NULL ? 0 : n->n * sizeof *n->order);
+    size_t cost = sizeof *n + n->block_len + n->slots_n * sizeof *n->slots;
+
+    if (n->order != NULL)
+        cost += n->n * sizeof *n->order;
+    if (n->small)
+        return cost;
+    return cost + n->raw.cap + n->ents_cap * sizeof *n->ents +
+           (n->where == NULL ? 0 : n->n * sizeof *n->where);
 }
 
 void bough_repo__node_stands(
@@ -151,22 +161,18 @@ void bough_repo__node_stands(
     n->cost = cost;
 }
 
-/* Decode `raw` (taken, even on error) and keep it, pinned. */
-static enum bough_err cache_add(struct bough_repo *r, const struct bough_oid *id,
+/* Decode `raw`, which is taken if the node keeps it. */
+static enum bough_err node_new(struct bough_repo *r, const struct bough_oid *id,
     struct bough_buf *raw, struct bough_repo__node **out)
 {
-    struct bough_repo__cache *c = &r->cache;
-    struct bough_repo__node *n = bough_mem_zalloc(r->mem, 1, sizeof *n);
-    struct bough_repo__node **at;
+    struct bough_repo__node *n;
     enum bough_err err;
 
-    if (c->count >= c->buckets_n)
-        cache_grow(r);
-    if (n == NULL || c->buckets_n == 0) {
-        bough_mem_free(r->mem, n, sizeof *n);
-        bough_buf_fini(raw);
+    if (raw->len <= BOUGH_REPO__SMALL_MAX)
+        return bough_repo__small_new(r, id, bough_buf_view(raw), out);
+    n = bough_mem_zalloc(r->mem, 1, sizeof *n);
+    if (n == NULL)
         return BOUGH_ENOMEM;
-    }
     n->id = *id;
     n->raw = *raw;
     bough_buf_init(raw, r->mem);
@@ -175,6 +181,25 @@ static enum bough_err cache_add(struct bough_repo *r, const struct bough_oid *id
         bough_repo__node_free(r, n);
         return err;
     }
+    *out = n;
+    return BOUGH_OK;
+}
+
+/* Decode `raw` (taken if the node keeps it) and keep the node, pinned. */
+static enum bough_err cache_add(struct bough_repo *r, const struct bough_oid *id,
+    struct bough_buf *raw, struct bough_repo__node **out)
+{
+    struct bough_repo__cache *c = &r->cache;
+    struct bough_repo__node *n, **at;
+    enum bough_err err;
+
+    if (c->count >= c->buckets_n)
+        cache_grow(r);
+    if (c->buckets_n == 0)
+        return BOUGH_ENOMEM;
+    err = node_new(r, id, raw, &n);
+    if (err)
+        return err;
     n->pins = 1;
     n->cost = node_cost(n);
     n->large = n->cost > c->limit / 2;
@@ -198,8 +223,25 @@ static struct bough_repo__node *cache_find(struct bough_repo *r, const uint8_t *
     if (r->cache.buckets_n == 0)
         return NULL;
     n = *cache_bucket(&r->cache, id);
-    while (n != NULL && memcmp(n->id.bytes, id, r->hash_len) != 0)
-        n = n->bucket;
+    for (; n != NULL; n = n->bucket) {
+        for (size_t at = LINE; at < LOOKED_IN; at += LINE)
+            __builtin_prefetch((const uint8_t *)n + at); /* wait for all of them once */
+        if (memcmp(n->id.bytes, id, r->hash_len) == 0)
+            break;
+    }
+    return n;
+}
+
+struct bough_repo__node *bough_repo__node_peek(struct bough_repo *r, const uint8_t *id)
+{
+    struct bough_repo__node *n = cache_find(r, id);
+
+    if (n == NULL || n->large)
+        return NULL;
+    if (!n->touched)
+        n->touched = true;
+    if (n->replaced)
+        n->replaced = false;
     return n;
 }
 
@@ -226,21 +268,21 @@ static enum bough_err node_load(struct bough_repo *r, const struct bough_oid *id
     uint64_t *where, struct bough_repo__node **out)
 {
     struct bough_get get = {.n = UINT64_MAX, .where = *where};
-    struct bough_buf raw;
+    struct bough_buf *raw = &r->cache.body;
     enum bough_err err = BOUGH_OK;
 
     *out = NULL;
     get.all = looked;
     if (looked)
         get.n = BOUGH_REPO__RANGE_MIN;
-    bough_buf_init(&raw, r->mem);
+    bough_buf_clear(raw);
     if (!bough_oid_eq(id, bough_oid_empty_tree(r->algo))) {
-        err = bough_store_get(r->store, id, &get, &raw);
+        err = bough_store_get(r->store, id, &get, raw);
         if (err == BOUGH_OK && get.size > get.n) {
             if (bough_repo__range_serves(r, id, get.size))
                 return BOUGH_OK;
             get.n = UINT64_MAX;
-            err = bough_store_get(r->store, id, &get, &raw);
+            err = bough_store_get(r->store, id, &get, raw);
         }
         *where = get.where;
         if (err == BOUGH_OK && get.type != BOUGH_TREE)
@@ -248,11 +290,10 @@ static enum bough_err node_load(struct bough_repo *r, const struct bough_oid *id
         else if (err)
             r->why = r->store->why;
     }
-    if (err) {
-        bough_buf_fini(&raw);
-        return err;
-    }
-    err = cache_add(r, id, &raw, out);
+    if (err == BOUGH_OK)
+        err = cache_add(r, id, raw, out);
+    if (raw->cap > BODY_MAX)
+        bough_buf_fini(raw);
     if (err == BOUGH_OK)
         cache_trim(r);
     return err;
@@ -316,10 +357,9 @@ void bough_repo__node_offer(
 {
     struct bough_repo__node *n = NULL;
 
-    if (cache_find(r, id->bytes) != NULL)
-        bough_buf_fini(body);
-    else if (cache_add(r, id, body, &n) == BOUGH_OK)
+    if (cache_find(r, id->bytes) == NULL && cache_add(r, id, body, &n) == BOUGH_OK)
         bough_repo__node_unpin(r, n);
+    bough_buf_fini(body);
 }
 
 void bough_repo__cache_fini(struct bough_repo *r)
@@ -335,5 +375,6 @@ void bough_repo__cache_fini(struct bough_repo *r)
             cache_remove(r, n);
     }
     BOUGH_ASSERT(c->count == 0); /* every tree was closed */
+    bough_buf_fini(&c->body);
     bough_mem_free(r->mem, c->buckets, c->buckets_n * sizeof(void *));
 }

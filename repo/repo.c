@@ -45,6 +45,7 @@ enum bough_err bough_repo_open(
     r->paths.limit = cache / 2;
     bough_env_random(store->env, &r->key, sizeof r->key);
     bough_buf_init(&r->lent, mem);
+    bough_buf_init(&r->cache.body, mem);
     bough_buf_init(&r->events, mem);
     err = bough_history__init(r, opts->history_batch);
     if (err == BOUGH_OK)

@@ -3,7 +3,7 @@
  *
  *   maps       which bytes of one version are in another; composed
  *   deltas     from a map to Git's delta format
- *   chains     the versions that are bases of versions to come
+ *   chains     the versions that are bases of versions to come; fetched before they are needed
  *   putting    whole or delta
  *
  * Version v of a directory is a delta against v with its lowest set bit cleared: 12 steps
@@ -179,6 +179,25 @@ static struct bough_repo__chain *chain_take(struct bough_repo *r, const struct b
             return slot_take(r, &set[i]);
     }
     return NULL;
+}
+
+void bough_repo__chain_near(struct bough_repo *r, const struct bough_oid *id)
+{
+    if (r->chains.slots != NULL)
+        __builtin_prefetch(chain_set(r, id));
+}
+
+void bough_repo__chain_ahead(struct bough_repo *r, const struct bough_oid *id)
+{
+    enum { LINE = 64, LINES = 6 };
+    struct bough_repo__chain_slot *set = r->chains.slots == NULL ? NULL : chain_set(r, id);
+
+    for (int i = 0; set != NULL && i < BOUGH_REPO__CHAIN_WAYS; i++) {
+        if (set[i].chain == NULL || set[i].tag != chain_tag(id))
+            continue;
+        for (size_t k = 0; k < LINES; k++)
+            __builtin_prefetch((const uint8_t *)set[i].chain + k * LINE);
+    }
 }
 
 /* Empty slots from the hand on until what is left is within the limit. */

@@ -300,6 +300,7 @@ enum bough_err bough_repo__dir_new(struct bough_repo *r, struct bough_repo__pool
         d->now = *base;
         d->state = BOUGH_REPO__CLEAN;
         d->live = d->base->n;
+        bough_repo__chain_near(r, base);
     }
     *out = d;
     return BOUGH_OK;
@@ -462,6 +463,8 @@ enum bough_err bough_repo__dir_put(struct bough_repo *r, struct bough_repo__dir 
         bough_mem_free(&d->pool->mem, to->bytes, to->len);
     }
     live_moved(d, was_there, change_there(to));
+    if (!view && d->state == BOUGH_REPO__CLEAN)
+        bough_repo__chain_ahead(r, &d->now);
     if (!view)
         mark_dirty(d);
     return BOUGH_OK;

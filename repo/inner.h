@@ -558,6 +558,10 @@ enum bough_err bough_repo__chain_put(struct bough_repo *r, struct bough_txn *txn
     const struct bough_oid *old, struct bough_view body, struct bough_repo__putting *p,
     struct bough_oid *id);
 
+/* The directory that is `id` was opened, and is edited: have its chain near when it is put. */
+void bough_repo__chain_near(struct bough_repo *r, const struct bough_oid *id);
+void bough_repo__chain_ahead(struct bough_repo *r, const struct bough_oid *id);
+
 /* Forget all versions: after a transaction that did not happen, their objects may not exist. */
 void bough_repo__chains_drop(struct bough_repo *r);
 

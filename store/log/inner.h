@@ -229,8 +229,8 @@ struct bough_log__row {
 struct bough_log__rows {
     struct bough_log__row *row;
     size_t n, cap;
-    uint32_t *slot; /* 1 + row number; 0: empty */
-    size_t slots;   /* 0 or a power of two */
+    uint32_t *slot; /* bits of the hash, 1 + row number; 0: empty */
+    size_t slots;   /* 0 or a power of two, at least twice n */
 };
 
 enum bough_err bough_log__rows_reserve(

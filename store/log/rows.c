@@ -3,26 +3,39 @@
  *
  * A vector in the order of arrival and an open-addressed table of numbers
  * into it.  Ids are digests: their first bytes are hash enough, and a table
- * at most half full stays quick even when somebody chose a few of them.
+ * at most half full stays quick even when somebody chose a few of them.  What
+ * bits a number leaves are bits of the hash, so that rows of other ids are not
+ * looked at: most that are looked for are not there.
  */
 #include "store/log/inner.h"
 
-static size_t hash_of(const struct bough_oid *id)
+static uint64_t hash_of(const struct bough_oid *id)
 {
     uint64_t x;
 
     memcpy(&x, id->bytes + 4, sizeof x);
-    x *= 0x9e3779b97f4a7c15u;
-    return (size_t)(x >> 24);
+    return x * 0x9e3779b97f4a7c15u;
+}
+
+static size_t place_of(const struct bough_log__rows *r, uint64_t hash)
+{
+    return (size_t)(hash >> 24) & (r->slots - 1);
+}
+
+/* The bits of a slot above its number. */
+static uint32_t tag_of(const struct bough_log__rows *r, uint64_t hash)
+{
+    return (uint32_t)(hash >> 32) & ~(uint32_t)(r->slots - 1);
 }
 
 static void slot_put(struct bough_log__rows *r, uint32_t no)
 {
-    size_t i = hash_of(&r->row[no].id) & (r->slots - 1);
+    uint64_t hash = hash_of(&r->row[no].id);
+    size_t i = place_of(r, hash);
 
     while (r->slot[i] != 0)
         i = (i + 1) & (r->slots - 1);
-    r->slot[i] = no + 1;
+    r->slot[i] = tag_of(r, hash) | (no + 1);
 }
 
 enum bough_err bough_log__rows_reserve(
@@ -34,7 +47,7 @@ enum bough_err bough_log__rows_reserve(
     uint32_t *slot;
 
     r->row = ptr;
-    if (err || want > UINT32_MAX / 2)
+    if (err || want > UINT32_MAX / 4)
         return err ? err : BOUGH_ENOMEM;
     while (slots < 2 * want)
         slots *= 2;
@@ -63,13 +76,14 @@ void bough_log__rows_add(struct bough_log__rows *r, const struct bough_log__row 
 const struct bough_log__row *bough_log__rows_find(
     const struct bough_log__rows *r, const struct bough_oid *id)
 {
-    size_t i;
+    uint64_t hash = hash_of(id);
+    uint32_t mask = (uint32_t)r->slots - 1, tag = tag_of(r, hash);
 
     if (r->n == 0)
         return NULL;
-    for (i = hash_of(id) & (r->slots - 1); r->slot[i] != 0; i = (i + 1) & (r->slots - 1)) {
-        const struct bough_log__row *row = &r->row[r->slot[i] - 1];
-        if (bough_oid_eq(&row->id, id))
+    for (size_t i = place_of(r, hash); r->slot[i] != 0; i = (i + 1) & mask) {
+        const struct bough_log__row *row = &r->row[(r->slot[i] & mask) - 1];
+        if ((r->slot[i] & ~mask) == tag && bough_oid_eq(&row->id, id))
             return row;
     }
     return NULL;

@@ -18,8 +18,8 @@
 enum { SPILL_AT = 8 << 20 }; /* bytes of values held by steps before they are spilled */
 
 struct path_slot {
-    struct bough_view path;
-    bool used;
+    struct bough_view path; /* ptr NULL: none */
+    uint64_t hash;
 };
 
 struct expect {
@@ -55,11 +55,12 @@ static const struct bough_kv_class batch_class;
 
 /* ---- Paths ---- */
 
-static struct path_slot *slot_of(const struct batch *b, struct bough_view path)
+static struct path_slot *slot_of(const struct batch *b, struct bough_view path, uint64_t hash)
 {
-    size_t mask = b->slots_n - 1, at = (size_t)bough_mix64(b->key, path.ptr, path.len) & mask;
+    size_t mask = b->slots_n - 1, at = (size_t)hash & mask;
 
-    while (b->slots[at].used && !bough_view_eq(b->slots[at].path, path))
+    while (b->slots[at].path.ptr != NULL &&
+           (b->slots[at].hash != hash || !bough_view_eq(b->slots[at].path, path)))
         at = (at + 1) & mask;
     return &b->slots[at];
 }
@@ -67,7 +68,7 @@ static struct path_slot *slot_of(const struct batch *b, struct bough_view path)
 static enum bough_err slots_grow(struct batch *b)
 {
     struct path_slot *old = b->slots;
-    size_t old_n = b->slots_n, n = old_n > 0 ? old_n * 2 : 16;
+    size_t old_n = b->slots_n, n = old_n > 0 ? old_n * 4 : 16;
     struct path_slot *fresh = bough_mem_zalloc(b->kv.env->mem, n, sizeof *fresh);
 
     if (fresh == NULL)
@@ -75,8 +76,12 @@ static enum bough_err slots_grow(struct batch *b)
     b->slots = fresh;
     b->slots_n = n;
     for (size_t i = 0; i < old_n; i++) {
-        if (old[i].used)
-            *slot_of(b, old[i].path) = old[i];
+        size_t at = (size_t)old[i].hash & (n - 1);
+
+        while (old[i].path.ptr != NULL && fresh[at].path.ptr != NULL)
+            at = (at + 1) & (n - 1);
+        if (old[i].path.ptr != NULL)
+            fresh[at] = old[i];
     }
     bough_mem_free(b->kv.env->mem, old, old_n * sizeof *old);
     return BOUGH_OK;
@@ -85,18 +90,19 @@ static enum bough_err slots_grow(struct batch *b)
 /* The answer, or the effect, depends on what is at `path`. */
 static enum bough_err path_note(struct batch *b, struct bough_view path)
 {
+    uint64_t hash = bough_mix64(b->key, path.ptr, path.len);
     struct path_slot *slot;
     struct bough_view copy;
 
     if (b->paths_n * 4 >= b->slots_n * 3 && slots_grow(b))
         return BOUGH_ENOMEM;
-    slot = slot_of(b, path);
-    if (slot->used)
+    slot = slot_of(b, path, hash);
+    if (slot->path.ptr != NULL)
         return BOUGH_OK;
     copy = path.len > 0 ? bough_arena_copy(&b->arena, path) : bough_view("", 0);
     if (copy.ptr == NULL)
         return BOUGH_ENOMEM;
-    *slot = (struct path_slot){copy, true};
+    *slot = (struct path_slot){copy, hash};
     b->paths_n++;
     return BOUGH_OK;
 }
@@ -136,37 +142,30 @@ static struct step *step_copy(struct batch *b, const struct bough_kv__step *from
     return s;
 }
 
-/* The spilled step: an id in place of the bytes. */
-static void step_shrink(struct step *s, const struct bough_oid *id)
-{
-    s->s.op = BOUGH_KV__SET_BLOB;
-    s->s.bytes = bough_view("", 0);
-    s->s.blob = *id;
-}
-
 /* Bring the values that steps hold into the store; without room or ability they stay where they are. */
 static void steps_spill(struct batch *b)
 {
     struct bough_mem *mem = b->kv.env->mem;
-    struct bough_kv__value *values = bough_mem_zalloc(mem, b->steps_n, sizeof *values);
-    struct bough_oid *ids = bough_mem_zalloc(mem, b->steps_n, sizeof *ids);
-    size_t n = 0, at = 0;
+    struct bough_kv__value *values = bough_mem_alloc(mem, b->steps_n * sizeof *values);
+    size_t n = 0;
 
     for (size_t i = 0; values != NULL && i < b->steps_n; i++) {
-        if (step_spills(&b->steps[i]->s))
-            values[n++] = (struct bough_kv__value){b->steps[i]->s.key, b->steps[i]->s.bytes};
+        const struct bough_kv__step *s = &b->steps[i]->s;
+
+        if (step_spills(s))
+            values[n++] = (struct bough_kv__value){s->key, s->bytes, &s->blob};
     }
-    if (values != NULL && ids != NULL && n > 0 &&
-        b->host->spill(b->parent, b->work, values, ids, n) == BOUGH_OK) {
+    if (n > 0 && b->host->spill(b->parent, b->work, values, n) == BOUGH_OK) {
         for (size_t i = 0; i < b->steps_n; i++) {
-            if (step_spills(&b->steps[i]->s))
-                step_shrink(b->steps[i], &ids[at++]);
+            if (step_spills(&b->steps[i]->s)) {
+                b->steps[i]->s.op = BOUGH_KV__SET_BLOB;
+                b->steps[i]->s.bytes = bough_view("", 0);
+            }
         }
         bough_arena_fini(&b->values);
     }
     b->pending = 0; /* what stayed is not tried at every step again */
     bough_mem_free(mem, values, b->steps_n * sizeof *values);
-    bough_mem_free(mem, ids, b->steps_n * sizeof *ids);
 }
 
 enum bough_err bough_kv__batch_step(struct bough_kv *kv, const struct bough_kv__step *step)
@@ -338,16 +337,29 @@ static enum bough_err batch_last_modified(
     return BOUGH_OK;
 }
 
+/* The id of a value that a step holds: it serves the work and the store, too. */
+static enum bough_err write_known(struct batch *b, struct bough_write *w)
+{
+    struct step *s = b->steps[b->steps_n - 1];
+
+    if (b->host->spill == NULL || w->id != NULL || !step_spills(&s->s))
+        return BOUGH_OK;
+    w->known = &s->s.blob;
+    return bough_oid_make(b->kv.algo, BOUGH_BLOB, w->bytes, &s->s.blob, &b->kv.why);
+}
+
 static enum bough_err batch_write(
     struct bough_kv *kv, const struct bough_write *w, size_t n, uint32_t flags)
 {
     struct batch *b = (struct batch *)kv;
-    enum bough_err err = BOUGH_OK;
+    struct bough_write one = *w;
+    enum bough_err err = path_note(b, w->path);
 
-    for (size_t i = 0; !err && i < n; i++)
-        err = path_note(b, w[i].path);
+    BOUGH_ASSERT(n == 1 && b->steps_n > 0); /* kv.c tells each before it is done */
     if (!err)
-        err = b->work->cls->write(b->work, w, n, flags);
+        err = write_known(b, &one);
+    if (!err)
+        err = b->work->cls->write(b->work, &one, 1, flags);
     if (!err && (flags & BOUGH_SET_AGAIN) != 0)
         b->again = true;
     return err;
@@ -420,7 +432,7 @@ static enum bough_err test_paths(struct batch *b, struct bough_kv *today, struct
         bool same = true;
         enum bough_err err = BOUGH_OK;
 
-        if (b->slots[i].used)
+        if (b->slots[i].path.ptr != NULL)
             err = place_same(b->now, today, b->slots[i].path, &same);
         if (err)
             return err;

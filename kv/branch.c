@@ -222,7 +222,7 @@ static enum bough_err tree_edit(struct bough_tree *t, const struct bough_write *
     enum bough_err err;
 
     if (!w->remove)
-        return bough_tree_set(t, w->path, w->mode, w->id, w->bytes);
+        return bough_tree_set(t, w->path, w->mode, w->id != NULL ? w->id : w->known, w->bytes);
     err = bough_tree_remove(t, w->path);
     return err == BOUGH_ENOENT && w->path.len == 0 ? BOUGH_OK : err; /* empty already */
 }
@@ -407,14 +407,14 @@ static enum bough_err branch_fork(struct bough_kv *kv, struct bough_kv *now, str
         tree_place(p->repo, bough_tree_root(n->tree), &n->commit, CAPS_TREE | BOUGH_KV_WRITE, out));
 }
 
-static enum bough_err branch_spill(struct bough_kv *kv, struct bough_kv *work,
-    const struct bough_kv__value *values, struct bough_oid *ids, size_t n)
+static enum bough_err branch_spill(
+    struct bough_kv *kv, struct bough_kv *work, const struct bough_kv__value *values, size_t n)
 {
     struct bough_txn *txn;
     enum bough_err err = bough_txn_begin(bough_repo_store(place_of(kv)->repo), &txn);
 
     for (size_t i = 0; !err && i < n; i++)
-        err = bough_txn_put(txn, BOUGH_BLOB, values[i].bytes, &ids[i]);
+        err = bough_txn_put_known(txn, BOUGH_BLOB, values[i].id, values[i].bytes);
     if (err) {
         bough_txn_abort(txn);
         return err;

@@ -128,6 +128,7 @@ enum bough_err bough_kv__digest_value(
 /* A value that a step set. */
 struct bough_kv__value {
     struct bough_view path, bytes;
+    const struct bough_oid *id; /* of the bytes */
 };
 
 /* What batch.c needs of a driver. */
@@ -143,11 +144,11 @@ struct bough_kv__host {
         struct bough_kv *kv, uint64_t size, struct bough_source *src, struct bough_oid *id);
 
     /*
-     * Bring `n` values, which steps set at `paths`, out of memory; NULL: cannot.  `ids` names them
-     * then.  Failing is fine: all is as before.
+     * Bring `n` values, which steps set and gave their ids, out of memory; NULL: cannot.  Their ids
+     * name them then.  Failing is fine: all is as before.
      */
-    enum bough_err (*spill)(struct bough_kv *kv, struct bough_kv *work,
-        const struct bough_kv__value *values, struct bough_oid *ids, size_t n);
+    enum bough_err (*spill)(
+        struct bough_kv *kv, struct bough_kv *work, const struct bough_kv__value *values, size_t n);
 
     /*
      * Make the state of `work` that of `kv`, which is still `now`, in one commit; `empty`: also when

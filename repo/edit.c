@@ -71,9 +71,9 @@ static void slot_put(struct bough_repo__dir *d, struct bough_repo__edit *e)
 {
     size_t mask = d->slots_n - 1, at = e->hash & mask;
 
-    while (d->slots[at] != NULL)
+    while (d->slots[at].edit != NULL)
         at = (at + 1) & mask;
-    d->slots[at] = e;
+    d->slots[at] = (struct bough_repo__slot){e, e->hash};
 }
 
 /* Where the table has `e`. */
@@ -81,14 +81,14 @@ static size_t slot_of(const struct bough_repo__dir *d, const struct bough_repo__
 {
     size_t mask = d->slots_n - 1, at = e->hash & mask;
 
-    while (d->slots[at] != e)
+    while (d->slots[at].edit != e)
         at = (at + 1) & mask;
     return at;
 }
 
 static void table_drop(struct bough_repo__dir *d)
 {
-    bough_mem_free(&d->pool->mem, d->slots, d->slots_n * sizeof(void *));
+    bough_mem_free(&d->pool->mem, d->slots, d->slots_n * sizeof *d->slots);
     d->slots = NULL;
     d->slots_n = 0;
 }
@@ -103,7 +103,7 @@ static void table_grow(struct bough_repo__dir *d)
     while (n <= d->edits_n * 2)
         n *= 2;
     table_drop(d);
-    d->slots = bough_mem_zalloc(&d->pool->mem, n, sizeof(void *));
+    d->slots = bough_mem_zalloc(&d->pool->mem, n, sizeof *d->slots);
     if (d->slots == NULL)
         return;
     d->slots_n = n;
@@ -117,16 +117,16 @@ static void slot_drop(struct bough_repo__dir *d, const struct bough_repo__edit *
     size_t mask = d->slots_n - 1, hole = slot_of(d, e), at = hole;
 
     for (;;) {
-        struct bough_repo__edit *x;
+        const struct bough_repo__slot *x;
 
-        d->slots[hole] = NULL;
+        d->slots[hole].edit = NULL;
         do {
             at = (at + 1) & mask;
-            x = d->slots[at];
-        } while (x != NULL && ((at - (x->hash & mask)) & mask) < ((at - hole) & mask));
-        if (x == NULL)
+            x = &d->slots[at];
+        } while (x->edit != NULL && ((at - (x->hash & mask)) & mask) < ((at - hole) & mask));
+        if (x->edit == NULL)
             return;
-        d->slots[hole] = x;
+        d->slots[hole] = *x;
         hole = at;
     }
 }
@@ -136,9 +136,9 @@ static struct bough_repo__edit *slot_find(
 {
     size_t mask = d->slots_n - 1;
 
-    for (size_t at = hash & mask; d->slots[at] != NULL; at = (at + 1) & mask) {
-        if (d->slots[at]->hash == hash && edit_is(d->slots[at], name))
-            return d->slots[at];
+    for (size_t at = hash & mask; d->slots[at].edit != NULL; at = (at + 1) & mask) {
+        if (d->slots[at].hash == hash && edit_is(d->slots[at].edit, name))
+            return d->slots[at].edit;
     }
     return NULL;
 }
@@ -152,12 +152,11 @@ struct bough_repo__edit *bough_repo__dir_edit(
 
     if (d->edits_n == 0)
         return NULL;
+    if (d->slots != NULL)
+        return slot_find(d, name_hash(r, name), name);
     if (edit_is(d->last, name))
         return d->last;
-    if (d->slots != NULL)
-        e = slot_find(d, name_hash(r, name), name);
-    else
-        e = edits_seek(d, name, false, NULL);
+    e = edits_seek(d, name, false, NULL);
     if (!edit_is(e, name))
         return NULL;
     d->last = e;

@@ -274,9 +274,10 @@ enum { BOUGH_REPO__LEVELS = 12 };
 struct bough_repo__change {
     enum bough_node_kind kind; /* NONE: removed */
     enum bough_repo__mode mode;
-    struct bough_oid id;         /* of a value; of a dictionary without `dir` */
-    uint8_t *bytes;              /* of a value not stored yet; owned, of the pool */
-    size_t len;                  /* of what is owned: one more than the value has */
+    struct bough_oid id; /* of a value; of a dictionary without `dir` */
+    uint8_t *bytes;      /* of a value not stored yet; owned, of the pool */
+    size_t len;          /* of what is owned: one more than the value has */
+    bool kept;           /* whoever set it has the bytes, too, and brings them to the store */
     struct bough_repo__dir *dir; /* edits of a dictionary; owned */
 };
 
@@ -293,6 +294,11 @@ struct bough_repo__edit {
     uint32_t name_len;
     uint32_t levels;
     struct bough_repo__link next[]; /* levels of them, then the name */
+};
+
+struct bough_repo__slot {
+    struct bough_repo__edit *edit;
+    uint32_t hash; /* of its name */
 };
 
 /* Is the id of a directory known, and is it in the store? */
@@ -317,7 +323,7 @@ struct bough_repo__dir {
     uint32_t found; /* the base's entry that was looked up last, when it has so many */
     uint64_t live;  /* children that are there */
     size_t edits_n;
-    struct bough_repo__edit **slots; /* edits by hash, a power of two; NULL: few enough without */
+    struct bough_repo__slot *slots; /* edits by hash, a power of two; NULL: few enough without */
     size_t slots_n;
     struct bough_repo__edit *cursor; /* of walks over the trie */
     struct bough_repo__edit *last;   /* that was found: one change asks for a name several times */

@@ -139,7 +139,7 @@ static enum bough_err edit_let_go(
     struct bough_repo__change *to = &e->to;
 
     (void)path;
-    if (to->bytes == NULL || bough_store_has(r->store, &to->id) != BOUGH_OK)
+    if (to->bytes == NULL || (!to->kept && bough_store_has(r->store, &to->id) != BOUGH_OK))
         return BOUGH_OK; /* what is not found stays in memory */
     bough_mem_free(&d->pool->mem, to->bytes, to->len);
     to->bytes = NULL;

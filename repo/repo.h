@@ -183,7 +183,8 @@ enum bough_err bough_tree_next(struct bough_tree *t, struct bough_view dir, stru
 /*
  * Edit: set the value at `path`, in place of whatever value or dictionary was there; a value on
  * the way becomes a dictionary (who wants that refused asks find() first).  Give `id` of a blob
- * in the store, or id NULL and `bytes`, which are copied.
+ * in the store, or id NULL and `bytes`, which are copied; or both, where the id of the bytes is known
+ * and bough_tree_let_go() may let go of them without looking whether they are stored.
  */
 enum bough_err bough_tree_set(struct bough_tree *t, struct bough_view path, uint32_t mode,
     const struct bough_oid *id, struct bough_view bytes);
@@ -245,6 +246,7 @@ struct bough_write {
     const struct bough_oid *id; /* of a stored blob that stays: something names it or it is pinned,
                                    since to begin may end a collection; or NULL */
     struct bough_view bytes;    /* when id is NULL: the value, borrowed for the call */
+    const struct bough_oid *known; /* when id is NULL: that of `bytes`, or NULL */
 };
 
 /*

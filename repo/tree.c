@@ -267,13 +267,14 @@ enum bough_err bough_tree_set(struct bough_tree *t, struct bough_view path, uint
     if (path.len == 0 || to.mode == BOUGH_REPO__DIR)
         return BOUGH_WHY(
             &t->r->why, BOUGH_EINVAL, "not a value's path or mode", path.ptr, path.len);
-    if (id != NULL) {
+    if (id != NULL)
         to.id = *id;
-    } else {
-        err = bough_oid_make(t->r->algo, BOUGH_BLOB, bytes, &to.id, &t->r->why);
-        if (err)
-            return err;
-        err = tree_edit(t);
+    if (id == NULL || bytes.ptr != NULL) {
+        to.kept = id != NULL;
+        err = id != NULL ? BOUGH_OK
+                         : bough_oid_make(t->r->algo, BOUGH_BLOB, bytes, &to.id, &t->r->why);
+        if (err == BOUGH_OK)
+            err = tree_edit(t);
         if (err)
             return err;
         to.len = bytes.len + 1; /* so that there is something to point to */

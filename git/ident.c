@@ -130,12 +130,19 @@ static void zone_put(struct bough_buf *out, int zone_min)
     bough_buf_put(out, text, sizeof text);
 }
 
+bool bough_ident_ok(const struct bough_ident *who)
+{
+    const struct bough_time *t = &who->time;
+
+    return bough_ident_name_ok(who->name) && t->sec >= 0 && t->zone_min <= ZONE_MAX &&
+           t->zone_min >= -ZONE_MAX;
+}
+
 void bough_ident_put(struct bough_buf *out, const struct bough_ident *who)
 {
     const struct bough_time *t = &who->time;
 
-    if (!bough_ident_name_ok(who->name) || t->sec < 0 || t->zone_min > ZONE_MAX ||
-        t->zone_min < -ZONE_MAX) {
+    if (!bough_ident_ok(who)) {
         out->err = out->err ? out->err : BOUGH_EINVAL;
         return;
     }

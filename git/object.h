@@ -132,11 +132,13 @@ enum bough_err bough_ident_parse(struct bough_view line, struct bough_ident *out
 /* Is anything left of this name when it is cleaned?  (git refuses names that are all crud.) */
 bool bough_ident_name_ok(struct bough_view name);
 
+/* Can it be written?  Not without such a name, before 1970, or in a zone of 100 hours or more. */
+bool bough_ident_ok(const struct bough_ident *who);
+
 /*
  * Append an ident as git writes it: name and mail without the control
  * characters, spaces and punctuation around them, and without < > LF within.
- * Errors stick in `out`: BOUGH_EINVAL for a name without anything left, a date before
- * 1970, or a zone of 100 hours or more.
+ * Errors stick in `out`: BOUGH_EINVAL where not bough_ident_ok().
  */
 void bough_ident_put(struct bough_buf *out, const struct bough_ident *who);
 

@@ -17,17 +17,10 @@ static struct bough_ident committer_of(const struct bough_info *info)
 enum bough_err bough_repo__info_check(struct bough_repo *r, const struct bough_info *info)
 {
     struct bough_ident committer = committer_of(info);
-    struct bough_buf scratch;
-    enum bough_err err;
 
-    bough_buf_init(&scratch, r->mem);
-    bough_ident_put(&scratch, &info->author);
-    bough_ident_put(&scratch, &committer);
-    err = scratch.err;
-    bough_buf_fini(&scratch);
-    if (err)
-        return BOUGH_WHY(
-            &r->why, err, "author or committer", info->author.name.ptr, info->author.name.len);
+    if (!bough_ident_ok(&info->author) || !bough_ident_ok(&committer))
+        return BOUGH_WHY(&r->why, BOUGH_EINVAL, "author or committer", info->author.name.ptr,
+            info->author.name.len);
     for (size_t i = 0; i < info->message.len; i++) {
         if (info->message.ptr[i] == 0)
             return BOUGH_WHY(&r->why, BOUGH_EINVAL, "NUL in the message", NULL, 0);

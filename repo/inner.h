@@ -853,6 +853,8 @@ struct bough_repo {
     struct bough_repo__dir *moved; /* refs, as above */
     struct bough_repo__dir *trial; /* refs that an update is about to move */
     struct bough_buf lent;         /* names and targets lent to callers */
+    struct bough_buf home;         /* the branch that HEAD names, where `home_known` */
+    bool home_known;
 
     struct bough_listener *listeners;
     struct bough_buf events; /* not told yet */

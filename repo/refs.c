@@ -183,20 +183,26 @@ enum bough_err bough_repo_ref_next(
 
 /* ---- HEAD ---- */
 
+/* Servers ask for each request.  Only a transaction changes it, where nobody else writes to the store. */
 enum bough_err bough_repo_head_branch(struct bough_repo *r, struct bough_view *out)
 {
     struct bough_view heads = bough_view_str(HEADS);
     struct bough_ref ref;
-    enum bough_err err = bough_store_ref(r->store, bough_view_str("HEAD"), &ref);
+    enum bough_err err;
 
+    *out = bough_buf_view(&r->home);
+    if (r->home_known)
+        return BOUGH_OK;
+    err = bough_store_ref(r->store, bough_view_str("HEAD"), &ref);
     if (err)
         return err;
     if (ref.kind != BOUGH_REF_SYM || !begins_with(ref.target, heads))
         return BOUGH_WHY(&r->why, BOUGH_ENOENT, "HEAD names no branch", NULL, 0);
-    bough_buf_clear(&r->lent);
-    bough_buf_put(&r->lent, ref.target.ptr + heads.len, ref.target.len - heads.len);
-    *out = bough_buf_view(&r->lent);
-    return r->lent.err;
+    bough_buf_clear(&r->home);
+    bough_buf_put(&r->home, ref.target.ptr + heads.len, ref.target.len - heads.len);
+    *out = bough_buf_view(&r->home);
+    r->home_known = r->home.err == BOUGH_OK && (r->store->caps & BOUGH_STORE_SHARED) == 0;
+    return r->home.err;
 }
 
 enum bough_err bough_repo_set_head_branch(struct bough_repo *r, struct bough_view name)

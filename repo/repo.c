@@ -46,6 +46,7 @@ enum bough_err bough_repo_open(
     bough_env_random(store->env, &r->key, sizeof r->key);
     bough_buf_init(&r->lent, mem);
     bough_buf_init(&r->cache.body, mem);
+    bough_buf_init(&r->home, mem);
     bough_buf_init(&r->events, mem);
     err = bough_history__init(r, opts->history_batch);
     if (err == BOUGH_OK)
@@ -78,6 +79,7 @@ void bough_repo_close(struct bough_repo *r)
     bough_repo__cache_fini(r);
     bough_repo__paths_fini(r);
     bough_buf_fini(&r->lent);
+    bough_buf_fini(&r->home);
     bough_buf_fini(&r->events);
     bough_mem_free(r->mem, r, sizeof *r);
 }

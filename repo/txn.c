@@ -80,6 +80,7 @@ static enum bough_err txn_finish(struct bough_repo *r, enum bough_err err)
     struct bough_txn *txn = r->txn;
 
     if (txn != NULL && err == BOUGH_OK) {
+        r->home_known = false;
         err = bough_txn_commit(txn, r->durable);
         if (err)
             r->why = r->store->why;

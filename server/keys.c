@@ -7,6 +7,8 @@
  *   patterns
  *   scans
  */
+#include <string.h>
+
 #include "git/name.h"
 #include "server/keys.h"
 
@@ -45,6 +47,20 @@ static struct bough_view component(struct bough_view text, size_t at)
     while (end < text.len && text.ptr[end] != '/')
         end++;
     return bough_view(text.ptr + at, end - at);
+}
+
+bool key_is_path(struct bough_view key)
+{
+    for (size_t at = 0; at <= key.len;) {
+        struct bough_view rest = bough_view(key.ptr + at, key.len - at);
+        const uint8_t *slash = rest.len == 0 ? NULL : memchr(rest.ptr, '/', rest.len);
+        size_t len = slash == NULL ? rest.len : (size_t)(slash - rest.ptr);
+
+        if (!plain(bough_view(rest.ptr, len)))
+            return false;
+        at += len + 1;
+    }
+    return true;
 }
 
 void key_to_path(struct bough_view key, struct bough_buf *out)

@@ -6,7 +6,7 @@
  * such a component behind one or more `%`: so every key has its own path, and paths that git
  * pushed are their own keys.
  *
- *   key_to_path(), path_to_key()
+ *   key_is_path(), key_to_path(), path_to_key()
  *   key_revision()     `@rev:key`, and `@@` for a literal `@`
  *   walk_next()        values of a place in path order, from anywhere
  *   scan_*             SCAN cursors: snapshots in a bounded table
@@ -16,6 +16,9 @@
 #define BOUGH_SERVER_KEYS_H
 
 #include "server/inner.h"
+
+/* Is it plain that the path of `key` is `key` itself?  Mostly so. */
+bool key_is_path(struct bough_view key);
 
 /* Append the path of `key`, or the key of inner `path`, to `out`. */
 void key_to_path(struct bough_view key, struct bough_buf *out);

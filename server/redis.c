@@ -128,6 +128,8 @@ struct bough_kv *place_kv(struct redis *r)
 
 static struct bough_view path_of(struct redis *r, struct bough_view key)
 {
+    if (key_is_path(key))
+        return key;
     bough_buf_clear(&r->path);
     key_to_path(key, &r->path);
     return bough_buf_view(&r->path);
@@ -298,9 +300,15 @@ static bool allowed(struct redis *r, const struct command *cmd, struct args a)
     return true;
 }
 
+/* Mostly that of the last time. */
+static const struct command *command_of(const struct redis *r, struct bough_view name)
+{
+    return r->running != NULL && word_is(name, r->running->name) ? r->running : command_find(name);
+}
+
 static void run(struct redis *r, struct args a)
 {
-    const struct command *cmd = command_find(a.v[0]);
+    const struct command *cmd = command_of(r, a.v[0]);
     struct reply rep = reply_begin(r);
 
     if (cmd == NULL) {
@@ -351,7 +359,7 @@ static void process(struct redis *r)
             }
         } else if (r->parser.argc > 0) {
             struct args a = {r->parser.argc, r->parser.argv};
-            if (word_is(a.v[0], "post") || word_is(a.v[0], "host:")) {
+            if (a.v[0].len >= 4 && (word_is(a.v[0], "post") || word_is(a.v[0], "host:"))) {
                 conn_close(c); /* a browser was tricked into talking to us */
                 return;
             }

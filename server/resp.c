@@ -42,7 +42,8 @@ static bool arg_add(struct resp_parser *p, size_t at, size_t len)
 {
     void *args = p->args;
 
-    if (bough_mem_grow(p->mem, &args, &p->args_cap, p->argc + 1, sizeof *p->args))
+    if (p->argc == p->args_cap &&
+        bough_mem_grow(p->mem, &args, &p->args_cap, p->argc + 1, sizeof *p->args))
         return false;
     p->args = args;
     p->args[p->argc++] = (struct resp_arg){at, len};
@@ -54,7 +55,8 @@ static enum resp_event command(struct resp_parser *p, struct bough_view in)
 {
     void *argv = p->argv;
 
-    if (p->argc > 0 && bough_mem_grow(p->mem, &argv, &p->argv_cap, p->argc, sizeof *p->argv))
+    if (p->argc > p->argv_cap &&
+        bough_mem_grow(p->mem, &argv, &p->argv_cap, p->argc, sizeof *p->argv))
         return broken(p, "out of memory");
     p->argv = argv;
     for (size_t i = 0; i < p->argc; i++)
@@ -94,6 +96,24 @@ static int64_t number(struct bough_view v)
         x = 10 * x + (v.ptr[i] - '0');
     }
     return x;
+}
+
+/* A header that is all there and plain, a kind and some digits; where not, the longer way finds out why. */
+static bool header(struct resp_parser *p, struct bough_view in, char kind, int64_t *x)
+{
+    enum { DIGITS = 9 };
+    size_t i = p->pos + 1, end = in.len - p->pos < DIGITS + 3 ? in.len : p->pos + DIGITS + 3;
+    int64_t sum = 0;
+
+    if (in.len - p->pos < 4 || in.ptr[p->pos] != (uint8_t)kind)
+        return false;
+    for (; i < end && in.ptr[i] >= '0' && in.ptr[i] <= '9'; i++)
+        sum = 10 * sum + (in.ptr[i] - '0');
+    if (i == p->pos + 1 || end - i < 2 || in.ptr[i] != '\r' || in.ptr[i + 1] != '\n')
+        return false;
+    p->pos = i + 2;
+    *x = sum;
+    return true;
 }
 
 static bool blank(uint8_t c)
@@ -150,15 +170,17 @@ static enum resp_event parse_count(struct resp_parser *p, struct bough_view in)
     struct bough_view line;
     size_t next;
 
-    if (!line_at(p, in, &line, &next))
-        return in.len - p->pos > RESP_INLINE_MAX ? broken(p, "too big mbulk count string")
-                                                 : RESP_MORE;
-    p->want = number(bough_view(line.ptr + 1, line.len - 1));
+    if (!header(p, in, '*', &p->want)) {
+        if (!line_at(p, in, &line, &next))
+            return in.len - p->pos > RESP_INLINE_MAX ? broken(p, "too big mbulk count string")
+                                                     : RESP_MORE;
+        p->want = number(bough_view(line.ptr + 1, line.len - 1));
+        p->pos = next;
+    }
     if (p->want < -1 || p->want > RESP_ARGS_MAX)
         return broken(p, "invalid multibulk length");
     if (p->want < 0)
         p->want = 0;
-    p->pos = next;
     return RESP_COMMAND;
 }
 
@@ -168,15 +190,17 @@ static enum resp_event parse_bulk(struct resp_parser *p, struct bough_view in)
     struct bough_view line;
     size_t next;
 
-    if (!line_at(p, in, &line, &next))
-        return in.len - p->pos > RESP_INLINE_MAX ? broken(p, "too big bulk count string")
-                                                 : RESP_MORE;
-    if (line.len == 0 || line.ptr[0] != '$')
-        return broken(p, "expected '$'");
-    p->bulk = number(bough_view(line.ptr + 1, line.len - 1));
+    if (!header(p, in, '$', &p->bulk)) {
+        if (!line_at(p, in, &line, &next))
+            return in.len - p->pos > RESP_INLINE_MAX ? broken(p, "too big bulk count string")
+                                                     : RESP_MORE;
+        if (line.len == 0 || line.ptr[0] != '$')
+            return broken(p, "expected '$'");
+        p->bulk = number(bough_view(line.ptr + 1, line.len - 1));
+        p->pos = next;
+    }
     if (p->bulk < 0)
         return broken(p, "invalid bulk length");
-    p->pos = next;
     if (p->bulk >= RESP_BIG) {
         p->big = (uint64_t)p->bulk;
         return RESP_LARGE;

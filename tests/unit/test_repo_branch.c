@@ -621,6 +621,8 @@ static void test_repo_branch__the_first_branch_becomes_heads(void **state)
     assert_int_equal(bough_branch_head(b, &head), BOUGH_OK);
     u[0] = change("refs/heads/main", NULL);
     assert_int_equal(bough_repo_update(bed.repo, u, 1, BOUGH_UPDATE_FORCE_HEAD, NULL), BOUGH_OK);
+    assert_int_equal(bough_repo_head_branch(bed.repo, &name), BOUGH_OK);
+    assert_true(bough_view_eq(name, V("main")));
     u[0] = change("refs/heads/trunk", &head);
     u[1] = change("refs/heads/other", &head);
     assert_int_equal(bough_repo_update(bed.repo, u, 2, 0, NULL), BOUGH_OK);

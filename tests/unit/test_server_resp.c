@@ -18,8 +18,9 @@ static const char TALK[] = "*2\r\n$3\r\nGET\r\n$5\r\na\r\nbc\r\n"
                            "PING  'x y' \"\" z\r\n"
                            "*0\r\n"
                            "\r\n"
-                           "*1\r\n$0\r\n\r\n";
-static const char WANT[] = "GET,a\r\nbc,|PING,x y,,z,|||,|";
+                           "*1\r\n$0\r\n\r\n"
+                           "*02\n$0001\nx\r\n$000000000002\r\nyz\r\n";
+static const char WANT[] = "GET,a\r\nbc,|PING,x y,,z,|||,|x,yz,|";
 
 static void note(struct bough_buf *log, const struct resp_parser *p)
 {

@@ -117,6 +117,9 @@ static void gc_say(struct cli *cli, const struct gc *g, uint64_t before)
     unsigned long long after = err ? before : st.used_bytes;
 
     bough_store_collection(cli->engine, &p);
+    if (p.damaged > 0)
+        fprintf(stderr, "bough: gc: %llu damaged segments were left as they are; see bough fsck\n",
+            (unsigned long long)p.damaged);
     if (cli->json)
         printf("{\"kept\":%llu,\"dropped\":%llu,\"dropped_bytes\":%llu,\"bytes_before\":%llu,"
                "\"bytes_after\":%llu,\"dry_run\":%s}\n",

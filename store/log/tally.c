@@ -159,9 +159,10 @@ static enum bough_err size_entry(struct bough_log__cycle *c, struct bough_log__t
 
     if (!err)
         err = bough_log__lives_at(c, &e.id, bough_log__where(y->number, e.at), &lives);
-    if (!err && lives)
+    if (!err && lives) {
         y->live_bytes += e.len;
-    else if (!err)
+        y->found++;
+    } else if (!err)
         y->dead_bytes += e.len;
     return err;
 }
@@ -203,7 +204,9 @@ enum bough_err bough_log__size_step(struct bough_log__cycle *c)
         bough_log__entries_begin(&c->entries, y->number);
     }
     err = size_entry(c, y);
-    if (err != BOUGH_ENOENT)
+    if (err == BOUGH_ECORRUPT || (err == BOUGH_ENOENT && y->found < y->live))
+        bough_log__harm_note(c, y->number);
+    else if (err != BOUGH_ENOENT)
         return err;
     size_sum(c, y);
     c->entries.number = 0;
@@ -319,8 +322,7 @@ static enum bough_err stray_is(struct bough_log__cycle *c, uint32_t number, uint
     return err;
 }
 
-/* The base that all stand upon who lead to that place by theirs: it stays. */
-static enum bough_err stray_base_mark(struct bough_log__cycle *c, uint64_t where)
+enum bough_err bough_log__base_mark(struct bough_log__cycle *c, uint64_t where)
 {
     struct bough_log__entry e;
     enum bough_err err = bough_log__entry_open(c->log, where, &e);
@@ -360,7 +362,7 @@ static enum bough_err stray_look(
     if (err)
         return err;
     if (!lives) /* but something that does may stand upon it by its place: its base stays, too */
-        return head.type == BOUGH_OFS_DELTA ? stray_base_mark(c, where)
+        return head.type == BOUGH_OFS_DELTA ? bough_log__base_mark(c, where)
                                             : bough_log__mark(c, &head.base, BOUGH_NONE);
     err = bough_log__rows_reserve(&c->strays, c->log->mem, 1);
     if (!err)
@@ -376,9 +378,12 @@ enum bough_err bough_log__choose_step(struct bough_log__cycle *c)
     if (c->at == 0 && c->entries.number == 0)
         victims_choose(c);
     while (c->entries.number == 0) {
-        if (c->at == c->tallies)
-            return bough_log__mark_step(c, true);
-        if (!c->tally[c->at].victim) /* also where nothing lives: something may, later */
+        if (c->at == c->tallies) {
+            err = bough_log__harm_step(c);
+            return err == BOUGH_ENOENT ? bough_log__mark_step(c, true) : err;
+        }
+        if (!c->tally[c->at].victim &&
+            !c->tally[c->at].harmed) /* also where nothing lives: something may, later */
             bough_log__entries_begin(&c->entries, c->tally[c->at].number);
         else
             c->at++;
@@ -386,8 +391,12 @@ enum bough_err bough_log__choose_step(struct bough_log__cycle *c)
     err = bough_log__entries_next(&c->entries, &f);
     if (!err && c->entries.number == c->cut.segment && f.at >= c->cut.at)
         err = BOUGH_ENOENT; /* young, or never committed */
-    if (err != BOUGH_ENOENT)
-        return err ? err : stray_look(c, c->entries.number, &f);
+    if (!err)
+        err = stray_look(c, c->entries.number, &f);
+    if (err == BOUGH_ECORRUPT)
+        bough_log__harm_note(c, c->entries.number);
+    else if (err != BOUGH_ENOENT)
+        return err;
     c->entries.number = 0;
     c->at++;
     return BOUGH_OK;

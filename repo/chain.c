@@ -13,8 +13,9 @@
  * (as a binary counter carries) and never looks at an old body.
  *
  * A chain is a hint: without memory for it the tree is put whole and the chain forgotten.
- * It begins with a whole copy even when the store has the directory already, because nobody
- * here knows how many deltas that one stands on.
+ * It begins with a whole copy even when the store has the directory already, unless that is large
+ * and the store says on how few deltas it stands: else every process that changes a large folder
+ * once would write all of it.
  */
 #include "git/delta.h"
 #include "repo/inner.h"
@@ -314,20 +315,38 @@ static bool chains_make(struct bough_repo__chains *cs, struct bough_mem *mem)
     return cs->slots != NULL;
 }
 
-/* Begin a chain with `id`; without memory there is none. */
-static void chain_begin(struct bough_repo *r, const struct bough_oid *id, size_t len)
+/* A chain that begins with `id`; NULL: there is no memory for it. */
+static struct bough_repo__chain *chain_new(
+    struct bough_repo *r, const struct bough_oid *id, uint64_t len)
 {
     struct bough_collect_progress p;
     struct bough_repo__map none = {0};
     struct bough_repo__chain *c = NULL;
 
     if (len > UINT32_MAX || !chains_make(&r->chains, r->mem) ||
-        !chain_push(r, &c, 0, id, len, &none))
-        return;
+        !chain_push(r, &c, 0, id, (size_t)len, &none))
+        return NULL;
     bough_store_collection(r->store, &p);
     c->collections = p.collections;
     c->during = p.phase != BOUGH_COLLECT_IDLE;
-    chain_keep(r, c);
+    return c;
+}
+
+/* A chain that begins with what is stored, when that is large and stands on few deltas. */
+static struct bough_repo__chain *chain_resume(
+    struct bough_repo *r, const struct bough_oid *old, size_t len)
+{
+    struct bough_repo__chain *c;
+    struct bough_object *o;
+
+    if (old == NULL || len <= BOUGH_REPO__RANGE_MIN ||
+        bough_store_object_lend(r->store, old, &o) != BOUGH_OK || !o->jumps ||
+        o->links >= BOUGH_REPO__CHAIN_LINKS)
+        return NULL;
+    c = chain_new(r, old, o->size);
+    if (c != NULL)
+        c->during = false; /* it was there before the collection that may be under way */
+    return c;
 }
 
 /* Pop down to the base of the next version; `p->map` then leads there. */
@@ -374,7 +393,7 @@ static bool chain_stands(struct bough_repo *r, struct bough_repo__chain *c)
 /* Put a delta; BOUGH_ENOENT: none that is worth it, or no memory for it. */
 static enum bough_err chain_delta(struct bough_repo *r, struct bough_repo__chain **chain,
     struct bough_txn *txn, struct bough_view body, struct bough_repo__putting *p,
-    struct bough_oid *id)
+    const struct bough_oid *id)
 {
     struct bough_repo__chain *c = *chain;
     uint32_t number = chain_top(c)->number + 1;
@@ -389,10 +408,8 @@ static enum bough_err chain_delta(struct bough_repo *r, struct bough_repo__chain
     map_delta(&p->map, chain_top(c)->len, body, &p->delta);
     if (p->delta.err)
         return BOUGH_ENOENT;
-    err = bough_oid_make(r->algo, BOUGH_TREE, body, id, &r->why);
-    if (err == BOUGH_OK)
-        err = bough_txn_put_delta(
-            txn, BOUGH_TREE, id, &chain_top(c)->id, bough_buf_view(&p->delta), body);
+    err = bough_txn_put_delta(
+        txn, BOUGH_TREE, id, &chain_top(c)->id, bough_buf_view(&p->delta), body);
     if (err == BOUGH_OK) /* else the caller sees another top */
         (void)chain_push(r, chain, number, id, body.len, &p->map);
     return err;
@@ -400,11 +417,13 @@ static enum bough_err chain_delta(struct bough_repo *r, struct bough_repo__chain
 
 enum bough_err bough_repo__chain_put(struct bough_repo *r, struct bough_txn *txn,
     const struct bough_oid *old, struct bough_view body, struct bough_repo__putting *p,
-    struct bough_oid *id)
+    const struct bough_oid *id)
 {
     struct bough_repo__chain *c = chain_take(r, old);
     enum bough_err err = BOUGH_ENOENT;
 
+    if (c == NULL)
+        c = chain_resume(r, old, body.len);
     if (c != NULL && body.len >= BOUGH_REPO__CHAIN_BODY_MIN)
         err = chain_delta(r, &c, txn, body, p, id);
     p->map.n = 0;
@@ -415,8 +434,11 @@ enum bough_err bough_repo__chain_put(struct bough_repo *r, struct bough_txn *txn
     chain_free(r, c);
     if (err != BOUGH_ENOENT)
         return err;
-    err = bough_txn_put(txn, BOUGH_TREE, body, id);
-    if (err == BOUGH_OK && body.len >= BOUGH_REPO__CHAIN_BODY_MIN)
-        chain_begin(r, id, body.len);
+    err = bough_txn_put_known(txn, BOUGH_TREE, id, body);
+    if (err == BOUGH_OK && body.len >= BOUGH_REPO__CHAIN_BODY_MIN) {
+        c = chain_new(r, id, body.len);
+        if (c != NULL)
+            chain_keep(r, c);
+    }
     return err;
 }

@@ -6,6 +6,7 @@
  *   ranges     large trees that are not decoded                        range.c
  *   edits      a directory's changes, ordered by name                  edit.c, pool.c
  *   trees      a root and a trie of edited directories        tree.c, find.c, list.c, write.c, renew.c
+ *   ids        of large trees that changed a little                    rehash.c
  *   chains     versions of a directory as skip-deltas                  chain.c
  *   paths      values of branches by their whole path                  pathcache.c, follow.c
  *   heads      branches as this process knows them                     head.c, branch.c, fold.c
@@ -61,6 +62,23 @@ void bough_repo__sort(
 
 /* ---- Nodes ---- */
 
+/* A digest's states on the way through a large tree's body (rehash.c). */
+struct bough_repo__states {
+    uint64_t len; /* of that body */
+    uint32_t n, cap;
+    struct bough_hash state[];
+};
+void bough_repo__states_free(struct bough_repo *r, struct bough_repo__states *s); /* NULL is fine */
+size_t bough_repo__states_size(const struct bough_repo__states *s);               /* bytes */
+
+/* Forget those that saw bytes from `from` on. */
+void bough_repo__states_cut(struct bough_repo__states *s, size_t from);
+
+/* The id of the tree `body`, which is what the states (NULL: none yet) saw before byte `from`; what
+   bough_oid_make() answers.  They are then of this body. */
+enum bough_err bough_repo__states_id(struct bough_repo *r, struct bough_repo__states **s,
+    struct bough_view body, size_t from, struct bough_oid *id);
+
 /* An entry: where its name is in the node's body, its length, its mode. */
 struct bough_repo__ent {
     uint32_t at;
@@ -90,6 +108,7 @@ struct bough_repo__node {
     uint32_t block_len;
     size_t ents_cap;
     size_t cost;                            /* bytes, as counted by the cache */
+    struct bough_repo__states *states;      /* of raw, when it is large and was written here */
     struct bough_repo__node *newer, *older; /* unless large */
     uint64_t block[];                       /* of a tree that was small when it was decoded */
 };
@@ -514,6 +533,7 @@ enum {
     BOUGH_REPO__CHAIN_COST = 256, /* bytes of a short chain: the limit over it gives the slots */
     BOUGH_REPO__CHAIN_VERSIONS = 4096, /* then a whole copy */
     BOUGH_REPO__CHAIN_BODY_MIN = 256,  /* bytes; smaller trees are always whole */
+    BOUGH_REPO__CHAIN_LINKS = 24,      /* deltas that a stored version may stand on to be a base */
 };
 
 /* A version that later ones may be deltas against. */
@@ -559,10 +579,11 @@ void bough_repo__putting_fini(struct bough_repo *r, struct bough_repo__putting *
 /*
  * Put the tree `body` into `txn`: whole, or as a delta against an earlier version of the
  * directory that was `old` (NULL: none).  `p->map` says how it came from `old`; it is used up.
+ * `id` is the body's, made on guard.
  */
 enum bough_err bough_repo__chain_put(struct bough_repo *r, struct bough_txn *txn,
     const struct bough_oid *old, struct bough_view body, struct bough_repo__putting *p,
-    struct bough_oid *id);
+    const struct bough_oid *id);
 
 /* The directory that is `id` was opened, and is edited: have its chain near when it is put. */
 void bough_repo__chain_near(struct bough_repo *r, const struct bough_oid *id);

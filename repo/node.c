@@ -216,6 +216,8 @@ void bough_repo__node_strip(struct bough_repo *r, struct bough_repo__node *n, bo
         bough_mem_free(r->mem, n->ents, n->ents_cap * sizeof *n->ents);
         bough_mem_free(r->mem, n->where, n->n * sizeof *n->where);
     }
+    bough_repo__states_free(r, n->states);
+    n->states = NULL;
     bough_mem_free(r->mem, n->order, n->n * sizeof *n->order);
     n->small = false;
     n->order = NULL;

@@ -133,7 +133,7 @@ static size_t node_cost(const struct bough_repo__node *n)
     if (n->small)
         return cost;
     return cost + n->raw.cap + n->ents_cap * sizeof *n->ents +
-           (n->where == NULL ? 0 : n->n * sizeof *n->where);
+           (n->where == NULL ? 0 : n->n * sizeof *n->where) + bough_repo__states_size(n->states);
 }
 
 void bough_repo__node_stands(

@@ -276,37 +276,34 @@ static enum bough_err scan(
     return err;
 }
 
-/* The same entry, near the one that was found last: who lists asks for the next. */
+/* The same entry, when it is near the one that was found last: who lists asks for the next. */
 static enum bough_err seek_near(
-    struct window *w, struct bough_view name, bool dir, uint64_t *lo, uint64_t *hi)
+    struct window *w, struct bough_view name, bool dir, struct entry *out, bool *found)
 {
     uint64_t last = w->range->last;
-    struct entry e;
     enum bough_err err;
 
+    *found = false;
     if (last == 0 || last >= w->size)
         return BOUGH_OK;
-    err = entry_read(w, last, &e);
-    if (err == BOUGH_OK && !entry_before(&e, name, dir))
-        *hi = last;
-    for (; err == BOUGH_OK && entry_before(&e, name, dir); err = entry_read(w, e.next, &e)) {
-        *lo = e.at;
-        if (e.at - last > PROBE)
-            return BOUGH_OK;
-    }
-    if (err == BOUGH_OK && e.at > *lo && *lo >= last)
-        *hi = e.at;
+    err = entry_read(w, last, out);
+    if (err || !entry_before(out, name, dir))
+        return err;
+    while (err == BOUGH_OK && entry_before(out, name, dir) && out->at - last < PROBE)
+        err = entry_read(w, out->next, out);
+    *found = err == BOUGH_OK && !entry_before(out, name, dir);
     return err;
 }
 
 /* The first entry that is not before (name, dir), or the end. */
 static enum bough_err seek(struct window *w, struct bough_view name, bool dir, struct entry *out)
 {
-    uint64_t lo = 0, hi = w->size, top; /* what begins at lo is before it, but for 0; at hi not */
-    enum bough_err err = seek_near(w, name, dir, &lo, &hi);
+    uint64_t lo = 0, hi = w->size; /* what begins at lo is before it, but for 0; at hi not */
+    uint64_t top = hi;             /* nothing is known to begin between top and hi */
+    bool found;
+    enum bough_err err = seek_near(w, name, dir, out, &found);
 
-    top = hi; /* nothing is known to begin between top and hi */
-    while (err == BOUGH_OK && top - lo > NEAR) {
+    while (err == BOUGH_OK && !found && top - lo > NEAR) {
         uint64_t mid = lo + (top - lo) / 2, at = 0;
         struct entry e;
 
@@ -328,7 +325,7 @@ static enum bough_err seek(struct window *w, struct bough_view name, bool dir, s
         if (lo > top)
             top = hi;
     }
-    if (err == BOUGH_OK)
+    if (err == BOUGH_OK && !found)
         err = scan(w, lo, name, dir, out);
     if (err == BOUGH_OK)
         w->range->last = out->end ? 0 : out->at;

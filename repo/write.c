@@ -207,7 +207,7 @@ static enum bough_err work_patch(struct work *w, struct bough_txn *txn)
     struct bough_repo__node *n = w->d->base;
     struct bough_repo__patch *p;
     struct bough_oid old = n->id;
-    size_t from = 0;
+    size_t from = 0, first = n->raw.len;
     void *patches = w->patches;
     enum bough_err err = bough_mem_grow(w->r->mem, &patches, &w->patches_cap, w->s.n, sizeof *p);
 
@@ -220,6 +220,7 @@ static enum bough_err work_patch(struct work *w, struct bough_txn *txn)
         bough_repo__patch_init(&p[i], &w->s.splices[w->s.order[i]]);
         if (p[i].class == bough_repo__node_mode(n, pos))
             at = (size_t)(bough_repo__node_raw_id(n, pos) - n->raw.ptr);
+        first = i == 0 ? bough_repo__node_at(w->r, n, pos) : first;
         err = bough_repo__map_add(w->r, &w->p.map, from, from, at - from);
         from = bough_repo__node_at(w->r, n, pos + 1);
     }
@@ -228,9 +229,14 @@ static enum bough_err work_patch(struct work *w, struct bough_txn *txn)
     if (err == BOUGH_OK) {
         for (size_t i = 0; i < w->s.n; i++)
             bough_repo__node_patch(w->r, n, &p[i]);
-        err = bough_repo__chain_put(w->r, txn, &old, bough_buf_view(&n->raw), &w->p, &w->d->now);
+        err = bough_repo__states_id(w->r, &n->states, bough_buf_view(&n->raw), first, &w->d->now);
+        if (err == BOUGH_OK)
+            err =
+                bough_repo__chain_put(w->r, txn, &old, bough_buf_view(&n->raw), &w->p, &w->d->now);
         for (size_t i = 0; err && i < w->s.n; i++)
             bough_repo__node_patch(w->r, n, &p[i]);
+        if (err)
+            bough_repo__states_cut(n->states, first);
     }
     if (err == BOUGH_OK)
         bough_repo__node_stands(w->r, n, &w->d->now);
@@ -244,6 +250,8 @@ static enum bough_err work_put(struct work *w, struct bough_txn *txn)
     const struct bough_oid *old = d->base == NULL ? NULL : &d->base->id;
     enum bough_err err = work_body(w);
 
+    if (err == BOUGH_OK)
+        err = bough_oid_make(w->r->algo, BOUGH_TREE, bough_buf_view(&w->body), &d->now, &w->r->why);
     if (err == BOUGH_OK)
         err = bough_repo__chain_put(w->r, txn, old, bough_buf_view(&w->body), &w->p, &d->now);
     if (err)

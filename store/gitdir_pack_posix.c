@@ -300,7 +300,7 @@ static enum bough_err entry_open(
         packed_close(&p->object);
         return err == BOUGH_ENOMEM ? err : BOUGH_ENOTSUP;
     }
-    p->object = (struct bough_object){&packed_class, p->entry->type, p->entry->size, false};
+    p->object = (struct bough_object){&packed_class, p->entry->type, p->entry->size, false, 0};
     *out = &p->object;
     return BOUGH_OK;
 }

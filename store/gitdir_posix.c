@@ -267,7 +267,7 @@ static enum bough_err loose_new(struct bough_store__gitdir *g, const struct boug
 
     if (l == NULL)
         return BOUGH_ENOMEM;
-    l->object = (struct bough_object){&loose_class, found->type, found->size, false};
+    l->object = (struct bough_object){&loose_class, found->type, found->size, false, 0};
     l->g = g;
     l->id = *id;
     err = loose_open(l);

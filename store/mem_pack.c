@@ -319,8 +319,8 @@ enum bough_err bough_store__mem_object_open(const struct bough_store__mem_sight 
     h = bough_mem_zalloc(sight->mem, 1, sizeof *h);
     if (h == NULL)
         return BOUGH_ENOMEM;
-    h->object =
-        (struct bough_object){o->pack != NULL ? &zip_class : &body_class, o->type, o->size, false};
+    h->object = (struct bough_object){
+        o->pack != NULL ? &zip_class : &body_class, o->type, o->size, false, 0};
     h->mem = sight->mem;
     h->stream = stream;
     if (o->pack != NULL)

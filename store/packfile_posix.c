@@ -399,7 +399,8 @@ enum bough_err bough_store__packfile_open(
         err = h == NULL ? BOUGH_ENOMEM : BOUGH_OK;
     }
     if (h != NULL) {
-        h->object = (struct bough_object){&handle_class, c.last.head.type, c.last.head.size, false};
+        h->object =
+            (struct bough_object){&handle_class, c.last.head.type, c.last.head.size, false, 0};
         h->file = *p;
         h->data = c.last.data;
         *out = &h->object;

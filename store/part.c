@@ -45,7 +45,7 @@ enum bough_err bough_store__whole_open(
         bough_buf_fini(body);
         return BOUGH_ENOMEM;
     }
-    w->object = (struct bough_object){&whole_class, type, body->len, false};
+    w->object = (struct bough_object){&whole_class, type, body->len, false, 0};
     w->mem = mem;
     w->body = *body;
     *out = &w->object;

@@ -180,8 +180,9 @@ struct bough_object {
     const struct bough_object_class *cls;
     enum bough_type type;
     uint64_t size;
-    bool jumps; /* a part costs what it is long, wherever it lies, and memory does not grow with
+    bool jumps;     /* a part costs what it is long, wherever it lies, and memory does not grow with
                    the object */
+    uint32_t links; /* then: deltas that it is made of; 0: it is stored whole */
 };
 /* The one that read_part() keeps open for `id`, opened when it is not: borrowed until the next call
    on the store other than bough_object_read() of it. */

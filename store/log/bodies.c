@@ -90,6 +90,11 @@ const struct bough_log__body *bough_log__bodies_find(struct bough_log *l, uint64
     return b;
 }
 
+bool bough_log__bodies_too_long(const struct bough_log *l, uint64_t len)
+{
+    return len > l->bodies.limit / SHARE;
+}
+
 void bough_log__bodies_keep(
     struct bough_log *l, uint64_t where, uint64_t id8, enum bough_type type, struct bough_view body)
 {
@@ -97,7 +102,7 @@ void bough_log__bodies_keep(
     size_t size = sizeof(struct bough_log__body) + body.len;
     struct bough_log__body *b;
 
-    if (body.len > c->limit / SHARE || bough_log__bodies_find(l, where) != NULL)
+    if (bough_log__bodies_too_long(l, body.len) || bough_log__bodies_find(l, where) != NULL)
         return;
     while (c->oldest != NULL && c->used + size > c->limit)
         drop_body(l, c->oldest);

@@ -96,6 +96,8 @@ void bough_log__bodies_drop_quarantined(struct bough_log *l); /* those of segmen
 /* NULL: not there.  Borrowed until the next call of these. */
 const struct bough_log__body *bough_log__bodies_find(struct bough_log *l, uint64_t where);
 
+bool bough_log__bodies_too_long(const struct bough_log *l, uint64_t len); /* to be kept */
+
 /* Keep a copy, if there is room and it is worth it; failing is silent. */
 void bough_log__bodies_keep(struct bough_log *l, uint64_t where, uint64_t id8, enum bough_type type,
     struct bough_view body);

@@ -217,7 +217,7 @@ enum bough_err bough_log__stream_open(struct bough_log *l, const struct bough_lo
         bough_mem_free(l->mem, h, sizeof *h);
         return err;
     }
-    h->object = (struct bough_object){&handle_class, e->head.type, e->head.size, false};
+    h->object = (struct bough_object){&handle_class, e->head.type, e->head.size, false, 0};
     h->log = l;
     h->through = l->through;
     h->id = row->id;

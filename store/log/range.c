@@ -15,8 +15,8 @@
 #include "store/log/inner.h"
 
 enum {
-    PIECE_MAX = 16 * 1024,       /* bytes that one read gives */
-    MARK_EVERY = 64,             /* ops from one mark to the next */
+    PIECE_MAX = 64 * 1024,       /* bytes that one read gives */
+    MARK_EVERY = 16,             /* ops from one mark to the next */
     LINKS_MAX = 512,             /* deltas; git makes chains of 50, we of 12 */
     LINK_MAX = 64 * 1024 * 1024, /* bytes of one of them */
 };
@@ -326,7 +326,8 @@ enum bough_err bough_log__range_open(struct bough_log *l, uint64_t where, struct
         chain_close(&c->object);
         return err;
     }
-    c->object = (struct bough_object){&chain_class, c->base->type, c->link[0].len, c->base->jumps};
+    c->object = (struct bough_object){
+        &chain_class, c->base->type, c->link[0].len, c->base->jumps, (uint32_t)c->links};
     *out = &c->object;
     return BOUGH_OK;
 }

@@ -493,6 +493,31 @@ static enum bough_err chain_up(struct bough_log *l, const struct chain *c, enum 
     return err;
 }
 
+/* A large one, too large to be kept, without the bodies on the way.  BOUGH_ENOTSUP: not so. */
+static enum bough_err large_read(struct bough_log *l, uint64_t where,
+    const struct bough_log__entry *e, enum bough_type *type, struct bough_buf *out)
+{
+    uint64_t size;
+    struct bough_object *o;
+    size_t got;
+    uint8_t *dst;
+    enum bough_err err = bough_log__delta_size(l, e, &size);
+
+    if (err || size < BOUGH_LOG__RANGE_MIN || !bough_log__bodies_too_long(l, size) ||
+        size > l->store.object_max || size > SIZE_MAX / 2)
+        return BOUGH_ENOTSUP;
+    err = bough_log__range_open(l, where, &o);
+    if (err)
+        return err;
+    *type = o->type;
+    dst = bough_buf_room(out, (size_t)size);
+    err = dst == NULL ? out->err : bough_object_read(o, 0, dst, (size_t)size, &got);
+    if (!err)
+        out->len += got;
+    bough_object_close(o);
+    return err;
+}
+
 /* Small stored entries need no copy beside the page they lie on. */
 static bool is_cheap(const struct bough_log__entry *e)
 {
@@ -522,7 +547,7 @@ enum bough_err bough_log__body_read(
     if (!bough_entry_is_delta(e.head.type)) {
         *type = e.head.type;
         err = bough_log__entry_inflate(l, &e, out);
-    } else {
+    } else if ((err = large_read(l, where, &e, type, out)) == BOUGH_ENOTSUP) {
         bough_buf_init(&base, l->mem);
         err = chain_down(l, where, &c, type, &base);
         if (!err)

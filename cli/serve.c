@@ -15,6 +15,8 @@
 
 /* ---- serve ---- */
 
+enum { PUSH_TIMEOUT = 60, SECONDS_MAX = 86400 };
+
 static bool parse_port(const char *text, int *out)
 {
     char *end;
@@ -22,6 +24,15 @@ static bool parse_port(const char *text, int *out)
 
     *out = (int)port;
     return *text != 0 && *end == 0 && port >= 0 && port <= 65535;
+}
+
+static bool parse_seconds(const char *text, uint32_t *out)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+
+    *out = (uint32_t)n;
+    return text[0] >= '0' && text[0] <= '9' && *end == 0 && n <= SECONDS_MAX;
 }
 
 static int serve_parse(int argc, char **argv, struct bough_server_opts *o)
@@ -40,6 +51,9 @@ static int serve_parse(int argc, char **argv, struct bough_server_opts *o)
                                                               : NULL;
         if (strcmp(name, "--read-only") == 0) {
             o->read_only = true;
+        } else if (strcmp(name, "--push-timeout") == 0) {
+            if (flag_value(&f) == NULL || !parse_seconds(f.value, &o->push_timeout_sec))
+                return say_usage("serve", "--push-timeout is a number of seconds; 0: for ever");
         } else if (port != NULL) {
             if (flag_value(&f) == NULL || !parse_port(f.value, port))
                 return say_usage("serve", "a port is 0 (off) to 65535");
@@ -98,8 +112,11 @@ static void name_of(const char *store, char *dst, size_t cap)
 
 int verb_serve(struct cli *cli, int argc, char **argv)
 {
-    struct bough_server_opts o = {
-        .redis_port = 6380, .git_port = 9418, .http_port = 8080, .version = BOUGH_VERSION};
+    struct bough_server_opts o = {.redis_port = 6380,
+        .git_port = 9418,
+        .http_port = 8080,
+        .version = BOUGH_VERSION,
+        .push_timeout_sec = PUSH_TIMEOUT};
     char name[256];
     enum bough_err err;
     int code = serve_parse(argc, argv, &o);

@@ -24,6 +24,7 @@ bool big_begin(struct redis *r, struct bough_view in)
     bough_buf_clear(&r->big_key);
     bough_buf_put(&r->big_key, in.ptr + p->args[1].at, p->args[1].len);
     r->big_in_left = p->big + 2;
+    server_keep_alive(r->conn.server);
     r->big_in_err = bough_blob_begin(store, p->big, &r->big_in);
     return true;
 }

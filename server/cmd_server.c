@@ -516,6 +516,7 @@ void cmd_info(struct redis *r, struct args a)
         info_line(&out, "turns_failed", s->gather_failures);
         info_line(&out, "git_fetches", s->fetches);
         info_line(&out, "git_pushes", s->pushes);
+        info_line(&out, "clients_stalled", s->stalled);
     }
     if (info_wants(a, "replication"))
         bough_buf_put_str(&out, "\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n");

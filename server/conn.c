@@ -3,6 +3,7 @@
  *
  *   reading   into the connection's buffer
  *   writing   tried at once; what does not fit goes as one write
+ *   cutting   who has begun something and does not go on
  *   closing   at once, or after the output: then what the peer still sends is dropped for a
  *             while, because closing on unread input would take our last words away
  *   accepting
@@ -69,7 +70,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
             conn_close(c);
     } else if (n > 0) {
         c->in.len += (size_t)n;
-        c->input_ms = uv_now(c->uv.handle.loop);
+        c->input_ms = c->moved_ms = uv_now(c->uv.handle.loop);
         c->cls->input(c);
     } else if (n == UV_EOF) {
         c->ended = true;
@@ -153,6 +154,7 @@ static void on_written(uv_write_t *req, int status)
         conn_close(c);
         return;
     }
+    c->moved_ms = uv_now(c->uv.handle.loop);
     if (c->out.len > 0)
         conn_touch(c); /* replies of this turn wait for its flush */
     else
@@ -178,6 +180,8 @@ void conn_flush(struct conn *c)
             return;
         }
         c->server->bytes_out += n > 0 ? (uint64_t)n : 0;
+        if (n > 0)
+            c->moved_ms = uv_now(c->uv.handle.loop);
         bough_buf_shift(&c->out, n > 0 ? (size_t)n : 0);
     }
     if (c->out.len == 0) {
@@ -251,6 +255,27 @@ void conn_close(struct conn *c)
     uv_close(&c->uv.handle, on_closed);
 }
 
+bool conn_cut_stalled(struct server *s)
+{
+    uint64_t now = uv_now(&s->loop), limit = (uint64_t)s->opts->push_timeout_sec * 1000;
+    bool any = false;
+
+    for (struct conn *c = s->conns, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->cls->halfway == NULL || c->closing || !c->cls->halfway(c)) {
+            c->moved_ms = now;
+            continue;
+        }
+        any = true;
+        if (limit == 0 || now - c->moved_ms < limit)
+            continue;
+        s->stalled++;
+        bough_env_log(bough_repo_env(s->repo), BOUGH_LOG_WARN, "a client stalled, and was cut off");
+        conn_close(c);
+    }
+    return any;
+}
+
 void conn_finish(struct conn *c)
 {
     c->close_after = true;
@@ -282,7 +307,7 @@ struct conn *conn_accept(
     c->server = s;
     c->size = size;
     c->id = ++s->conn_ids;
-    c->since_ms = c->input_ms = uv_now(&s->loop);
+    c->since_ms = c->input_ms = c->moved_ms = uv_now(&s->loop);
     bough_buf_init(&c->in, s->mem);
     bough_buf_init(&c->out, s->mem);
     bough_buf_init(&c->sending, s->mem);

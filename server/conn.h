@@ -29,6 +29,8 @@ struct conn_class {
     void (*drained)(
         struct conn *c); /* all output left, or output fell below the mark; NULL: nothing */
     void (*gone)(struct conn *c); /* closed: release what is yours, but not c itself */
+    bool (*halfway)(const struct conn
+            *c); /* something is begun that only the peer can go on with; NULL: never */
 };
 
 struct conn {
@@ -48,6 +50,7 @@ struct conn {
     uint64_t id;
     uint64_t since_ms; /* loop time of its start and of its last input */
     uint64_t input_ms;
+    uint64_t moved_ms; /* when bytes last came or left, or the peer was last not waited for */
     struct conn *prev, *next; /* all connections */
     struct conn *dirty_next;  /* those with output this turn */
     bool dirty, busy, paused, ended, closing, close_after, lingering;
@@ -62,7 +65,8 @@ void conn_touch(struct conn *c); /* there is output: send it at the end of the t
 void conn_flush(struct conn *c); /* send now */
 void conn_pause(struct conn *c); /* read no more until resumed */
 void conn_resume(struct conn *c);
-void conn_close(struct conn *c);  /* at once */
+void conn_close(struct conn *c);         /* at once */
+bool conn_cut_stalled(struct server *s); /* close those that are halfway too long; are others? */
 void conn_finish(struct conn *c); /* when all output has left and the peer had time to read it */
 bool conn_full(const struct conn *c); /* unsent output is over the mark */
 void conn_rest(struct bough_buf *b);  /* give back the room of an empty buffer, if it is much */

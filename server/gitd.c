@@ -21,7 +21,7 @@ struct git_conn {
     struct conn conn;
     struct bough_sync *session; /* NULL: no request yet */
     struct git_conn *next_work; /* in server->workers */
-    bool working;
+    bool working, push;
     uint64_t pulled_ms;
 };
 
@@ -174,7 +174,8 @@ static void hello(struct git_conn *g)
         refuse(g, "the server cannot serve this now: ", h.path);
         return;
     }
-    s->pushes += h.service == BOUGH_SERVICE_RECEIVE_PACK;
+    g->push = h.service == BOUGH_SERVICE_RECEIVE_PACK;
+    s->pushes += g->push;
     s->fetches += h.service == BOUGH_SERVICE_UPLOAD_PACK;
     bough_buf_shift(&c->in, (size_t)len);
     work_add(g);
@@ -220,12 +221,27 @@ static void git_gone(struct conn *c)
     bough_sync_close(g->session);
 }
 
+/*
+ * Of a push only: a fetch holds nothing that others need.  Before its pack a client may think for
+ * long, for what is there to send; in it, not.
+ */
+static bool git_halfway(const struct conn *c)
+{
+    const struct git_conn *g = (const struct git_conn *)c;
+
+    if (g->session == NULL || !g->push || c->close_after)
+        return false;
+    return c->busy ||
+           (g->session->packing && g->session->state == BOUGH_SYNC_INPUT && c->in.len == 0);
+}
+
 static const struct conn_class git_class = {
     .name = "git",
     .input = git_input,
     .end = git_end,
     .drained = git_drained,
     .gone = git_gone,
+    .halfway = git_halfway,
 };
 
 /* Long walks say nothing for a while: keep clients and proxies from giving up. */

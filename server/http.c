@@ -261,6 +261,9 @@ static enum MHD_Result open_session(
             "the server cannot serve this now\n");
     if (transport == BOUGH_TRANSPORT_REQUEST) {
         s->pushes += service == BOUGH_SERVICE_RECEIVE_PACK;
+        if (service == BOUGH_SERVICE_RECEIVE_PACK)
+            MHD_set_connection_option(
+                q->conn, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)s->opts->push_timeout_sec);
         s->fetches += service == BOUGH_SERVICE_UPLOAD_PACK;
     }
     return MHD_YES;

@@ -50,7 +50,7 @@ struct server {
     uv_prepare_t prepare;
     uv_idle_t idle;
     uv_timer_t tick;   /* runs while a window is open */
-    uv_timer_t alive;  /* runs while Git clients are there */
+    uv_timer_t alive;  /* runs while Git clients are there, or big values on their way */
     uv_timer_t sync;   /* runs when writes are made durable each second */
     uv_timer_t linger; /* runs while finished connections wait for their peers */
     uv_signal_t signals[2];
@@ -69,7 +69,7 @@ struct server {
     struct bough_buf spare;  /* what the next connection reads into; see conn.c */
     enum bough_err tick_err; /* told to the log once */
     /* What INFO tells. */
-    uint64_t bytes_out, commands, accepted, gathers, gather_failures, pushes, fetches;
+    uint64_t bytes_out, commands, accepted, gathers, gather_failures, pushes, fetches, stalled;
 };
 
 /* Open the gather of this turn: every write of a client goes into it. */
@@ -86,7 +86,7 @@ extern const struct conn_class redis_class;
 void git_work(struct server *s); /* a bite for each session that has work */
 bool git_has_work(const struct server *s);
 bool git_keep_alive(struct server *s);    /* call it about once a second while it is true */
-void server_keep_alive(struct server *s); /* a Git client came: see to that */
+void server_keep_alive(struct server *s); /* a Git client came, or one that may stall: see to it */
 
 /* upkeep.c: something was written: look soon whether there is upkeep; what INFO tells of it. */
 void server_upkeep_init(struct server *s);

@@ -423,12 +423,18 @@ static void redis_gone(struct conn *c)
     bough_buf_fini(&r->path);
 }
 
+static bool redis_halfway(const struct conn *c)
+{
+    return ((const struct redis *)c)->big_in_left > 0;
+}
+
 const struct conn_class redis_class = {
     .name = "redis",
     .input = redis_input,
     .end = redis_end,
     .drained = redis_drained,
     .gone = redis_gone,
+    .halfway = redis_halfway,
 };
 
 void redis_accept(uv_stream_t *listener, int status)

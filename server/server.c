@@ -145,9 +145,12 @@ static void on_tick(uv_timer_t *timer)
 
 static void on_alive(uv_timer_t *timer)
 {
-    if (!git_keep_alive(timer->data))
+    struct server *s = timer->data;
+    bool git = git_keep_alive(s), halfway = conn_cut_stalled(s);
+
+    if (!git && !halfway)
         uv_timer_stop(timer);
-    turn_end(timer->data);
+    turn_end(s);
 }
 
 void server_keep_alive(struct server *s)

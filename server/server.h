@@ -23,6 +23,7 @@ struct bough_server_opts {
     const char *pid_file; /* written when ready, removed at the end; NULL: none */
     const char *version;  /* for INFO and the agent string */
     bool read_only;
+    uint32_t push_timeout_sec; /* so long may who pushes, or sends a big value, stop; 0: for ever */
     const char
         *fsync; /* how the repository was opened: "always" (NULL, too): acknowledged is durable;
                           "everysec", "no": BOUGH_DURABLE_LATER, synced each second or at the end */

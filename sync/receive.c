@@ -173,6 +173,7 @@ static enum bough_err pack_feed(struct receive *r, struct bough_view bytes, size
         unpack_fail(r, err);
     else
         phase_set(r, r->intake->received ? RECEIVE_RESOLVE : RECEIVE_PAUSE);
+    r->session.pub.packing = !err && !r->intake->received;
     return BOUGH_OK;
 }
 

@@ -156,6 +156,7 @@ struct bough_sync {
     struct bough_why why; /* when FAILED */
     uint64_t in, out;     /* bytes fed and pulled so far */
     uint64_t objects;     /* objects sent or received in packs so far */
+    bool packing;         /* a part of a pack was received */
 };
 
 /*

@@ -18,40 +18,51 @@ static enum bough_err count(struct bough_block *blk)
     return f->err;
 }
 
+/* Is the work done, though it may fail? */
+static bool works(struct bough_block *blk, enum bough_err err)
+{
+    return err == BOUGH_OK || fail_of(blk)->late;
+}
+
+static enum bough_err ended(enum bough_err counted, enum bough_err err)
+{
+    return counted ? counted : err;
+}
+
 static enum bough_err fail_read(struct bough_block *blk, uint64_t at, uint32_t n, void *dst)
 {
     enum bough_err err = count(blk);
 
-    return err ? err : bough_block_read(fail_of(blk)->under, at, n, dst);
+    return works(blk, err) ? ended(err, bough_block_read(fail_of(blk)->under, at, n, dst)) : err;
 }
 
 static enum bough_err fail_write(struct bough_block *blk, uint64_t at, uint32_t n, const void *src)
 {
     enum bough_err err = count(blk);
 
-    return err ? err : bough_block_write(fail_of(blk)->under, at, n, src);
+    return works(blk, err) ? ended(err, bough_block_write(fail_of(blk)->under, at, n, src)) : err;
 }
 
 static enum bough_err fail_sync(struct bough_block *blk)
 {
     enum bough_err err = count(blk);
 
-    return err ? err : bough_block_sync(fail_of(blk)->under);
+    return works(blk, err) ? ended(err, bough_block_sync(fail_of(blk)->under)) : err;
 }
 
 static enum bough_err fail_discard(struct bough_block *blk, uint64_t at, uint64_t n)
 {
     enum bough_err err = count(blk);
 
-    return err ? err : bough_block_discard(fail_of(blk)->under, at, n);
+    return works(blk, err) ? ended(err, bough_block_discard(fail_of(blk)->under, at, n)) : err;
 }
 
 static enum bough_err fail_resize(struct bough_block *blk, uint64_t units)
 {
     enum bough_err err = count(blk);
 
-    if (!err)
-        err = bough_block_resize(fail_of(blk)->under, units);
+    if (works(blk, err))
+        err = ended(err, bough_block_resize(fail_of(blk)->under, units));
     blk->count = fail_of(blk)->under->count;
     return err;
 }

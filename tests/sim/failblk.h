@@ -8,8 +8,9 @@
  *             break;
  *     }
  *
- * Every method counts, reads too.  The failing call does nothing below; for
- * one that loses or tears what was not synced, see cutblk.h, `survives`.
+ * Every method counts, reads too.  The failing call does nothing below, or, when `late`, what it
+ * was asked for: it fails all the same.  For one that loses or tears what was not synced, see
+ * cutblk.h, `survives`.
  */
 #ifndef FAILBLK_H
 #define FAILBLK_H
@@ -22,6 +23,7 @@ struct failblk {
     uint64_t calls;     /* so far */
     uint64_t fail_at;   /* this one fails, counting from 0 */
     bool fail_on;       /* and all after it; false at first */
+    bool late;          /* it fails when it has done its work; false at first */
     bool failed;        /* one did */
     enum bough_err err; /* BOUGH_EIO at first */
 };

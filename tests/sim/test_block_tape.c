@@ -132,6 +132,13 @@ static void test_fail__fails_each_call_in_turn(void **state)
     assert_int_equal(bough_block_read(&f.blk, 0, 1, buf), BOUGH_OK);
     assert_int_equal(bough_block_read(&f.blk, 0, 1, buf), BOUGH_EGONE);
     assert_int_equal(bough_block_read(&f.blk, 0, 1, buf), BOUGH_EGONE);
+    failblk_init(&f, &ram.blk, 0);
+    f.late = true;
+    memset(buf, 0x5a, UNIT);
+    assert_int_equal(bough_block_write(&f.blk, 1, 1, buf), BOUGH_EIO);
+    memset(buf, 0, UNIT);
+    assert_int_equal(bough_block_read(&f.blk, 1, 1, buf), BOUGH_OK);
+    assert_int_equal(buf[0], 0x5a);
 }
 
 int main(void)

@@ -16,7 +16,8 @@
 
 #define OK(x) assert_int_equal((x), BOUGH_OK)
 
-enum { UNIT = 512, ZONE = 32 * 1024, WINDOW = 4 };
+enum { UNIT = 512, ZONE = 32 * 1024, WINDOW = 4, HEADS = 200 };
+enum { LITTLE = 6 * 1024, MUCH = 64 * 1024 }; /* bytes after which a change has settled */
 
 struct fix {
     struct test_env t;
@@ -29,6 +30,14 @@ struct fix {
     const struct bough_store_keeper *keeper; /* NULL: all is kept */
     struct bough_oid acked;                  /* the head that is promised, and one that may be */
     struct bough_oid tried;
+    uint64_t settle; /* bytes after which a write has settled; 0: the device can flush */
+    struct {
+        struct bough_oid id;
+        uint64_t written; /* bytes, when it was committed */
+    } head[HEADS];        /* of this life, the first one before it */
+    size_t heads;
+    struct cutblk *cut;
+    uint64_t written; /* bytes in this life */
 };
 
 static const struct bough_collect_opts now = {.grace = 0};
@@ -40,7 +49,8 @@ static enum bough_err open_on(struct fix *f, struct bough_block *dev)
         .cache = 64 * 1024,
         .prepare = 1,
         .reach_rows = 1,
-        .reach_every = 4};
+        .reach_every = 4,
+        .settle_bytes = f->settle};
 
     return bough_log_open(dev, &f->t.env, &opts, &f->s, &f->why);
 }
@@ -51,7 +61,7 @@ static void close_it(struct fix *f)
     f->s = NULL;
 }
 
-static struct fix *fix_new(size_t zones)
+static struct fix *fix_new(size_t zones, uint64_t settle)
 {
     struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     struct fix *f = calloc(1, sizeof *f);
@@ -63,6 +73,9 @@ static struct fix *fix_new(size_t zones)
     assert_true(f->device != NULL && f->fresh != NULL);
     test_env_init(&f->t);
     bough_ramblk_init(&f->ram, f->device, f->bytes / UNIT, UNIT);
+    f->settle = settle;
+    if (settle > 0)
+        f->ram.blk.caps &= ~(uint32_t)BOUGH_BLOCK_SYNC;
     OK(bough_log_format(&f->ram.blk, &f->t.env, &format, &f->why));
     history_init(&f->keep, "keep");
     return f;
@@ -77,6 +90,13 @@ static void fix_free(struct fix *f)
     free(f);
 }
 
+static void head_note(struct fix *f, uint64_t written)
+{
+    assert_true(f->heads < HEADS);
+    f->head[f->heads].id = f->keep.head;
+    f->head[f->heads++].written = written;
+}
+
 static enum bough_err commit(struct fix *f, uint64_t seed)
 {
     enum bough_err err = history_commit(&f->keep, f->s, (uint32_t)(seed % 20), seed);
@@ -84,6 +104,8 @@ static enum bough_err commit(struct fix *f, uint64_t seed)
     f->tried = f->keep.head;
     if (!err)
         f->acked = f->keep.head;
+    if (!err && f->cut != NULL)
+        head_note(f, f->cut->written);
     return err;
 }
 
@@ -140,6 +162,19 @@ static enum bough_err collect_and_go_on(struct fix *f)
     return err;
 }
 
+/* It is what was promised, or what was in flight; without flush: nothing older than what has settled. */
+static bool is_promised(const struct fix *f, const struct bough_oid *id)
+{
+    bool found = bough_oid_eq(id, &f->acked) || bough_oid_eq(id, &f->tried);
+
+    for (size_t i = f->heads; f->settle > 0 && i > 0 && !found; i--) {
+        found = bough_oid_eq(id, &f->head[i - 1].id);
+        if (f->written >= f->head[i - 1].written + f->settle)
+            break;
+    }
+    return found;
+}
+
 /* The store opens, is closed, holds what it must, and collects well. */
 static void recovered(struct fix *f)
 {
@@ -149,7 +184,7 @@ static void recovered(struct fix *f)
     if (open_on(f, &f->ram.blk) != BOUGH_OK)
         fail_msg("open: %s", f->why.what);
     OK(bough_store_ref(f->s, bough_view_str(f->keep.name), &ref));
-    assert_true(bough_oid_eq(&ref.id, &f->acked) || bough_oid_eq(&ref.id, &f->tried));
+    assert_true(is_promised(f, &ref.id));
     (void)history_closed(f->s);
     bough_store_keep(f->s, f->keeper);
     OK(history_collect(f->s, &now, 1 << 20));
@@ -160,6 +195,14 @@ static void recovered(struct fix *f)
     OK(commit(f, 77777));
     assert_true(history_closed(f->s) > n);
     close_it(f);
+}
+
+static void cut_begin(struct fix *f, struct cutblk *cut, uint64_t left)
+{
+    cutblk_init(cut, &f->ram.blk, NULL, left);
+    if (f->settle > 0)
+        cutblk_settle(cut, f->settle);
+    f->cut = cut;
 }
 
 static void life(struct fix *f, const struct history *was, uint64_t left, enum cut_fate fate)
@@ -174,15 +217,21 @@ static void life(struct fix *f, const struct history *was, uint64_t left, enum c
     f->keep.commits = was->commits;
     f->keep.time = was->time;
     bough_buf_clear(&f->keep.tree_body);
-    cutblk_init(&cut, &f->ram.blk, NULL, left);
+    cut_begin(f, &cut, left);
     cut.fate = fate;
     cut.seed = left;
+    f->heads = 0;
+    head_note(f, 0); /* it lies on the medium */
     err = open_on(f, &cut.blk);
     if (!err)
         err = collect_and_go_on(f);
     close_it(f);
     if (err && !cut.dead)
         fail_msg("%s at %d", bough_err_name(err), (int)left);
+    if (f->settle > 0 && !cut.dead)
+        cutblk_cut(&cut);
+    f->written = cut.written;
+    f->cut = NULL;
     cutblk_fini(&cut);
 }
 
@@ -192,20 +241,24 @@ static uint64_t calls_of(struct fix *f, const struct history *was)
     uint64_t calls;
 
     memcpy(f->device, f->fresh, f->bytes);
-    cutblk_init(&cut, &f->ram.blk, NULL, CUT_NEVER);
+    f->heads = 0;
+    cut_begin(f, &cut, CUT_NEVER);
     OK(open_on(f, &cut.blk));
     OK(collect_and_go_on(f));
     close_it(f);
     calls = cut.calls;
+    f->cut = NULL;
     cutblk_fini(&cut);
     f->keep.head = was->head;
     return calls;
 }
 
-static void every_cut(const struct bough_store_keeper *keeper)
+static void every_cut(const struct bough_store_keeper *keeper, uint64_t settle)
 {
-    static const enum cut_fate fates[] = {CUT_LOST, CUT_KEPT, CUT_TORN, CUT_HOLES, CUT_SEEDED};
-    struct fix *f = fix_new(40);
+    static const enum cut_fate fates[] = {
+        CUT_LOST, CUT_KEPT, CUT_TORN, CUT_HOLES, CUT_SEEDED, CUT_SOME};
+    size_t n = sizeof fates / sizeof *fates - (settle == 0);
+    struct fix *f = fix_new(settle > 0 ? 60 : 40, settle);
     struct history was;
     uint64_t calls;
 
@@ -214,7 +267,7 @@ static void every_cut(const struct bough_store_keeper *keeper)
     was = f->keep; /* but for its tree's body */
     calls = calls_of(f, &was);
     for (uint64_t left = 0; left <= calls; left++) {
-        for (size_t i = 0; i < sizeof fates / sizeof *fates; i++) {
+        for (size_t i = 0; i < n; i++) {
             life(f, &was, left, fates[i]);
             recovered(f);
         }
@@ -226,13 +279,21 @@ static void every_cut(const struct bough_store_keeper *keeper)
 static void test_collect__survives_every_cut(void **state)
 {
     (void)state;
-    every_cut(NULL);
+    every_cut(NULL, 0);
 }
 
 static void test_collect__survives_every_cut_while_history_is_cut(void **state)
 {
     (void)state;
-    every_cut(&windows);
+    every_cut(&windows, 0);
+}
+
+/* On a device that cannot flush. */
+static void test_collect__survives_every_cut_without_flush(void **state)
+{
+    (void)state;
+    every_cut(NULL, LITTLE);
+    every_cut(&windows, MUCH);
 }
 
 /* ---- For ever ---- */
@@ -246,7 +307,12 @@ struct writers {
     struct bough_store_pin pin; /* a snapshot of some commit, now and then */
     struct bough_oid pinned;
     uint64_t value[VALUES], acked_value[VALUES]; /* seeds */
+    struct {
+        uint64_t seed;
+        struct bough_oid id;
+    } known[VALUES]; /* ids that were made */
     uint64_t seed, written, expired, lives;
+    uint32_t most; /* writes of a life */
 };
 
 static struct bough_view value_of(uint8_t body[VALUE], uint64_t seed)
@@ -256,6 +322,17 @@ static struct bough_view value_of(uint8_t body[VALUE], uint64_t seed)
         memcpy(body + at, &x, 8);
     }
     return bough_view(body, VALUE);
+}
+
+static const struct bough_oid *value_id(struct writers *w, enum bough_algo algo, uint32_t i)
+{
+    uint8_t body[VALUE];
+
+    if (w->known[i].seed != w->value[i]) {
+        w->known[i].seed = w->value[i];
+        w->known[i].id = bough_oid_of(algo, BOUGH_BLOB, value_of(body, w->value[i]));
+    }
+    return &w->known[i].id;
 }
 
 static enum bough_err values_put(struct writers *w, struct bough_txn *t, uint32_t i)
@@ -273,9 +350,9 @@ static enum bough_err values_put(struct writers *w, struct bough_txn *t, uint32_
         char name[8];
         if (w->value[k] == 0)
             continue;
-        id = bough_oid_of(algo, BOUGH_BLOB, value_of(body, w->value[k]));
         bough_tree_entry_put(&tree, algo, BOUGH_FILEMODE_BLOB,
-            bough_view(name, (size_t)snprintf(name, sizeof name, "f%02u", k)), &id);
+            bough_view(name, (size_t)snprintf(name, sizeof name, "f%02u", k)),
+            value_id(w, algo, k));
     }
     if (!err)
         err = bough_txn_put(t, BOUGH_TREE, bough_buf_view(&tree), &parts.tree);
@@ -329,7 +406,7 @@ static void snapshot_look(struct writers *w)
     err = bough_store_read(w->f->s, &w->pinned, &type, &body);
     if (w->pin.expired)
         w->expired++;
-    else
+    else if (!bough_oid_is_zero(&w->pinned))
         assert_true(err == BOUGH_OK || w->f->s->failed); /* the power may have failed just now */
     bough_buf_fini(&body);
     bough_store_unpin(w->f->s, &w->pin);
@@ -345,7 +422,7 @@ static enum bough_err write_on(struct writers *w, bool maintain)
     bough_store_keep(w->f->s, &w->keeper);
     w->pinned = w->f->acked;
     bough_store_pin(w->f->s, &w->pin, &w->pinned);
-    for (uint32_t i = 0; i < 500 && !err; i++) {
+    for (uint32_t i = 0; i < w->most && !err; i++) {
         err = value_write(w);
         if (!err && maintain)
             err = bough_store_maintain(w->f->s, 16 * 1024, &more);
@@ -379,8 +456,8 @@ static void look_again(struct writers *w)
 
 static void for_ever(bool maintain)
 {
-    struct fix *f = fix_new(SMALL);
-    struct writers w = {.f = f, .keeper = windows, .seed = 1};
+    struct fix *f = fix_new(SMALL, 0);
+    struct writers w = {.f = f, .keeper = windows, .seed = 1, .most = 500};
 
     while (w.written < 3 * f->bytes) {
         struct cutblk cut;
@@ -409,12 +486,61 @@ static void test_collect__writers_never_run_out_of_space(void **state)
     for_ever(true);
 }
 
+/* One life that writes three times the device, unless the power fails at call number `left`.  Returns
+   how many calls it took. */
+static uint64_t whole_life(struct fix *f, uint64_t left, enum cut_fate fate)
+{
+    struct writers w = {.f = f, .keeper = windows, .seed = 1};
+    struct cutblk cut;
+    uint64_t calls;
+    enum bough_err err;
+
+    w.most = (uint32_t)(3 * f->bytes / VALUE);
+    memcpy(f->device, f->fresh, f->bytes);
+    f->acked = f->tried = (struct bough_oid){{0}};
+    f->keep.time = 1000000000;
+    cutblk_init(&cut, &f->ram.blk, NULL, left);
+    cut.fate = fate;
+    cut.seed = left;
+    err = open_on(f, &cut.blk);
+    if (!err)
+        err = write_on(&w, left % 2 == 0);
+    if (err && !cut.dead)
+        fail_msg("%s (%s) at %d", bough_err_name(err), f->s->why.what, (int)left);
+    close_it(f);
+    calls = cut.calls;
+    cutblk_fini(&cut);
+    look_again(&w);
+    w.most = 20; /* and it goes on */
+    OK(open_on(f, &f->ram.blk));
+    OK(write_on(&w, false));
+    close_it(f);
+    return calls;
+}
+
+/* LONG=1: at every call; else at some. */
+static void test_collect__gives_room_whatever_call_the_power_fails_at(void **state)
+{
+    struct fix *f = fix_new(SMALL, 0);
+    uint64_t by = getenv("LONG") != NULL ? 1 : 331, runs = 0, calls;
+
+    (void)state;
+    memcpy(f->fresh, f->device, f->bytes);
+    calls = whole_life(f, CUT_NEVER, CUT_KEPT);
+    for (uint64_t left = 1; left < calls; left += by, runs++)
+        (void)whole_life(f, left, left % 3 == 0 ? CUT_LOST : CUT_SEEDED);
+    print_message("%d calls, %d lives\n", (int)calls, (int)runs);
+    fix_free(f);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_collect__writers_never_run_out_of_space),
+        cmocka_unit_test(test_collect__gives_room_whatever_call_the_power_fails_at),
         cmocka_unit_test(test_collect__survives_every_cut),
         cmocka_unit_test(test_collect__survives_every_cut_while_history_is_cut),
+        cmocka_unit_test(test_collect__survives_every_cut_without_flush),
     };
 
     return cmocka_run_group_tests_name("sim/collect cut", tests, NULL, NULL);

@@ -153,14 +153,13 @@ static void test_collect__survives_failing_memory(void **state)
     fix_free(f);
 }
 
-static void test_collect__survives_failing_device_calls(void **state)
+static void device_calls(bool late, bool on)
 {
     struct fix *f = fix_new();
     struct history was = f->keep;
     uint64_t runs = 0;
     bool failed = true;
 
-    (void)state;
     for (uint64_t n = 0; failed; n = next(n), runs++) {
         struct failblk fail;
         enum bough_err err;
@@ -169,9 +168,13 @@ static void test_collect__survives_failing_device_calls(void **state)
         failblk_init(&fail, &f->ram.blk, UINT64_MAX);
         OK(open_on(f, &fail.blk));
         fail.fail_at = fail.calls + n;
+        fail.late = late;
+        fail.fail_on = on;
         err = work(f);
         failed = fail.failed;
         assert_true(failed || err == BOUGH_OK);
+        fail.fail_at = UINT64_MAX;
+        assert_true(history_closed(f->s) >= 3 * f->commits); /* before it is opened again, too */
         close_it(f);
         OK(open_on(f, &f->ram.blk));
         look(f);
@@ -181,11 +184,27 @@ static void test_collect__survives_failing_device_calls(void **state)
     fix_free(f);
 }
 
+static void test_collect__survives_failing_device_calls(void **state)
+{
+    (void)state;
+    device_calls(false, false);
+    device_calls(false, true);
+}
+
+/* The worst is a superblock that is there though its flush failed. */
+static void test_collect__survives_device_calls_that_work_and_fail(void **state)
+{
+    (void)state;
+    device_calls(true, false);
+    device_calls(true, true);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_collect__survives_failing_memory),
         cmocka_unit_test(test_collect__survives_failing_device_calls),
+        cmocka_unit_test(test_collect__survives_device_calls_that_work_and_fail),
     };
 
     return cmocka_run_group_tests_name("sim/collect fail", tests, NULL, NULL);

@@ -8,7 +8,7 @@
  * The caller knows the object's id and made its bytes: nothing is checked again.  What the segment
  * holds is flushed before the last frame of the transaction is written.
  */
-#include "store/log/inner.h"
+#include "store/log/range_inner.h"
 
 struct big {
     struct bough_log *log;

@@ -26,7 +26,7 @@
 #define BOUGH_LOG_CYCLE_INNER_H
 
 #include "store/collect.h"
-#include "store/log/inner.h"
+#include "store/log/range_inner.h"
 
 /* ---- Entries of a segment (entries.c) ---- */
 

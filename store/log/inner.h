@@ -12,6 +12,7 @@
  *   the log        append.c, txn.c, replay.c
  *   checkpoints    root.c, checkpoint.c; tables merged in steps: tiers.c
  *   reading        read.c, object.c, walk.c, check.c
+ *   long ones      in parts: range_inner.h
  *   readers        reader.c
  *   collecting     cycle_inner.h, births.c
  *   intake         intake.c
@@ -394,21 +395,6 @@ enum bough_err bough_log__segment_add(struct bough_log *l, struct bough_log__seg
 enum bough_err bough_log__segment_reserve(struct bough_log *l, size_t more);
 void bough_log__segment_fini(struct bough_log *l, struct bough_log__segment *seg);
 
-/* ---- Checksums of stretches (sums.c) ---- */
-
-/* Of what is written so far: `done` are of whole stretches, `now` is of the one begun. */
-struct bough_log__sums {
-    struct bough_buf done;
-    uint32_t now;
-};
-enum { BOUGH_LOG__SUMS_MIN = 256 * 1024 }; /* bytes of a stream that gets them */
-
-void bough_log__sums_put(struct bough_log__sums *s, uint64_t at, const void *src, size_t n);
-
-/* Those of the stream up to seg->pack_end, onto `out`, which makes no more. */
-enum bough_err bough_log__sums_write(struct bough_log__out *out, struct bough_log__segment *seg);
-uint64_t bough_log__sums_blocks(uint64_t pack_end); /* blocks they take */
-
 /* ---- Ref tables (reftable.c) ---- */
 
 /* A writer of a ref table. */
@@ -616,11 +602,7 @@ static inline bool bough_log__entry_is_long(const struct bough_log__entry *e)
 enum bough_err bough_log__segment_read(
     struct bough_log *l, const struct bough_log__segment *seg, uint64_t at, void *dst, size_t n);
 
-/* The same, of entries; where the segment has checksums, what is read was checked (sums.c). */
-enum bough_err bough_log__segment_read_sure(
-    struct bough_log *l, const struct bough_log__segment *seg, uint64_t at, void *dst, size_t n);
-
-/* The same as segment_read(), lent: by the page on which all of it lies, or in l->scratch.  Borrowed until the next
+/* The same, lent: by the page on which all of it lies, or in l->scratch.  Borrowed until the next
    read. */
 enum bough_err bough_log__segment_lend(struct bough_log *l, const struct bough_log__segment *seg,
     uint64_t at, size_t n, struct bough_view *out);
@@ -657,18 +639,6 @@ enum bough_err bough_log__delta_size(
 /* Where the base of the delta `e` at `where` lies. */
 enum bough_err bough_log__base_of(
     struct bough_log *l, const struct bough_log__entry *e, uint64_t where, uint64_t *base);
-
-/* A handle on object `row->id`, which is the long whole entry `e` at `row->where` (object.c). `sure`:
-   no byte of it is given that was not checked against a sum. */
-enum bough_err bough_log__stream_open(struct bough_log *l, const struct bough_log__row *row,
-    const struct bough_log__entry *e, bool sure, struct bough_object **out);
-
-/*
- * A handle on a large object that is a delta: what is asked for is read through its chain
- * (range.c).  BOUGH_ENOTSUP: better held whole.
- */
-enum bough_err bough_log__range_open(
-    struct bough_log *l, uint64_t where, struct bough_object **out);
 
 /* Inflate the whole of an entry, appending head.size bytes; its crc is checked. */
 enum bough_err bough_log__entry_inflate(
@@ -738,12 +708,6 @@ enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in);
 /* The segment, whose bytes and tables are written, joins the transaction and gets its number; its run
    is taken on success. */
 enum bough_err bough_log__segment_adopt(struct bough_log *l, struct bough_log__segment *seg);
-
-/* An object that is too large for a frame, as packed entry or as a body to be stored (big.c). */
-enum bough_err bough_log__big_put(
-    struct bough_log *l, const struct bough_oid *id, struct bough_view entry);
-enum bough_err bough_log__big_put_stored(
-    struct bough_log *l, enum bough_type type, const struct bough_oid *id, struct bough_view body);
 
 /* Tables written ahead (ahead.c): the rows of the transaction leave memory. */
 enum bough_err bough_log__ahead_write(struct bough_log *l);

@@ -6,7 +6,7 @@
  *             entries stream forward, and jump where their stream is made of stored blocks
  *   entries   verbatim
  */
-#include "store/log/inner.h"
+#include "store/log/range_inner.h"
 
 enum bough_err bough_log__has(struct bough_store *s, const struct bough_oid *id)
 {

@@ -12,7 +12,7 @@
  * In memory are the deltas, no body: they may be half as long as what they make.
  */
 #include "git/delta.h"
-#include "store/log/inner.h"
+#include "store/log/range_inner.h"
 
 enum {
     PIECE_MAX = 64 * 1024,       /* bytes that one read gives */

@@ -11,7 +11,7 @@
  * the chain keeps a damaged or hostile store from going round for ever.
  */
 #include "git/delta.h"
-#include "store/log/inner.h"
+#include "store/log/range_inner.h"
 
 /* ---- Rows ---- */
 

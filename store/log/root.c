@@ -6,7 +6,7 @@
  *   encode     all of it
  *   load       into a fresh store
  */
-#include "store/log/inner.h"
+#include "store/log/range_inner.h"
 
 enum { MAGIC = 0x74526742, ROOT_HEAD = 64 }; /* "BgRt" */
 enum { AT_ITEMS = 4, AT_DEVICE = 8, AT_NUMBER = 24, AT_LEN = 32 };

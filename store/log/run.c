@@ -4,7 +4,7 @@
  *   runs     where is byte `at`?
  *   writer   collects 64 KiB, takes zones as it goes, reads back what it wrote
  */
-#include "store/log/inner.h"
+#include "store/log/range_inner.h"
 
 /* ---- Runs ---- */
 

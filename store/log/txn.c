@@ -11,7 +11,7 @@
  * the next transaction writes over them, or wipes the first of them before it goes elsewhere.
  */
 #include "git/entry.h"
-#include "store/log/inner.h"
+#include "store/log/range_inner.h"
 
 /* What is at most so long is stored: deflating it would take longer than writing it.  Trees and
    deltas are mostly ids, which do not shrink.  Large trees are stored so that they can be read by

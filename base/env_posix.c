@@ -1,14 +1,20 @@
 /*
  * env_posix.c - see posix.h.
  *
- *   memory    malloc; large blocks in large pages, where the system has them
+ *   memory    malloc; large blocks, and a heap that became large, in large pages, where the system
+ *             has them
  *   the world clock, randomness, log
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "base/posix.h"
 
@@ -31,6 +37,44 @@ static void *large_hint(void *ptr, size_t size)
     return ptr;
 }
 
+#if defined(__GLIBC__) && defined(MADV_HUGEPAGE)
+enum { HEAP_LARGE = 4 * LARGE_PAGE, HEAP_STEP = 8 * LARGE_PAGE };
+
+/*
+ * Small pieces lie in one heap, which grows at its end, mostly by some pages.  One that became large
+ * grows by more, and by large pages: decoded trees and edits are read at random, too.  `end` is behind
+ * a piece; what lies behind the heap is none of its pieces.
+ */
+static void heap_hint(uintptr_t end)
+{
+    static _Atomic uintptr_t begin, hinted;
+    uintptr_t from = hinted, brk;
+
+    if (end <= from)
+        return;
+    brk = (uintptr_t)sbrk(0);
+    if (begin == 0 && end <= brk)
+        begin = end;
+    if (end > brk || brk - from < LARGE_PAGE || brk < begin + HEAP_LARGE)
+        return;
+    if (from == 0) { /* all three: to set one of them keeps the others from following the use */
+        (void)mallopt(M_MMAP_THRESHOLD, LARGE);
+        (void)mallopt(M_TRIM_THRESHOLD, 2 * HEAP_STEP);
+        (void)mallopt(M_TOP_PAD, HEAP_STEP);
+        from = begin;
+    }
+    from = (from + LARGE_PAGE - 1) & ~(uintptr_t)(LARGE_PAGE - 1);
+    hinted = brk & ~(uintptr_t)(LARGE_PAGE - 1);
+    if (from < hinted)
+        (void)madvise((void *)from, hinted - from, MADV_HUGEPAGE);
+}
+#else
+static void heap_hint(uintptr_t end)
+{
+    (void)end;
+}
+#endif
+
 static void *heap_resize(struct bough_mem *mem, void *ptr, size_t old, size_t size)
 {
     (void)mem;
@@ -39,7 +83,10 @@ static void *heap_resize(struct bough_mem *mem, void *ptr, size_t old, size_t si
         free(ptr);
         return NULL;
     }
-    return large_hint(realloc(ptr, size), size);
+    ptr = realloc(ptr, size);
+    if (ptr != NULL)
+        heap_hint((uintptr_t)ptr + size);
+    return large_hint(ptr, size);
 }
 
 struct bough_mem *bough_posix_mem(void)

@@ -5,6 +5,7 @@
  * its refs: the first says what is damaged, the second whom it concerns.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "repo/fsck.h"
@@ -58,15 +59,35 @@ static void repo_report(void *ctx, const struct bough_fsck_finding *f)
     putchar('\n');
 }
 
+enum { STEP_BYTES = 4 << 20 };
+
+/* The index of history is made anew; it is only a cache. */
+static int index_rebuild(struct cli *cli)
+{
+    bool more = true;
+    int code = cli_open(cli, 0);
+    enum bough_err err;
+
+    if (code != 0)
+        return code;
+    err = bough_history_forget(cli->repo);
+    while (!err && more)
+        err = bough_repo_maintain(cli->repo, STEP_BYTES, &more);
+    if (!err)
+        err = bough_store_sync(cli->engine);
+    return err ? say_error(err, "fsck", bough_repo_why(cli->repo)) : EXIT_YES;
+}
+
 int verb_fsck(struct cli *cli, int argc, char **argv)
 {
     struct checking c = {.cli = cli};
     enum bough_err err, walk;
     int code;
 
-    (void)argv;
+    if (argc == 2 && strcmp(argv[1], "--rebuild-index") == 0)
+        return index_rebuild(cli);
     if (argc > 1)
-        return say_usage("fsck", "takes nothing");
+        return say_usage("fsck", "takes --rebuild-index or nothing");
     code = cli_open(cli, OPEN_READ);
     if (code != 0)
         return code;
@@ -76,6 +97,8 @@ int verb_fsck(struct cli *cli, int argc, char **argv)
     if (err == BOUGH_ECORRUPT)
         err = c.err;
     walk = err ? err : bough_fsck_run(c.fsck, repo_report, &c);
+    if (walk == BOUGH_OK)
+        walk = bough_history_check(cli->repo, store_report, &c);
     bough_fsck_close(c.fsck);
     if (walk && walk != BOUGH_ECORRUPT)
         return say_error(walk, "fsck", &cli->engine->why);

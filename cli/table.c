@@ -38,7 +38,8 @@ static const struct verb table[] = {
     {"resize", verb_resize, "[STORE] SIZE[KMGT]",
         "make a store longer or shorter; a block device keeps its size, but the store may end in "
         "it"},
-    {"fsck", verb_fsck, "", "check every structure and every object"},
+    {"fsck", verb_fsck, "[--rebuild-index]",
+        "check every structure and every object; or make the index of history anew"},
     {"repair", verb_repair, "DAMAGED NEW", "bring what is intact into a new store"},
     {"stats", verb_stats, "[--live]", "sizes and counters; what lives and what a gc would drop"},
     {"git", verb_git, "upload-pack|receive-pack STORE", "serve one Git client on stdio"},

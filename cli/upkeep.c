@@ -64,6 +64,19 @@ static enum bough_err print_live(struct cli *cli)
     return BOUGH_OK;
 }
 
+enum { COUNT_MAX = 10000 }; /* commits that are looked for, that are not indexed */
+
+static enum bough_err print_indexed(struct cli *cli)
+{
+    struct bough_history_stats st;
+    enum bough_err err = bough_history_stat(cli->repo, COUNT_MAX, &st);
+
+    if (!err)
+        printf("history-indexed\t%llu of %s%llu commits\n", (unsigned long long)st.indexed,
+            st.more ? "more than " : "", (unsigned long long)(st.indexed + st.waiting));
+    return err;
+}
+
 int verb_stats(struct cli *cli, int argc, char **argv)
 {
     struct bough_store_stats st;
@@ -85,6 +98,8 @@ int verb_stats(struct cli *cli, int argc, char **argv)
         (unsigned long long)st.refs, (unsigned long long)st.records);
     printf("device-bytes\t%llu\nused-bytes\t%llu\n", (unsigned long long)st.device_bytes,
         (unsigned long long)st.used_bytes);
-    err = live ? print_live(cli) : BOUGH_OK;
+    err = print_indexed(cli);
+    if (!err && live)
+        err = print_live(cli);
     return err ? say_error(err, "stats", bough_repo_why(cli->repo)) : EXIT_YES;
 }

@@ -81,9 +81,12 @@ static enum bough_err segments_load(struct bough_repo *r)
     return err == BOUGH_ENOENT ? BOUGH_OK : err;
 }
 
-void bough_history__give_up(struct bough_repo *r)
+void bough_history__give_up(struct bough_repo *r, enum bough_err err)
 {
+    if (err == BOUGH_ENOMEM || err == BOUGH_ENOSPC || err == BOUGH_EEXPIRED)
+        return;
     r->history->off = true;
+    r->history->broken = err == BOUGH_ECORRUPT;
 }
 
 enum bough_err bough_history__load(struct bough_repo *r)
@@ -97,8 +100,8 @@ enum bough_err bough_history__load(struct bough_repo *r)
         return BOUGH_OK;
     err = segments_load(r);
     h->loaded = err == BOUGH_OK;
-    if (err && err != BOUGH_ENOMEM)
-        bough_history__give_up(r);
+    if (err)
+        bough_history__give_up(r, err);
     return err;
 }
 
@@ -174,8 +177,7 @@ static enum bough_err segment_find(struct bough_repo *r, const struct bough_hist
         if (err != BOUGH_ENOENT && (err || bough_oid_eq(&there, id)))
             return err;
         memcpy(key, row, sizeof key);
-        for (size_t i = sizeof key; i-- > 8 && ++key[i] == 0;)
-            continue; /* the next one that there could be */
+        bough_history__row_step(key, sizeof key);
     }
 }
 
@@ -331,34 +333,42 @@ enum bough_err bough_history__jump(
     return bough_history__id_at(r, to, out);
 }
 
-enum bough_err bough_history__leap(struct bough_graph *g, struct bough_repo__look *l,
+/* The commit to leap to, if the index has one and is right. */
+static enum bough_err leap_find(struct bough_graph *g, struct bough_repo__look *l,
     struct bough_graph_commit *c, const struct bough_repo__at *at, struct bough_graph_commit **out)
 {
-    struct bough_repo *r = g->r;
-    struct bough_why why = r->why;
-    struct bough_graph_commit *to = c;
     struct bough_repo__at there;
     uint8_t key[8];
     struct bough_oid id;
     enum bough_err err;
 
-    *out = c;
-    bough_history__path_key(r, bough_buf_view(&l->path), key);
-    err = bough_history__jump(r, key, &c->id, &id);
-    if (err == BOUGH_OK && !bough_oid_eq(&id, &c->id))
-        err = bough_graph_get(g, &id, &to);
-    if (err == BOUGH_OK && to != c)
-        err = bough_graph_parse(g, to);
-    if (err == BOUGH_OK && to != c)
-        err = bough_repo__look_in(l, &to->tree, &there);
-    if (err == BOUGH_OK && to != c && !bough_repo__at_same(at, &there))
+    bough_history__path_key(g->r, bough_buf_view(&l->path), key);
+    err = bough_history__jump(g->r, key, &c->id, &id);
+    if (err && err != BOUGH_ENOENT)
+        bough_history__give_up(g->r, err);
+    if (err || bough_oid_eq(&id, &c->id))
+        return err;
+    err = bough_graph_get(g, &id, out);
+    if (err == BOUGH_OK)
+        err = bough_graph_parse(g, *out);
+    if (err == BOUGH_OK)
+        err = bough_repo__look_in(l, &(*out)->tree, &there);
+    if (err == BOUGH_OK && !bough_repo__at_same(at, &there)) {
         err = BOUGH_ECORRUPT;
-    if (err == BOUGH_OK) {
-        *out = to;
-        return BOUGH_OK;
+        bough_history__give_up(g->r, err);
     }
-    if (err != BOUGH_ENOMEM && err != BOUGH_ENOENT)
-        bough_history__give_up(r);
-    r->why = why; /* nothing was lost: it is walked */
+    return err;
+}
+
+enum bough_err bough_history__leap(struct bough_graph *g, struct bough_repo__look *l,
+    struct bough_graph_commit *c, const struct bough_repo__at *at, struct bough_graph_commit **out)
+{
+    struct bough_why why = g->r->why;
+    struct bough_graph_commit *to = c;
+    enum bough_err err = leap_find(g, l, c, at, &to);
+
+    *out = err ? c : to;
+    if (err)
+        g->r->why = why; /* nothing was lost: it is walked */
     return err == BOUGH_ENOMEM ? err : BOUGH_OK;
 }

@@ -7,6 +7,7 @@
  *   batches    commits that come in together                         history_batch.c
  *   runs       which commits come in, and as what                    history_run.c
  *   merging    few segments instead of many                          history_merge.c
+ *   checking   how much there is, and is it right?                    history_check.c
  *   steps      upkeep: finding what is not indexed, forgetting what is gone    history_step.c
  *
  * A chain is a line of first parents without a gap: the commit at position p + 1 has that at
@@ -56,6 +57,9 @@ struct bough_history__place {
 void bough_history__place_put(uint8_t *out, struct bough_history__place p);
 struct bough_history__place bough_history__place_get(const uint8_t *in);
 size_t bough_history__row_len(const struct bough_repo *r, enum bough_history__kind kind);
+
+/* The least row that is greater. */
+void bough_history__row_step(uint8_t *row, size_t len);
 
 /* The first 8 bytes of the digest of a path. */
 void bough_history__path_key(const struct bough_repo *r, struct bough_view path, uint8_t out[8]);
@@ -118,6 +122,7 @@ enum { BOUGH_HISTORY__TODO = 16 };
 struct bough_history {
     bool loaded;
     bool off; /* it cannot be read or written, or none is kept: walk */
+    bool broken, mended;
     struct bough_history__segment segment[BOUGH_HISTORY__SEGMENTS]; /* oldest first */
     size_t segments;
     uint64_t serial_next;
@@ -160,8 +165,9 @@ enum bough_err bough_history__load(struct bough_repo *r);
 /* Forget the segments, durably some time; they are made anew. */
 enum bough_err bough_history__drop(struct bough_repo *r);
 
-/* The index is not asked any more until the repository is opened again. */
-void bough_history__give_up(struct bough_repo *r);
+/* Something failed.  But for lack of room the index is not asked any more until the repository is
+   opened again; where it is damaged upkeep makes it anew, once. */
+void bough_history__give_up(struct bough_repo *r, enum bough_err err);
 
 /* `now` (no rows: none) takes the place of `n` others. */
 void bough_history__segment_swap(struct bough_history *h, const struct bough_history__segment *now,

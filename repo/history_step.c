@@ -4,6 +4,7 @@
  *   life        made with the repository, told what moves
  *   starts      where something may not be indexed: ends, branches that moved, all refs
  *   indexing    a batch, run by run
+ *   anew        forgotten, because it is damaged or somebody wants that
  *   sweeping    after a collection: is most of it gone?
  *   step        one of these, or a merge
  *
@@ -154,13 +155,6 @@ static enum bough_err start_ref(struct bough_repo *r)
     return ref.kind == BOUGH_REF_ID ? start_tip(r, &ref.id) : BOUGH_ENOENT;
 }
 
-/* The row after `row`, if there is one like that. */
-static void row_step(uint8_t *row, size_t len)
-{
-    while (len-- > 0 && ++row[len] == 0)
-        continue;
-}
-
 /* The next end of any segment. */
 static enum bough_err start_end(struct bough_repo *r)
 {
@@ -183,7 +177,7 @@ static enum bough_err start_end(struct bough_repo *r)
         return err;
     memcpy(id.bytes, h->end_row, r->hash_len);
     err = start_try(r, &id, bough_history__place_get(h->end_row + r->hash_len));
-    row_step(h->end_row, len);
+    bough_history__row_step(h->end_row, len);
     return err;
 }
 
@@ -268,22 +262,47 @@ static enum bough_err index_step(struct bough_repo *r, uint64_t budget)
     return err;
 }
 
+/* ---- Anew ---- */
+
+enum bough_err bough_history_forget(struct bough_repo *r)
+{
+    struct bough_history *h = r->history;
+    enum bough_err err;
+
+    if (r->gathering || r->txn != NULL)
+        return BOUGH_WHY(&r->why, BOUGH_ENESTED, "not within a gather", NULL, 0);
+    work_drop(h);
+    err = bough_history__drop(r);
+    if (err)
+        return err;
+    h->loaded = h->sweeping = h->cuts_known = false;
+    look_again(h);
+    return BOUGH_OK;
+}
+
+/* A damaged index goes, once. */
+static bool mend(struct bough_repo *r)
+{
+    struct bough_history *h = r->history;
+
+    if (!h->broken || h->mended)
+        return false;
+    h->mended = true;
+    if (bough_history_forget(r) != BOUGH_OK)
+        return false;
+    h->off = h->broken = false;
+    return true;
+}
+
 /* ---- Sweeping ---- */
 
 /* Commits that are gone do no harm, but take room. */
 static enum bough_err sweep_end(struct bough_repo *r)
 {
     struct bough_history *h = r->history;
-    enum bough_err err = BOUGH_OK;
 
     h->sweeping = false;
-    if (h->gone * 2 > h->swept) {
-        work_drop(h);
-        err = bough_history__drop(r);
-        h->cuts_known = false;
-        look_again(h);
-    }
-    return err;
+    return h->gone * 2 > h->swept ? bough_history_forget(r) : BOUGH_OK;
 }
 
 static enum bough_err sweep_step(struct bough_repo *r, uint64_t budget)
@@ -341,7 +360,9 @@ static bool step_can(struct bough_repo *r)
 {
     struct bough_history *h = r->history;
 
-    if (h->off || r->store->read_only || r->gathering || r->txn != NULL || r->store->txn != NULL)
+    if (r->store->read_only || r->gathering || r->txn != NULL || r->store->txn != NULL)
+        return false;
+    if (h->off && !mend(r))
         return false;
     if (h->moved >= h->batch_min) {
         h->resting = false;
@@ -403,7 +424,6 @@ void bough_history__step(struct bough_repo *r, uint64_t budget, bool *more)
     h->again = h->resting = true;
     h->refs = h->ends = false;
     h->moved = 0;
-    if (err != BOUGH_ENOMEM && err != BOUGH_ENOSPC && err != BOUGH_EEXPIRED)
-        bough_history__give_up(r);
+    bough_history__give_up(r, err);
     r->why = why;
 }

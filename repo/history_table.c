@@ -35,6 +35,12 @@ size_t bough_history__row_len(const struct bough_repo *r, enum bough_history__ki
                                         : BOUGH_HISTORY__PLACE + r->hash_len;
 }
 
+void bough_history__row_step(uint8_t *row, size_t len)
+{
+    while (len-- > 0 && ++row[len] == 0)
+        continue;
+}
+
 void bough_history__path_key(const struct bough_repo *r, struct bough_view path, uint8_t out[8])
 {
     uint8_t digest[BOUGH_DIGEST_MAX];
@@ -68,6 +74,14 @@ static enum bough_err table_broken(struct bough_repo *r, const struct bough_oid 
     return BOUGH_WHY(&r->why, BOUGH_ECORRUPT, "broken index of history", hex, n);
 }
 
+/* What a segment names must be there: that it is not must not read as if there were no rows. */
+static enum bough_err must_be(struct bough_repo *r, enum bough_err err)
+{
+    if (err != BOUGH_ENOENT)
+        return err;
+    return BOUGH_WHY(&r->why, BOUGH_ECORRUPT, "a part of the index of history is gone", NULL, 0);
+}
+
 /* The tree that entry `i` of a pinned node names, pinned. */
 static enum bough_err child_open(
     struct bough_repo *r, struct bough_repo__node *n, uint32_t i, struct bough_repo__node **out)
@@ -75,7 +89,9 @@ static enum bough_err child_open(
     struct bough_oid id = bough_repo__node_id(r, n, i);
     enum bough_err err = bough_repo__node_child_look(r, n, i, out);
 
-    return err == BOUGH_OK && *out == NULL ? bough_repo__node_get(r, &id, out) : err;
+    if (err == BOUGH_OK && *out == NULL)
+        err = bough_repo__node_get(r, &id, out);
+    return must_be(r, err);
 }
 
 /* A table of a segment, pinned.  BOUGH_ENOENT: it has no rows. */
@@ -84,7 +100,7 @@ static enum bough_err table_open(struct bough_repo *r, const struct bough_oid *r
 {
     struct bough_repo__node *top;
     uint32_t i;
-    enum bough_err err = bough_repo__node_get(r, root, &top);
+    enum bough_err err = must_be(r, bough_repo__node_get(r, root, &top));
 
     if (err)
         return err;
@@ -106,7 +122,7 @@ static enum bough_err blob_read(
     err = bough_store_get(r->store, &id, &get, out);
     if (err) {
         r->why = r->store->why;
-        return err;
+        return must_be(r, err);
     }
     bough_repo__node_learn(r, group, i, get.where);
     return get.type == BOUGH_BLOB && get.size == out->len ? BOUGH_OK : BOUGH_ECORRUPT;
@@ -359,9 +375,31 @@ enum bough_err bough_history__writer_write(
     return err;
 }
 
+/* Every ref of the index, whether it can be read or not. */
+static enum bough_err refs_drop(struct bough_repo *r, struct bough_txn *txn)
+{
+    struct bough_view prefix = bough_view_str(BOUGH_HISTORY__REFS);
+    struct bough_ref_change c = {.kind = BOUGH_REF_NONE};
+    struct bough_ref ref;
+    struct bough_buf name;
+    enum bough_err err;
+
+    bough_buf_init(&name, r->mem);
+    while (
+        (err = bough_store_ref_next(r->store, prefix, bough_buf_view(&name), &ref)) == BOUGH_OK) {
+        bough_buf_clear(&name);
+        bough_buf_put_view(&name, ref.name);
+        c.name = bough_buf_view(&name);
+        err = name.err ? name.err : bough_txn_ref(txn, &c);
+        if (err)
+            break;
+    }
+    bough_buf_fini(&name);
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
 enum bough_err bough_history__drop(struct bough_repo *r)
 {
-    static const struct bough_history__segment none;
     struct bough_history *h = r->history;
     enum bough_durable durable = r->durable;
     struct bough_txn *txn;
@@ -371,7 +409,7 @@ enum bough_err bough_history__drop(struct bough_repo *r)
         return err;
     err = bough_repo__txn(r, &txn);
     if (err == BOUGH_OK)
-        err = refs_change(txn, &none, h->segment, h->segments);
+        err = refs_drop(r, txn);
     r->durable = BOUGH_DURABLE_LATER;
     err = bough_repo__end(r, err);
     r->durable = durable;

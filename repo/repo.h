@@ -7,7 +7,7 @@
  *   refs           read, list, update together (push, branch and tag commands)
  *   revisions      bough_repo_resolve()
  *   diff           struct bough_diff
- *   history        struct bough_walk, last change of a path, ancestry
+ *   history        struct bough_walk, last change of a path, ancestry; its index
  *   keeping        how much history is kept; upkeep
  *
  * A durable write to a branch is one record: the blob and {branch, path, mode,
@@ -408,6 +408,27 @@ enum bough_err bough_walk_open(
     struct bough_repo *r, const struct bough_walk_opts *opts, struct bough_walk **out);
 enum bough_err bough_walk_next(struct bough_walk *w, struct bough_oid *out); /* BOUGH_ENOENT: end */
 void bough_walk_close(struct bough_walk *w);
+
+/*
+ * The index of history answers questions about paths without walking.  bough_repo_maintain() makes
+ * it, from objects that a few refs outside of refs/ name; it is a cache: answers never depend on it.
+ */
+struct bough_history_stats {
+    uint64_t indexed; /* commits, those included that are gone since */
+    uint64_t waiting; /* commits that refs reach and that are not indexed, as far as was counted */
+    bool more;        /* there are more of them */
+};
+
+/* `most`: so many are counted. */
+enum bough_err bough_history_stat(
+    struct bough_repo *r, uint64_t most, struct bough_history_stats *out);
+
+/* Check its structure, and of every 16th commit that all it changed is indexed.  BOUGH_ECORRUPT
+   when anything was reported. */
+enum bough_err bough_history_check(struct bough_repo *r, bough_store_report_fn *report, void *ctx);
+
+/* Forget it; it is made anew.  Not within a gather (BOUGH_ENESTED). */
+enum bough_err bough_history_forget(struct bough_repo *r);
 
 /* ---- How much history is kept ---- */
 

@@ -191,6 +191,7 @@ void server_upkeep_info(struct server *s, struct bough_buf *out,
     void (*line)(struct bough_buf *, const char *, uint64_t))
 {
     struct bough_collect_progress p;
+    struct bough_history_stats h;
 
     bough_store_collection(bough_repo_store(s->repo), &p);
     bough_buf_put_str(out, "\r\n# Upkeep\r\ncollection_phase:");
@@ -202,6 +203,8 @@ void server_upkeep_info(struct server *s, struct bough_buf *out,
     line(out, "live_bytes", p.live_bytes);
     line(out, "dead_bytes", p.dead_bytes);
     line(out, "freed_bytes", p.freed_bytes);
+    if (bough_history_stat(s->repo, 0, &h) == BOUGH_OK)
+        line(out, "history_indexed", h.indexed);
     line(out, "upkeep_steps", s->upkeep.steps);
     line(out, "upkeep_usec", s->upkeep.ns / 1000);
     line(out, "upkeep_step_usec_max", s->upkeep.ns_max / 1000);

@@ -251,6 +251,30 @@ fails 2 usage: import in
 [ $? != 0 ] && ok || bad 'import of no folder'
 fails 1 'not found' export none dir:out2
 
+# --- the index of history
+
+commits() {
+    local i
+    for ((i = 1; i <= 300; i++)); do
+        printf 'commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata 1\nx\n' $((1700000000 + i))
+        printf 'M 100644 inline d%d/k%d\ndata %d\n%d\n' $((i % 3)) $((i % 40)) ${#i} "$i"
+    done
+}
+git init -q hist
+commits | git -C hist fast-import --quiet
+git -C hist bundle create "$W/hist.bundle" --all >/dev/null 2>&1
+works restore "$BOUGH" restore hist.bundle hist.img
+has "$("$BOUGH" -s hist.img stats)" $'history-indexed\t0 of 300 commits' 'nothing is indexed yet'
+works 'gc indexes' "$BOUGH" -s hist.img gc
+has "$("$BOUGH" -s hist.img stats)" $'history-indexed\t300 of 300 commits' 'all is indexed'
+works 'fsck with an index' "$BOUGH" -s hist.img fsck
+works 'fsck --rebuild-index' "$BOUGH" -s hist.img fsck --rebuild-index
+has "$("$BOUGH" -s hist.img stats)" $'history-indexed\t300 of 300 commits' 'all is indexed again'
+for p in d0/k3 d1/k1 d2/k38 d0; do
+    same "$("$BOUGH" -s hist.img log "$p" | grep ^commit)" \
+        "$(git -C hist log main -- "$p" | grep ^commit)" "log of $p"
+done
+
 # --- upkeep
 
 has "$("$BOUGH" stats)" $'object-format\t'"${GIT_DEFAULT_HASH:-sha1}" stats

@@ -27,8 +27,7 @@ struct bough_diff {
     struct bough_diff_entry next;
     struct bough_store_pin pin[2]; /* both trees */
     bool all;                      /* dictionaries that differ are given, too */
-    uint64_t tree_max;             /* bytes of a tree to be read; 0: any */
-    uint64_t cost;                 /* bytes of those that were */
+    uint64_t cost;                 /* bytes of the trees it went through */
 };
 
 /* One side of a name. */
@@ -40,17 +39,20 @@ struct side {
 
 /* ---- Levels ---- */
 
-/* Is the tree larger than is wanted?  Two versions of a directory are about as large. */
-static enum bough_err size_check(struct bough_diff *d, const struct bough_oid *id)
+/* The node of one side; BOUGH_ETOOBIG where all is wanted and it is too dear to go through. */
+static enum bough_err side_open(
+    struct bough_diff *d, const struct bough_oid *id, struct bough_repo__node **out)
 {
-    struct bough_found found = {.size = 0};
-    enum bough_err err = d->tree_max == 0 ? BOUGH_OK : bough_store_find(d->r->store, id, &found);
+    enum bough_err err = BOUGH_OK;
 
-    if (err)
-        d->r->why = d->r->store->why;
-    else if (found.size > d->tree_max)
-        err = BOUGH_WHY(&d->r->why, BOUGH_ETOOBIG, "size of a tree", NULL, 0);
-    return err;
+    if (id != NULL)
+        err = d->all ? bough_repo__node_look(d->r, id, out) : bough_repo__node_get(d->r, id, out);
+    if (err || id == NULL)
+        return err;
+    if (*out == NULL)
+        return BOUGH_WHY(&d->r->why, BOUGH_ETOOBIG, "size of a tree", NULL, 0);
+    d->cost += (*out)->raw.len;
+    return BOUGH_OK;
 }
 
 static enum bough_err diff_push(
@@ -67,18 +69,14 @@ static enum bough_err diff_push(
     d->levels = (struct level *)levels;
     if (err)
         return err;
-    err = size_check(d, a != NULL ? a : b);
-    if (err)
-        return err;
     l = &d->levels[d->n];
     *l = (struct level){.path_len = d->path.len};
     for (int i = 0; i < 2; i++) {
-        err = ids[i] == NULL ? BOUGH_OK : bough_repo__node_get(d->r, ids[i], &l->node[i]);
+        err = side_open(d, ids[i], &l->node[i]);
         if (err) {
             bough_repo__node_unpin(d->r, l->node[0]);
             return err;
         }
-        d->cost += l->node[i] != NULL ? l->node[i]->raw.len : 0;
     }
     d->n++;
     return BOUGH_OK;
@@ -259,14 +257,13 @@ enum bough_err bough_diff_open(struct bough_repo *r, const struct bough_oid *a,
 }
 
 enum bough_err bough_repo__diff_all(struct bough_repo *r, const struct bough_oid *a,
-    const struct bough_oid *b, uint64_t tree_max, struct bough_diff **out)
+    const struct bough_oid *b, struct bough_diff **out)
 {
     enum bough_err err = bough_diff_open(r, NULL, NULL, bough_view(NULL, 0), out);
 
     if (err)
         return err;
     (*out)->all = true;
-    (*out)->tree_max = tree_max;
     err = diff_push(*out, a, b);
     if (err)
         bough_diff_close(*out);

@@ -73,7 +73,7 @@ static enum bough_err paths_add(struct bough_history__batch *b, const struct bou
 
     if (bough_oid_eq(old, now))
         return BOUGH_OK;
-    err = bough_repo__diff_all(b->r, old, now, BOUGH_HISTORY__TREE_MAX, &d);
+    err = bough_repo__diff_all(b->r, old, now, &d);
     if (err)
         return err;
     while ((err = bough_diff_next(d, &e)) == BOUGH_OK && n++ < BOUGH_HISTORY__DIFFER_MAX) {

@@ -149,7 +149,8 @@ struct checking {
     void *ctx;
     bool found;
     uint64_t rows;
-    struct bough_graph graph; /* of the commit looked at */
+    struct bough_history__place last; /* seen of commits */
+    struct bough_graph graph;         /* of the commit looked at */
 };
 
 static void complain(struct checking *c, const char *what)
@@ -218,8 +219,7 @@ static enum bough_err changes_expect(
 
     if (bough_oid_eq(&commit->parents[0]->tree, &commit->tree))
         return BOUGH_OK;
-    err = bough_repo__diff_all(
-        c->r, &commit->parents[0]->tree, &commit->tree, BOUGH_HISTORY__TREE_MAX, &d);
+    err = bough_repo__diff_all(c->r, &commit->parents[0]->tree, &commit->tree, &d);
     if (err)
         return err;
     while ((err = bough_diff_next(d, &e)) == BOUGH_OK) {
@@ -262,14 +262,31 @@ static enum bough_err parent_check(
     return err == BOUGH_ENOENT || err == BOUGH_ECORRUPT ? BOUGH_OK : err; /* told by others */
 }
 
+/* Chains have no gaps: what is not in this segment is in another. */
+static enum bough_err gap_check(struct checking *c, struct bough_history__place at)
+{
+    struct bough_history__place last = c->last, below = {at.chain, at.pos - 1};
+    struct bough_oid id;
+    enum bough_err err;
+
+    c->last = at;
+    if (at.chain != last.chain || at.pos == last.pos || at.pos == last.pos + 1)
+        return BOUGH_OK;
+    err = bough_history__id_at(c->r, below, &id);
+    if (err == BOUGH_ENOENT)
+        complain(c, "a chain of the index of history has a gap");
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
 static enum bough_err commit_check(struct checking *c, const uint8_t *row)
 {
     struct bough_oid id = {{0}};
-    enum bough_err err;
+    enum bough_err err = gap_check(c, bough_history__place_get(row));
 
     memcpy(id.bytes, row + BOUGH_HISTORY__PLACE, c->r->hash_len);
-    err = row_expect(c, id.bytes, row);
-    if (err == BOUGH_OK && c->rows % SAMPLE == 1 % SAMPLE)
+    if (err == BOUGH_OK)
+        err = row_expect(c, id.bytes, row);
+    if (err == BOUGH_OK && c->rows % SAMPLE == 1)
         err = parent_check(c, &id, row);
     return err;
 }
@@ -279,6 +296,7 @@ static enum bough_err segment_check(struct checking *c)
     enum bough_err err;
 
     c->rows = 0;
+    c->last = (struct bough_history__place){0, 0};
     err = table_each(c, BOUGH_HISTORY__COMMITS, commit_check);
     if (err == BOUGH_OK && c->rows != c->segment->commits)
         complain(c, "another number of commits than the index of history says");

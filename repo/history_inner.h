@@ -199,9 +199,7 @@ enum {
     BOUGH_HISTORY__BATCH = 1024,      /* commits of a batch, and of a run */
     BOUGH_HISTORY__BATCH_ROWS = 8192, /* of paths, about */
     BOUGH_HISTORY__DIFFER_MAX = 8192, /* paths of a commit; with more it is the lowest of a chain */
-    BOUGH_HISTORY__TREE_MAX =
-        256 * 1024,             /* bytes of a tree that is compared; with a larger one likewise */
-    BOUGH_HISTORY__STRIDE = 16, /* commits between questions whether they are indexed */
+    BOUGH_HISTORY__STRIDE = 16,       /* commits between questions whether they are indexed */
 };
 
 /* A commit of a batch's graph. */

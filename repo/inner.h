@@ -784,9 +784,9 @@ enum bough_err bough_repo__fold_now(struct bough_repo__head *h);
 /* ---- Differences ---- */
 
 /* As bough_diff_open() for whole trees, with the dictionaries that differ; pins nothing.
-   BOUGH_ETOOBIG: a tree is larger than `tree_max` bytes. */
+   BOUGH_ETOOBIG: a tree is large (range.c). */
 enum bough_err bough_repo__diff_all(struct bough_repo *r, const struct bough_oid *a,
-    const struct bough_oid *b, uint64_t tree_max, struct bough_diff **out);
+    const struct bough_oid *b, struct bough_diff **out);
 
 /* Bytes of trees that it looked at so far. */
 uint64_t bough_repo__diff_cost(const struct bough_diff *d);

@@ -21,6 +21,7 @@ static const char *const paths[PATHS] = {
 static struct bed bed;
 static uint64_t seed;
 static int64_t clock_sec;
+static bool damaged; /* then it is walked, and that is no failure */
 static struct bough_oid made[MADE_MAX];
 static size_t made_n;
 
@@ -156,10 +157,12 @@ static void ask_change(const struct bough_oid *at, const char *path)
 
         bed.repo->history->off = off || i == 1;
         err[i] = bough_history_last_change(bed.repo, at, V(path), &id[i], &when[i]);
+        off = off || (i == 0 && bed.repo->history->off);
         bed.repo->history->off = off;
     }
     assert_int_equal(err[0], err[1]);
     assert_true(err[0] == BOUGH_OK || err[0] == BOUGH_ENOENT);
+    assert_true(damaged || !bed.repo->history->broken);
     if (err[0] == BOUGH_OK && !bough_oid_eq(&id[0], &id[1])) {
         char a[65], b[65];
 
@@ -194,6 +197,7 @@ static void ask_log(const struct bough_oid *at, const char *path, bool first_par
 
         bed.repo->history->off = off || i == 1;
         n[i] = log_of(at, path, first_parent, list[i]);
+        off = off || (i == 0 && bed.repo->history->off);
         bed.repo->history->off = off;
     }
     assert_int_equal(n[0], n[1]);
@@ -265,11 +269,330 @@ static void test_repo_index__random_histories_answer_as_walked(void **state)
     }
 }
 
+/* A line of commits, each changes one of 500 keys. */
+static void make_line(size_t n)
+{
+    struct bough_branch *b;
+    struct bough_oid id;
+    char path[32], text[32];
+
+    assert_int_equal(bough_branch_open(bed.repo, V("b0"), &b), BOUGH_OK);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "d%d/e/k%d", (int)(made_n % 7), (int)(made_n % 500));
+        snprintf(text, sizeof text, "%d", (int)made_n);
+        assert_int_equal(bed_put(b, path, text, clock_sec++), BOUGH_OK);
+        assert_int_equal(bough_branch_head(b, &id), BOUGH_OK);
+        remember(&id);
+    }
+    bough_branch_close(b);
+}
+
+static void ask_line(size_t at)
+{
+    static const char *const keys[] = {"d0/e/k0", "d0/e", "d3/e/k3", "d3", "nix", "d6/e/k496"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        ask_change(&made[at], keys[i]);
+    ask_log(&made[at], keys[at % 6], at % 2 == 0);
+}
+
+static void test_repo_index__long_lines_come_in_parts_and_segments_are_merged(void **state)
+{
+    (void)state;
+    seed = 1;
+    make_line(2500);
+    maintain(20);
+    ask_line(made_n - 1);
+    ask_line(1200);
+    maintain(SIZE_MAX);
+    expect_whole();
+    for (int i = 0; i < 12; i++) {
+        make_line(100);
+        maintain(SIZE_MAX);
+    }
+    assert_true(bed.repo->history->segments <= 8);
+    expect_whole();
+    for (size_t at = 100; at < made_n; at += 600)
+        ask_line(at);
+    reopen(1);
+    for (size_t at = 400; at < made_n; at += 600)
+        ask_line(at);
+}
+
+/* More paths than are worth to be indexed. */
+static void commit_big(const char *under, int n)
+{
+    struct bough_info info = bed_info(clock_sec++);
+    struct bough_branch *b;
+    struct bough_oid id, root;
+    struct bough_tree *t;
+    char path[32];
+
+    assert_int_equal(bough_branch_open(bed.repo, V("b0"), &b), BOUGH_OK);
+    assert_int_equal(bough_branch_head(b, &id), BOUGH_OK);
+    assert_int_equal(bough_repo_root_of(bed.repo, &id, &root), BOUGH_OK);
+    assert_int_equal(bough_tree_open(bed.repo, &root, &t), BOUGH_OK);
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%s/%d/%d", under, i % 100, i);
+        assert_int_equal(bough_tree_set(t, V(path), 0100644, NULL, V("x")), BOUGH_OK);
+    }
+    assert_int_equal(bough_branch_commit(b, t, &info, NULL, &id), BOUGH_OK);
+    bough_tree_close(t);
+    bough_branch_close(b);
+    remember(&id);
+}
+
+static void test_repo_index__large_commits_are_looked_at(void **state)
+{
+    static const char *const keys[] = {"big/17/17", "big/17", "big", "more/3/3", "d1/e/k1", "d1"};
+
+    (void)state;
+    make_line(20);
+    maintain(SIZE_MAX);
+    make_line(10);
+    commit_big("big", 9000); /* on top of what is indexed, within a run */
+    make_line(10);
+    maintain(SIZE_MAX);
+    make_line(10);
+    commit_big("more", 9000); /* at the lower end of one */
+    make_line(10);
+    maintain(SIZE_MAX);
+    expect_whole();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        ask_change(&made[made_n - 1], keys[i]);
+        ask_change(&made[45], keys[i]);
+        ask_log(&made[made_n - 1], keys[i], false);
+    }
+    assert_int_equal(bough_history_forget(bed.repo), BOUGH_OK);
+    maintain(SIZE_MAX); /* now downwards */
+    expect_whole();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        ask_change(&made[made_n - 1], keys[i]);
+}
+
+static void collect(void)
+{
+    struct bough_collect_opts opts = {.grace = 0};
+
+    bed.env.time.sec += 10;
+    assert_int_equal(bough_repo_collect(bed.repo, &opts, 1), BOUGH_OK);
+    maintain(SIZE_MAX);
+}
+
+static void test_repo_index__stops_where_history_was_cut(void **state)
+{
+    struct bough_keep keep = {.refs = V("b0"), .commits = 40};
+    struct bough_ref_update u = {.name = V("refs/heads/old")};
+    struct bough_oid id;
+    struct bough_time when;
+
+    (void)state;
+    make_line(600);
+    maintain(SIZE_MAX);
+    u.now = made[520]; /* below the cut something lives on */
+    assert_int_equal(bough_repo_update(bed.repo, &u, 1, 0, NULL), BOUGH_OK);
+    assert_int_equal(bough_repo_keep_set(bed.repo, &keep), BOUGH_OK);
+    keep.refs = V("old");
+    keep.commits = 5;
+    assert_int_equal(bough_repo_keep_set(bed.repo, &keep), BOUGH_OK);
+    assert_int_equal(
+        bough_history_last_change(bed.repo, &made[599], V("d0/e/k0"), &id, &when), BOUGH_OK);
+    assert_true(bough_oid_eq(&id, &made[0]));
+    collect();
+    for (size_t at = 560; at < 600; at += 3)
+        ask_line(at);
+    ask_line(520);
+    assert_int_equal(
+        bough_history_last_change(bed.repo, &made[599], V("d0/e/k0"), &id, &when), BOUGH_OK);
+    assert_true(bough_oid_eq(&id, &made[560])); /* the lowest that is there */
+    assert_int_equal(bough_store_has(bed.store, &made[518]), BOUGH_OK);
+    assert_int_equal(
+        bough_history_last_change(bed.repo, &made[599], V("d0/e/k18"), &id, &when), BOUGH_OK);
+    assert_true(bough_oid_eq(&id, &made[560])); /* not what lives below the cut */
+    make_line(100);
+    maintain(SIZE_MAX);
+    expect_whole();
+    ask_line(made_n - 1);
+    ask_line(590);
+}
+
+static void test_repo_index__forgets_what_is_gone(void **state)
+{
+    struct bough_ref_update u = {.name = V("refs/heads/b0"), .check = false};
+    struct bough_history_stats st;
+
+    (void)state;
+    make_line(300);
+    maintain(SIZE_MAX);
+    assert_int_equal(bough_history_stat(bed.repo, 1000, &st), BOUGH_OK);
+    assert_int_equal(st.indexed, 300);
+    assert_int_equal(st.waiting, 0);
+    u.now = made[50];
+    assert_int_equal(bough_repo_update(bed.repo, &u, 1, 0, NULL), BOUGH_OK);
+    collect();
+    maintain(SIZE_MAX);
+    assert_int_equal(bough_store_has(bed.store, &made[100]), BOUGH_ENOENT);
+    assert_int_equal(bough_history_stat(bed.repo, 1000, &st), BOUGH_OK);
+    assert_int_equal(st.indexed, 51);
+    expect_whole();
+    made_n = 51;
+    ask_line(50);
+}
+
+static void test_repo_index__says_what_is_waiting(void **state)
+{
+    struct bough_history_stats st;
+
+    (void)state;
+    reopen(0);
+    make_line(200);
+    maintain(SIZE_MAX);
+    assert_int_equal(bough_history_stat(bed.repo, 1000, &st), BOUGH_OK);
+    assert_true(st.indexed == 0 && st.waiting == 200 && !st.more);
+    assert_int_equal(bough_history_stat(bed.repo, 100, &st), BOUGH_OK);
+    assert_true(st.more);
+    make_line(100);
+    maintain(SIZE_MAX);
+    assert_int_equal(bough_history_stat(bed.repo, 1000, &st), BOUGH_OK);
+    assert_true(st.indexed == 300 && st.waiting == 0 && !st.more);
+    reopen(UINT32_MAX);
+    make_line(300);
+    maintain(SIZE_MAX);
+    assert_true(bed.repo->history->off);
+}
+
+/* ---- Damage ---- */
+
+static unsigned complaints;
+
+static void report(void *ctx, enum bough_err err, const char *what, struct bough_view key)
+{
+    (void)ctx, (void)err, (void)what, (void)key;
+    complaints++;
+}
+
+/* A copy of the only segment, without the row `skip` of a table. */
+static void segment_copy(enum bough_history__kind in, size_t skip)
+{
+    struct bough_history *h = bed.repo->history;
+    struct bough_history__writer w;
+
+    assert_int_equal(h->segments, 1);
+    assert_int_equal(bough_history__writer_init(&w, bed.repo), BOUGH_OK);
+    for (int kind = 0; kind < BOUGH_HISTORY__TABLES; kind++) {
+        size_t len = bough_history__row_len(bed.repo, (enum bough_history__kind)kind), n = 0;
+        uint8_t row[BOUGH_HISTORY__ROW_MAX] = {0};
+
+        assert_int_equal(bough_history__writer_kind(&w, (enum bough_history__kind)kind), BOUGH_OK);
+        while (bough_history__row_ge(bed.repo, &h->segment[0].root, (enum bough_history__kind)kind,
+                   row, row) == BOUGH_OK) {
+            if (kind != (int)in || n++ != skip)
+                assert_int_equal(bough_history__writer_put(&w, row), BOUGH_OK);
+            bough_history__row_step(row, len);
+        }
+    }
+    assert_int_equal(bough_history__writer_write(&w, true, h->segment, 1), BOUGH_OK);
+    bough_history__writer_fini(&w);
+}
+
+static void test_repo_index__a_check_finds_rows_that_are_missing(void **state)
+{
+    unsigned found = 0;
+
+    (void)state;
+    make_line(200);
+    maintain(SIZE_MAX);
+    complaints = 0;
+    segment_copy(BOUGH_HISTORY__PATHS, SIZE_MAX); /* a true copy */
+    assert_int_equal(bough_history_check(bed.repo, report, NULL), BOUGH_OK);
+    for (size_t i = 0; i < 64; i++) {
+        complaints = 0;
+        segment_copy(BOUGH_HISTORY__PATHS, 13 * i);
+        found += bough_history_check(bed.repo, report, NULL) == BOUGH_ECORRUPT;
+        assert_int_equal(bough_history_forget(bed.repo), BOUGH_OK);
+        bed.repo->history->off = bed.repo->history->broken = false;
+        maintain(SIZE_MAX);
+    }
+    assert_true(found >= 10); /* a quarter are rows of ids; of the others one in 16 is looked for */
+    segment_copy(BOUGH_HISTORY__COMMITS, 7);
+    assert_int_equal(bough_history_check(bed.repo, report, NULL), BOUGH_ECORRUPT);
+    assert_true(bed.repo->history->off);
+    maintain(SIZE_MAX); /* made anew */
+    assert_false(bed.repo->history->off);
+    assert_int_equal(bough_history_check(bed.repo, report, NULL), BOUGH_OK);
+    expect_whole();
+}
+
+/* A segment that names what is not there must not read as one that has no rows. */
+static void test_repo_index__what_is_gone_is_walked(void **state)
+{
+    struct bough_history *h;
+
+    (void)state;
+    make_line(300);
+    maintain(SIZE_MAX);
+    h = bed.repo->history;
+    assert_true(h->segments > 0);
+    h->segment[0].root.bytes[3] ^= 1;
+    damaged = true;
+    ask_line(299);
+    damaged = false;
+    assert_true(h->off && h->broken);
+    maintain(SIZE_MAX);
+    assert_false(h->off);
+    ask_line(299);
+    expect_whole();
+}
+
+static void test_repo_index__without_memory_it_walks_or_says_so(void **state)
+{
+    (void)state;
+    make_line(300);
+    for (uint64_t n = 0;; n += 1 + n / 16) {
+        struct bough_oid id;
+        struct bough_time when;
+        bool more = true, failed;
+        enum bough_err err;
+
+        reopen(1);
+        assert_int_equal(bough_history_forget(bed.repo), BOUGH_OK);
+        bed.env.mem.failed = false;
+        bed.env.mem.fail_at = bed.env.mem.calls + n;
+        for (int i = 0; i < 2000 && more; i++) {
+            err = bough_repo_maintain(bed.repo, 20000, &more);
+            assert_true(err == BOUGH_OK || err == BOUGH_ENOMEM);
+        }
+        err = bough_history_last_change(bed.repo, &made[299], V("d0/e/k0"), &id, &when);
+        failed = bed.env.mem.failed;
+        bed.env.mem.fail_at = UINT64_MAX;
+        assert_true(err == BOUGH_OK || (failed && err == BOUGH_ENOMEM));
+        if (err == BOUGH_OK)
+            assert_true(bough_oid_eq(&id, &made[0]));
+        if (!failed)
+            break;
+        make_line(0);
+        ask_change(&made[299], "d3/e/k3");
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             test_repo_index__random_histories_answer_as_walked, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_repo_index__long_lines_come_in_parts_and_segments_are_merged, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_repo_index__large_commits_are_looked_at, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_repo_index__stops_where_history_was_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repo_index__forgets_what_is_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repo_index__says_what_is_waiting, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_repo_index__a_check_finds_rows_that_are_missing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repo_index__what_is_gone_is_walked, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_repo_index__without_memory_it_walks_or_says_so, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("repo/index", tests, NULL, NULL);

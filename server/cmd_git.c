@@ -160,7 +160,7 @@ static enum bough_err log_items(struct redis *r, const struct log_args *la,
     opts.path = bough_buf_view(&path);
     err = bough_walk_open(repo, &opts, &walk);
     r->w.out = items;
-    for (int64_t i = 0; !err && i < la->skip + la->limit; i++) {
+    for (int64_t i = 0; !err && (i < la->skip || i - la->skip < la->limit); i++) {
         err = bough_walk_next(walk, &id);
         if (err || i < la->skip)
             continue;

@@ -184,6 +184,8 @@ command_fn cmd_hello, cmd_auth, cmd_ping, cmd_echo, cmd_quit, cmd_reset, cmd_sel
 command_fn cmd_git_oid, cmd_git_modified, cmd_git_log, cmd_git_branch, cmd_git_ls;
 /* upkeep.c */
 command_fn cmd_git_gc, cmd_git_keep;
+/* cmd_reflog.c */
+command_fn cmd_git_reflog;
 /* snapshot.c */
 command_fn cmd_git_snapshot;
 struct bough_kv *snapshot_find(

@@ -41,6 +41,8 @@ static const struct command table[] = {
     {"git.modified", cmd_git_modified, 2, CMD_READ, ONEKEY, "key",
         "Time and commit of last change"},
     {"git.oid", cmd_git_oid, 2, CMD_READ, ONEKEY, "key", "The Git id of a value or tree"},
+    {"git.reflog", cmd_git_reflog, -1, CMD_READ, NOKEYS, "[branch] [LIMIT n] [SKIP n]",
+        "What a branch was, newest first"},
     {"git.snapshot", cmd_git_snapshot, -1, CMD_READ, NOKEYS, "[rev] | DROP id",
         "Hold on to a state, to be read as @id:key"},
     {"git.use", cmd_git_use, 2, CMD_NO_MULTI, NOKEYS, "branch", "Read and write this branch"},

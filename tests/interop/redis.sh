@@ -131,6 +131,17 @@ same "$(rcli git.oid hist/k)" "$(git -C "$W/c" rev-parse HEAD:hist/k)" 'GIT.OID 
 same "$(rcli git.oid hist)" "$(git -C "$W/c" rev-parse HEAD:hist)" 'GIT.OID of a tree'
 same "$(rcli git.modified hist/k | tail -n 1)" "$(git -C "$W/c" log -1 --format=%H -- hist/k)" 'GIT.MODIFIED'
 same "$(rcli git.log hist/k | grep -c '^id$')" "$(git -C "$W/c" log --format=%H -- hist/k | wc -l)" 'GIT.LOG of a key'
+same "$(rcli git.reflog limit 1 | sed -n '2p;4p' | tr '\n' ,)" "$(git -C "$W/c" log -2 --format=%H | tr '\n' ,)" 'GIT.REFLOG of HEAD'
+has "$(rcli git.reflog main limit 1 | tail -n 1)" 'commit: ' 'GIT.REFLOG of a branch says what happened'
+t OK git.branch create gone main~1
+t OK git.branch delete gone
+same "$(rcli git.reflog gone | sed -n '2p;4p;8p;12p;16p' | tr '\n' ,)" ",$(git -C "$W/c" rev-parse HEAD~1),branch,,branch," 'GIT.REFLOG of a branch that is gone'
+same "$(rcli git.reflog refs/heads/gone skip 1 | sed -n 2p)" "$(git -C "$W/c" rev-parse HEAD~1)" 'GIT.REFLOG from the second move on'
+same "$(rcli git.reflog gone skip 9223372036854775807)" '' 'GIT.REFLOG from far behind the end'
+same "$(rcli git.log skip 9223372036854775807)" '' 'GIT.LOG from far behind the end'
+has "$(rcli git.reflog never)" 'not found' 'GIT.REFLOG of what never was'
+has "$(rcli git.reflog main limit -1)" 'LIMIT is' 'GIT.REFLOG with an odd limit'
+has "$(rcli git.reflog main often 1)" syntax 'GIT.REFLOG with an odd word'
 same "$(rcli git.ls hist)" k 'GIT.LS'
 has "$(rcli git.ls)" 'hist/' 'GIT.LS of the root'
 t OK set @@at/x 1

@@ -93,6 +93,8 @@ enum bough_err bough_history__batch_end(
     struct bough_buf *rows = &b->rows[BOUGH_HISTORY__ENDS];
     uint8_t place[BOUGH_HISTORY__PLACE];
 
+    if (child.chain == 0)
+        child.pos = b->r->history->salt;
     bough_history__place_put(place, child);
     bough_buf_put(rows, id->bytes, b->r->hash_len);
     bough_buf_put(rows, place, sizeof place);

@@ -59,7 +59,8 @@ static enum bough_err segments_load(struct bough_repo *r)
 
     bough_buf_init(&after, r->mem);
     h->segments = 0;
-    h->serial_next = h->chain_next = 1;
+    h->serial_next = 1;
+    h->chain_next = h->salt + 1;
     while (
         (err = bough_store_ref_next(r->store, prefix, bough_buf_view(&after), &ref)) == BOUGH_OK) {
         struct bough_history__segment *s = &h->segment[h->segments];

@@ -127,6 +127,8 @@ struct bough_history {
     size_t segments;
     uint64_t serial_next;
     uint32_t chain_next;
+    uint32_t
+        salt; /* chains begin here: what is made anew must not be what is damaged, bit by bit */
     uint32_t patience; /* steps that are walked before the index is asked */
 
     struct bough_history__place *cuts; /* commits of the boundary that are indexed, sorted */

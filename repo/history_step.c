@@ -12,7 +12,7 @@
  */
 #include "repo/history_inner.h"
 
-enum { BATCH_MIN = 256, PATIENCE = 8, LOOK_COST = 256, FULL_PART = 8 };
+enum { BATCH_MIN = 256, PATIENCE = 8, LOOK_COST = 256, FULL_PART = 8, CHAIN_FIRST_MAX = 1 << 30 };
 
 /* ---- Life ---- */
 
@@ -276,6 +276,8 @@ enum bough_err bough_history_forget(struct bough_repo *r)
     if (err)
         return err;
     h->loaded = h->sweeping = h->cuts_known = false;
+    bough_env_random(r->store->env, &h->salt, sizeof h->salt);
+    h->salt = h->salt % CHAIN_FIRST_MAX + 1;
     look_again(h);
     return BOUGH_OK;
 }

@@ -464,6 +464,65 @@ static void test_repo_index__says_what_is_waiting(void **state)
     assert_true(bed.repo->history->off);
 }
 
+/* ---- Cost ---- */
+
+/* Calls of the store's engine that read an object, counted. */
+static struct bough_store_class counted;
+static const struct bough_store_class *plain;
+static uint64_t reads;
+
+static enum bough_err count_read(struct bough_store *s, uint64_t where, const struct bough_oid *id,
+    enum bough_type *type, struct bough_buf *out)
+{
+    reads++;
+    return plain->read(s, where, id, type, out);
+}
+
+static enum bough_err count_get(
+    struct bough_store *s, const struct bough_oid *id, struct bough_get *get, struct bough_buf *out)
+{
+    reads++;
+    return plain->get == NULL ? BOUGH_ENOTSUP : plain->get(s, id, get, out);
+}
+
+static void test_repo_index__answers_cost_the_same_after_a_long_history(void **state)
+{
+    const char *more = getenv("BOUGH_COMMITS");
+    size_t next = 100, commits = more != NULL ? strtoull(more, NULL, 10) : 3000;
+    uint64_t cost = 0;
+    struct bough_oid id;
+
+    (void)state;
+    reopen(0);
+    for (size_t i = 0; i < commits; i++) {
+        made_n = i % 2000; /* nobody asks for the ids */
+        make_line(1);
+        if (i + 1 != next && i + 1 != commits)
+            continue;
+        next *= 10;
+        maintain(SIZE_MAX);
+        reopen(0); /* with empty caches */
+        plain = bed.store->cls;
+        counted = *plain;
+        counted.read = count_read;
+        counted.get = count_get;
+        bed.store->cls = &counted;
+        reads = 0;
+        assert_int_equal(
+            bough_history_last_change(bed.repo, &made[made_n - 1], V("nix"), &id, NULL),
+            BOUGH_ENOENT);
+        reads = 0;
+        assert_int_equal(
+            bough_history_last_change(bed.repo, &made[made_n - 1], V("d3/e/k3"), &id, NULL),
+            BOUGH_OK);
+        bed.store->cls = plain;
+        cost = reads;
+        print_message("%d commits: %d reads\n", (int)i + 1, (int)cost);
+        if (i + 1 >= 1000)
+            assert_true(cost < 100); /* walking would be some 2,000, and more with each commit */
+    }
+}
+
 /* ---- Damage ---- */
 
 static unsigned complaints;
@@ -591,6 +650,8 @@ int main(void)
             test_repo_index__stops_where_history_was_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repo_index__forgets_what_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repo_index__says_what_is_waiting, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_repo_index__answers_cost_the_same_after_a_long_history, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_repo_index__a_check_finds_rows_that_are_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repo_index__what_is_gone_is_walked, setup, teardown),

@@ -98,6 +98,8 @@ int verb_stats(struct cli *cli, int argc, char **argv)
         (unsigned long long)st.refs, (unsigned long long)st.records);
     printf("device-bytes\t%llu\nused-bytes\t%llu\n", (unsigned long long)st.device_bytes,
         (unsigned long long)st.used_bytes);
+    printf("bitmap-commits\t%llu\nbitmap-objects\t%llu\n", (unsigned long long)st.reach_commits,
+        (unsigned long long)st.reach_objects);
     err = print_indexed(cli);
     if (!err && live)
         err = print_live(cli);

@@ -482,6 +482,8 @@ static void info_store(struct server *s, struct bough_buf *out)
     info_line(out, "device_bytes", st.device_bytes);
     info_line(out, "used_bytes", st.used_bytes);
     info_line(out, "cache_bytes", st.cache_bytes);
+    info_line(out, "bitmap_commits", st.reach_commits);
+    info_line(out, "bitmap_objects", st.reach_objects);
     info_line(out, "store_commits", st.commits);
     info_line(out, "flushes", st.syncs);
     info_line(out, "device_read_bytes", st.read_bytes);

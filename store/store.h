@@ -482,10 +482,12 @@ struct bough_store_stats {
     uint64_t commits;     /* since open */
     uint64_t syncs;       /* device flushes since open */
     bool settles;         /* the device cannot flush: a power cut may take the newest commits */
-    uint64_t read_bytes, written_bytes; /* device traffic since open */
-    uint64_t payload_bytes;             /* packed bytes of objects that came in since open;
+    uint64_t read_bytes, written_bytes;    /* device traffic since open */
+    uint64_t payload_bytes;                /* packed bytes of objects that came in since open;
                                            written over payload is the write amplification */
-    uint64_t page_hits, page_misses;    /* of the cache of the device's pages, since open */
+    uint64_t page_hits, page_misses;       /* of the cache of the device's pages, since open */
+    uint64_t reach_commits, reach_objects; /* commits with a reachability bitmap (reach.h), and what
+                                              is in one or another */
 };
 enum bough_err bough_store_stat(struct bough_store *s, struct bough_store_stats *out);
 

@@ -6,10 +6,11 @@
  *   packs     the stream whole as received, reverse tables in order
  *   objects   each row leads to an entry that is what the row says
  *   refs      each names an object
+ *   bitmaps   bitmap_check.c
  *
  * A fault is reported and the check goes on behind it; only lack of memory ends it.
  */
-#include "store/log/inner.h"
+#include "store/log/reach_inner.h"
 
 struct check {
     struct bough_log *log;
@@ -273,6 +274,16 @@ static enum bough_err refs_check(struct check *c)
     return BOUGH_OK;
 }
 
+static enum bough_err reach_check(struct check *c)
+{
+    enum bough_err err = bough_log__bitmaps_check(c->log);
+
+    if (err && err != BOUGH_ENOMEM)
+        say_place(c, "reachability bitmaps are damaged; gc makes others", "table ",
+            c->log->table[0].number);
+    return err == BOUGH_ENOMEM ? err : BOUGH_OK;
+}
+
 enum bough_err bough_log__check(struct bough_store *s, bough_store_report_fn *report, void *ctx)
 {
     struct check c = {.log = bough_log__of(s), .report = report, .ctx = ctx};
@@ -289,6 +300,8 @@ enum bough_err bough_log__check(struct bough_store *s, bough_store_report_fn *re
     }
     if (!err)
         err = refs_check(&c);
+    if (!err)
+        err = reach_check(&c);
     if (err)
         return err;
     return c.found ? BOUGH_ECORRUPT : BOUGH_OK;

@@ -107,6 +107,7 @@ static enum bough_err log_stat(struct bough_store *s, struct bough_store_stats *
     out->written_bytes = l->pages.written_bytes;
     out->payload_bytes = l->payload;
     out->page_misses = l->pages.misses;
+    bough_log__bitmaps_stat(l, out);
     out->page_hits = l->pages.clock > l->pages.misses ? l->pages.clock - l->pages.misses : 0;
     return BOUGH_OK;
 }

@@ -4,6 +4,7 @@
  *   bits      places of a table's rows as compressed bytes (bitmap.c)
  *   region    where bitmaps lie, their head and directory (bitmap_region.c)
  *   making    in steps, after a collection (bitmap_make.c)
+ *   checking  bitmap_check.c
  *   asking    the handle behind store/reach.h (reach.c, reach_next.c)
  *
  * The place of a row is block * rows per block + its number in the block.  Bitmaps lie behind the
@@ -132,6 +133,9 @@ static inline bool bough_log__reach_frozen(const struct bough_log *l)
 /* About `budget` bytes of making bitmaps; *more: there is more to do. */
 enum bough_err bough_log__bitmaps_make(struct bough_log *l, uint64_t budget, bool *more);
 void bough_log__bitmaps_end(struct bough_log *l); /* what was not finished is given up */
+/* Are they whole?  BOUGH_ECORRUPT. */
+enum bough_err bough_log__bitmaps_check(struct bough_log *l);
+void bough_log__bitmaps_stat(struct bough_log *l, struct bough_store_stats *out);
 enum bough_err bough_log__reach(struct bough_store *s, struct bough_reach **out);
 bool bough_log__reach_expire(struct bough_log *l); /* open handles are given up; were there any? */
 

@@ -3,7 +3,8 @@
  *
  * Goal: with bitmaps, the ids that a clone brings are exactly those of `git rev-list --objects`:
  * after further commits, merges, forced pushes and deleted branches, after another collection,
- * with retention; a fetch brings all that is missing.  A damaged bitmap costs the walk, nothing else.
+ * with retention; a fetch brings all that is missing.  A damaged bitmap costs the walk, nothing else,
+ * and a check names it.  Who reads by bitmaps while a collection goes on reads to the end.
  * Method: git_bed.h on the log engine, with a bitmap for each third commit.  Histories come from a
  * seed, as streams for git fast-import; git pushes them, clones, and compares.  SEED=n.
  */
@@ -176,11 +177,169 @@ static void test_reach__clones_bring_what_rev_list_says(void **state)
         history_run(seed, seed % 2 != 0 ? BOUGH_SHA1 : BOUGH_SHA256);
 }
 
+/* ---- Damage ---- */
+
+/* The head of the bitmaps on the device. */
+static uint8_t *region(struct world *w)
+{
+    for (size_t i = 0; i + 96 < DEVICE_BYTES; i += 4096) {
+        if (memcmp(w->b.device + i, "BgBm", 4) == 0)
+            return w->b.device + i;
+    }
+    fail_msg("no bitmaps on the device");
+    return NULL;
+}
+
+static void reopen(struct world *w)
+{
+    struct bough_log_open_opts open = {.table_rows = 64, .reach_rows = 1, .reach_every = 3};
+    struct bough_repo_opts opts = {0};
+
+    bough_repo_close(w->b.repo);
+    bough_store_close(w->b.store);
+    OK(bough_log_open(&w->b.ram.blk, &w->b.t.env, &open, &w->b.store, NULL));
+    OK(bough_repo_open(w->b.store, &opts, &w->b.repo));
+}
+
+static void count_report(void *ctx, enum bough_err err, const char *what, struct bough_view key)
+{
+    (void)err;
+    (void)key;
+    if (strstr(what, "bitmaps") != NULL)
+        ++*(uint32_t *)ctx;
+}
+
+#define CLONE_IDS                                                                                  \
+    "rm -rf new && git clone -q --mirror $URL new && git -C new fsck --strict && "                 \
+    "(cd new && " IDS " | sort) >"
+
+static void test_reach__a_flipped_bit_costs_the_walk_and_nothing_else(void **state)
+{
+    enum { HEAD = 6, BODY = 18 };
+    struct world w;
+    uint64_t end;
+    uint32_t reported = 0, used = 0;
+    (void)state;
+
+    world_open(&w, 11, BOUGH_SHA1);
+    collect(&w);
+    must(&w.b, CLONE_IDS "1");
+    end = bough_get64le(region(&w) + 56) + bough_get32le(region(&w) + 64);
+    for (uint64_t i = 0; i < HEAD + BODY; i++) {
+        uint64_t at = i < HEAD ? i * 80 / HEAD : 4096 + (i - HEAD) * (end - 4096) / BODY;
+        uint8_t *byte = region(&w) + at, was = *byte;
+        uint32_t reports = 0;
+
+        *byte ^= (uint8_t)(1u << at % 8);
+        reopen(&w);
+        used += mapped(&w) > 0;
+        must(&w.b, CLONE_IDS "2 && cmp 1 2");
+        (void)!bough_store_check(w.b.store, count_report, &reports);
+        assert_true(reports > 0 || (i < HEAD && mapped(&w) == 0)); /* a bent head is none */
+        *byte = was;
+    }
+    reopen(&w);
+    OK(bough_store_check(w.b.store, count_report, &reported));
+    assert_true(mapped(&w) > 0);
+    assert_int_equal(reported, 0);
+    assert_true(used > BODY / 3); /* a bent directory is noticed before */
+    bed_close(&w.b);
+}
+
+/* ---- Retention ---- */
+
+static void test_reach__where_history_ends_the_walk_and_bitmaps_agree(void **state)
+{
+    struct world w;
+    struct bough_keep keep = {.commits = 4};
+    (void)state;
+
+    world_open(&w, 21, BOUGH_SHA1);
+    keep.refs = bough_view_str("refs/heads/*");
+    OK(bough_repo_keep_set(w.b.repo, &keep));
+    collect(&w);
+    assert_true(mapped(&w) > 0);
+    must(&w.b, CLONE_IDS "1 && test -s new/shallow");
+    history_grow(&w, 6);
+    must(&w.b, "cd src && git push -q --mirror $URL");
+    assert_true(mapped(&w) > 0);
+    must(&w.b, CLONE_IDS "1");
+    memset(region(&w), 0, 4); /* not there any more */
+    reopen(&w);
+    assert_int_equal(mapped(&w), 0);
+    must(&w.b, CLONE_IDS "2 && cmp 1 2");
+    bed_close(&w.b);
+}
+
+/* ---- Collections meanwhile ---- */
+
+static void reach_main(struct world *w, struct bough_reach **r)
+{
+    struct bough_ref ref;
+    enum bough_err err;
+
+    OK(bough_store_ref(w->b.store, bough_view_str("refs/heads/b0"), &ref));
+    OK(bough_store_reach(w->b.store, r));
+    assert_true(bough_reach_covers(*r, &ref.id));
+    do
+        err = bough_reach_add(*r, BOUGH_REACH_WANT, &ref.id);
+    while (err == BOUGH_EAGAIN);
+    OK(err);
+}
+
+static enum bough_err reach_rest(struct bough_reach *r, uint64_t most, uint64_t *n)
+{
+    struct bough_reached e;
+    enum bough_err err = BOUGH_OK;
+
+    while (*n < most && (err == BOUGH_OK || err == BOUGH_EAGAIN)) {
+        err = bough_reach_next(r, &e);
+        *n += err == BOUGH_OK;
+    }
+    return err;
+}
+
+static void test_reach__who_reads_meanwhile_reads_to_the_end(void **state)
+{
+    struct bough_collect_opts opts = {.whole = true};
+    struct bough_collect_progress p;
+    struct bough_reach *r;
+    struct world w;
+    uint64_t n = 0, count;
+    bool more = true;
+    (void)state;
+
+    world_open(&w, 31, BOUGH_SHA1);
+    collect(&w);
+    reach_main(&w, &r);
+    count = bough_reach_count(r);
+    assert_int_equal(reach_rest(r, count / 2, &n), BOUGH_OK);
+    history_grow(&w, 6);
+    must(&w.b, "cd src && git push -q --mirror $URL");
+    OK(bough_store_collect(w.b.store, &opts));
+    while (more)
+        OK(bough_repo_maintain(w.b.repo, 64 * 1024, &more));
+    bough_store_collection(w.b.store, &p);
+    assert_int_not_equal(p.phase, BOUGH_COLLECT_IDLE); /* it waits */
+    assert_int_equal(reach_rest(r, UINT64_MAX, &n), BOUGH_ENOENT);
+    assert_int_equal(n, count);
+    bough_reach_close(r);
+    for (more = true; more;)
+        OK(bough_repo_maintain(w.b.repo, 64 * 1024, &more));
+    bough_store_collection(w.b.store, &p);
+    assert_int_equal(p.phase, BOUGH_COLLECT_IDLE);
+    compare(&w);
+    bed_close(&w.b);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reach__clones_bring_what_rev_list_says),
+        cmocka_unit_test(test_reach__a_flipped_bit_costs_the_walk_and_nothing_else),
+        cmocka_unit_test(test_reach__where_history_ends_the_walk_and_bitmaps_agree),
+        cmocka_unit_test(test_reach__who_reads_meanwhile_reads_to_the_end),
     };
     return cmocka_run_group_tests_name("reach_git", tests, NULL, NULL);
 }

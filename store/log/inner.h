@@ -446,16 +446,6 @@ struct bough_log__txn {
     size_t adopted_n, adopted_cap;
 };
 
-/* When what lies where was written (births.c). */
-struct bough_log__birth {
-    uint64_t where, time; /* at or behind this place: at or after this time */
-};
-enum { BOUGH_LOG__BIRTHS_MAX = 64 };
-struct bough_log__births {
-    struct bough_log__birth at[BOUGH_LOG__BIRTHS_MAX];
-    uint32_t n;
-};
-
 struct bough_log {
     struct bough_store store; /* first: the face */
     struct bough_block *dev;

@@ -92,4 +92,14 @@ void bough_log__zones_mark(struct bough_log *l);
 void bough_log__zones_unmark(struct bough_log *l, const struct bough_log__run *r);
 void bough_log__zones_leave(struct bough_log *l, bool hold);
 
+/* When what lies where was written (births.c). */
+struct bough_log__birth {
+    uint64_t where, time; /* at or behind this place: at or after this time */
+};
+enum { BOUGH_LOG__BIRTHS_MAX = 64 };
+struct bough_log__births {
+    struct bough_log__birth at[BOUGH_LOG__BIRTHS_MAX];
+    uint32_t n;
+};
+
 #endif

@@ -90,7 +90,8 @@ struct bough_collect_opts {
     uint64_t grace; /* seconds that what cannot be reached is kept after it was written */
     bool dry_run;   /* find out what would be dropped, drop nothing */
     bool whole;     /* rewrite everything with delta search and compression, as `git gc
-                       --aggressive` would; else only where it pays */
+                       --aggressive` would; else only where it pays.  What cannot be reached, and
+                       is kept for the sake of `grace`, is as if written now */
 };
 
 /*

@@ -4,7 +4,8 @@
  *   batch     objects of the victims, as many as a segment takes, in an order in which alike ones
  *             stand together: by type, by the end of their name, the longest first
  *   window    the last few, each with an index of its bytes
- *   steps     one object against one of the window; then the best delta is written, or the whole
+ *   steps     one object against one of the window; then the best delta is written, or the whole;
+ *             long ones by themselves (cold_long.c)
  *
  * A delta's base stands before it in the same segment, by its place; so nothing goes round, and
  * what was packed anew needs nothing else.
@@ -13,14 +14,7 @@
 #include "store/log/cycle_inner.h"
 
 enum { WINDOW = 10, DEPTH_MAX = 50, LEVEL = 6 };
-enum { OBJECT_MAX = BOUGH_LOG__WHOLE_MAX }; /* bytes; longer ones are copied as they are */
-
-struct object {
-    struct bough_oid id;
-    uint64_t where;
-    uint32_t name, size;
-    enum bough_type type;
-};
+enum { OBJECT_MAX = BOUGH_LOG__WHOLE_MAX }; /* bytes; longer ones go through cold_long.c */
 
 struct slot {
     struct bough_buf body;
@@ -32,7 +26,7 @@ struct slot {
 };
 
 struct bough_log__cold {
-    struct object *object;
+    struct bough_log__cold_object *object;
     size_t n, cap;
     uint32_t *order;
     size_t next;
@@ -101,6 +95,15 @@ static enum bough_err cold_ready(struct bough_log__cycle *c)
 
 /* ---- Batch ---- */
 
+/* Long values that are no deltas are; what else is long stays as it came. */
+static bool is_for_long(struct bough_log *l, uint64_t where, const struct bough_found *found)
+{
+    struct bough_log__entry e;
+
+    return found->type == BOUGH_BLOB && found->size <= UINT32_MAX &&
+           bough_log__entry_open(l, where, &e) == BOUGH_OK && !bough_entry_is_delta(e.head.type);
+}
+
 enum bough_err bough_log__cold_take(
     struct bough_log__cycle *c, const struct bough_oid *id, uint64_t where, uint64_t bit)
 {
@@ -110,7 +113,7 @@ enum bough_err bough_log__cold_take(
     void *ptr;
 
     if (!err && found.size > OBJECT_MAX)
-        return BOUGH_ENOTSUP;
+        err = is_for_long(c->log, where, &found) ? BOUGH_OK : BOUGH_ENOTSUP;
     if (!err)
         err = cold_ready(c);
     if (err)
@@ -120,7 +123,7 @@ enum bough_err bough_log__cold_take(
     err = bough_mem_grow(c->log->mem, &ptr, &k->cap, k->n + 1, sizeof *k->object);
     k->object = ptr;
     if (!err)
-        k->object[k->n++] = (struct object){
+        k->object[k->n++] = (struct bough_log__cold_object){
             *id, where, c->names != NULL ? c->names[bit] : 0, (uint32_t)found.size, found.type};
     return err;
 }
@@ -135,7 +138,7 @@ bool bough_log__cold_packing(const struct bough_log__cycle *c)
     return c->cold != NULL && c->cold->packing;
 }
 
-static bool before(const struct object *a, const struct object *b)
+static bool before(const struct bough_log__cold_object *a, const struct bough_log__cold_object *b)
 {
     if (a->type != b->type)
         return a->type < b->type;
@@ -185,7 +188,7 @@ enum bough_err bough_log__cold_begin(struct bough_log__cycle *c)
 
 /* ---- Steps ---- */
 
-static const struct object *object_now(const struct bough_log__cold *k)
+static const struct bough_log__cold_object *object_now(const struct bough_log__cold *k)
 {
     return &k->object[k->order[k->next]];
 }
@@ -282,6 +285,18 @@ static enum bough_err object_write(struct bough_log__cycle *c)
     return err;
 }
 
+static enum bough_err long_begin(struct bough_log__cycle *c)
+{
+    struct bough_log__cold *k = c->cold;
+    const struct bough_log__cold_object *o = object_now(k);
+    const struct bough_log__cold_object *next = NULL;
+
+    if (++k->next < k->n)
+        next = object_now(k);
+    return bough_log__long_begin(
+        c, o, next != NULL && next->size > OBJECT_MAX && next->name == o->name);
+}
+
 enum bough_err bough_log__cold_step(struct bough_log__cycle *c)
 {
     struct bough_log__cold *k = c->cold;
@@ -296,5 +311,7 @@ enum bough_err bough_log__cold_step(struct bough_log__cycle *c)
         return BOUGH_OK;
     }
     err = bough_log__segment_ready(c);
-    return err ? err : object_load(c);
+    if (err)
+        return err;
+    return object_now(k)->size > OBJECT_MAX ? long_begin(c) : object_load(c);
 }

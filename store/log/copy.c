@@ -204,6 +204,7 @@ void bough_log__copy_fini(struct bough_log__cycle *c, bool zones)
 {
     struct bough_mem *mem = c->log->mem;
 
+    bough_log__long_fini(c);
     bough_log__cold_fini(c);
     bough_log__out_fini(&c->out);
     if (c->sums.done.mem != NULL)
@@ -281,25 +282,43 @@ static enum bough_err verbatim_begin(struct bough_log__cycle *c, uint32_t number
     return same ? put(c, raw, head->head_len) : put(c, made, n);
 }
 
-enum bough_err bough_log__entry_write(struct bough_log__cycle *c, const struct bough_oid *id,
-    const struct bough_entry_head *head, struct bough_view body, int level)
+enum bough_err bough_log__entry_begin(
+    struct bough_log__cycle *c, const struct bough_oid *id, const struct bough_entry_head *head)
 {
     uint8_t raw[BOUGH_ENTRY_HEAD_MAX];
-    struct bough_buf zlib;
-    enum bough_err err;
 
     c->copy.row = (struct bough_log__row){*id, bough_log__where(c->seg.number, c->seg.run.len), 0};
     c->copy.new_crc = c->copy.old_crc = c->copy.want_crc = 0;
+    return put(c, raw, bough_entry_head_write(c->log->geo.algo, head, raw));
+}
+
+enum bough_err bough_log__entry_bytes(struct bough_log__cycle *c, struct bough_view zlib)
+{
+    return put(c, zlib.ptr, zlib.len);
+}
+
+void bough_log__entry_end(struct bough_log__cycle *c, bool good)
+{
+    c->copy.old_crc = c->copy.want_crc + !good;
+    entry_done(c);
+}
+
+enum bough_err bough_log__entry_write(struct bough_log__cycle *c, const struct bough_oid *id,
+    const struct bough_entry_head *head, struct bough_view body, int level)
+{
+    struct bough_buf zlib;
+    enum bough_err err;
+
     bough_buf_init(&zlib, c->log->mem);
     bough_deflate(&zlib, body, level);
     err = zlib.err;
     if (!err)
-        err = put(c, raw, bough_entry_head_write(c->log->geo.algo, head, raw));
+        err = bough_log__entry_begin(c, id, head);
     if (!err)
-        err = put(c, zlib.ptr, zlib.len);
+        err = bough_log__entry_bytes(c, bough_buf_view(&zlib));
     bough_buf_fini(&zlib);
     if (!err)
-        entry_done(c);
+        bough_log__entry_end(c, true);
     return err;
 }
 
@@ -308,8 +327,16 @@ static enum bough_err whole_write(
     struct bough_log__cycle *c, const struct bough_oid *id, uint64_t where)
 {
     struct bough_entry_head head = {.size = 0};
-    enum bough_err err;
+    struct bough_log__cold_object o = {.id = *id, .where = where};
+    struct bough_found found;
+    enum bough_err err = bough_log__look(c->log, where, &found);
 
+    if (err)
+        return err;
+    if (found.type == BOUGH_BLOB && found.size > BOUGH_LOG__WHOLE_MAX && found.size <= UINT32_MAX) {
+        o.size = (uint32_t)found.size;
+        return bough_log__long_whole(c, &o);
+    }
     bough_buf_clear(&c->body);
     err = bough_log__body_read(c->log, where, &head.type, &c->body);
     head.size = c->body.len;
@@ -385,14 +412,25 @@ static enum bough_err victim_copy(
     return err == BOUGH_ENOTSUP ? entry_copy(c, y->number, f) : err;
 }
 
+/* An entry is on its way. */
+static bool is_copying(const struct bough_log__cycle *c)
+{
+    return c->copy.number != 0 || bough_log__long_busy(c);
+}
+
+static enum bough_err copying_step(struct bough_log__cycle *c)
+{
+    return c->copy.number != 0 ? piece_copy(c) : bough_log__long_step(c);
+}
+
 enum bough_err bough_log__copy_step(struct bough_log__cycle *c)
 {
     struct bough_log__found_entry f;
     struct bough_log__tally *y;
     enum bough_err err;
 
-    if (c->copy.number != 0)
-        return piece_copy(c);
+    if (is_copying(c))
+        return copying_step(c);
     if (bough_log__cold_packing(c))
         return bough_log__cold_step(c);
     if (bough_log__cold_waiting(c) >= bough_log__rows_max(c->log))
@@ -418,7 +456,7 @@ enum bough_err bough_log__copy_step(struct bough_log__cycle *c)
     return BOUGH_OK;
 }
 
-static enum bough_err row_copy(struct bough_log__cycle *c, const struct bough_log__row *row)
+enum bough_err bough_log__row_copy(struct bough_log__cycle *c, const struct bough_log__row *row)
 {
     struct bough_log__found_entry f = {.id = row->id, .at = bough_log__where_offset(row->where)};
     struct bough_log__entry e;
@@ -436,12 +474,12 @@ enum bough_err bough_log__stray_step(struct bough_log__cycle *c)
     const struct bough_log__row *row;
     enum bough_err err;
 
-    if (c->copy.number != 0)
-        return piece_copy(c);
+    if (is_copying(c))
+        return copying_step(c);
     if (c->strays_done == c->strays.n)
         return bough_log__harm_step(c);
     row = &c->strays.row[c->strays_done++];
-    err = row_copy(c, row);
+    err = bough_log__row_copy(c, row);
     if (err != BOUGH_ECORRUPT)
         return err;
     bough_log__harm_note(
@@ -456,9 +494,9 @@ enum bough_err bough_log__late_step(struct bough_log__cycle *c)
     const struct bough_log__tally *y;
     enum bough_err err;
 
-    if (c->copy.number != 0) {
-        err = piece_copy(c);
-        if (!err && c->copy.number == 0)
+    if (is_copying(c)) {
+        err = copying_step(c);
+        if (!err && !is_copying(c))
             c->lates.row[c->lates_done++] = c->copy.row;
         return err;
     }
@@ -470,12 +508,12 @@ enum bough_err bough_log__late_step(struct bough_log__cycle *c)
         c->lates_done++;
         return BOUGH_OK;
     }
-    err = row_copy(c, row);
+    err = bough_log__row_copy(c, row);
     if (err == BOUGH_ECORRUPT) {
         bough_log__harm_note(c, y->number);
         return BOUGH_OK;
     }
-    if (err || c->copy.number != 0)
+    if (err || is_copying(c))
         return err;
     has = bough_log__rows_find(&c->rows_now, &row->id);
     BOUGH_ASSERT(has != NULL);

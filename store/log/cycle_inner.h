@@ -159,8 +159,9 @@ struct bough_log__cycle {
     size_t at; /* of the stage: a table or a tally */
     struct bough_log__count *count;
     struct bough_log__entries entries;
-    struct bough_log__cold *cold;  /* when all is packed anew */
-    struct bough_log__rows strays; /* rows of deltas that lose their base */
+    struct bough_log__cold *cold;    /* when all is packed anew */
+    struct bough_log__long *lengthy; /* and what is too long to be held */
+    struct bough_log__rows strays;   /* rows of deltas that lose their base */
     size_t strays_done;
     size_t harm_table; /* where the look for bases of what is in damaged segments stands */
     uint32_t harm_block;
@@ -322,8 +323,23 @@ enum bough_err bough_log__entry_write(struct bough_log__cycle *c, const struct b
 /* So many rows a segment takes. */
 size_t bough_log__rows_max(const struct bough_log *l);
 
+/* The same in pieces of the zlib stream; `good`: its bytes are those of the id. */
+enum bough_err bough_log__entry_begin(
+    struct bough_log__cycle *c, const struct bough_oid *id, const struct bough_entry_head *head);
+enum bough_err bough_log__entry_bytes(struct bough_log__cycle *c, struct bough_view zlib);
+void bough_log__entry_end(struct bough_log__cycle *c, bool good);
+
+/* Begin to copy what lies at row->where as it is; copy_step() goes on. */
+enum bough_err bough_log__row_copy(struct bough_log__cycle *c, const struct bough_log__row *row);
+
 /* Packing anew (cold.c).  Objects are taken until there are enough, then packed in steps.
    BOUGH_ENOTSUP: too long, copy it. */
+struct bough_log__cold_object {
+    struct bough_oid id;
+    uint64_t where;
+    uint32_t name, size;
+    enum bough_type type;
+};
 enum bough_err bough_log__cold_take(
     struct bough_log__cycle *c, const struct bough_oid *id, uint64_t where, uint64_t bit);
 size_t bough_log__cold_waiting(const struct bough_log__cycle *c);
@@ -331,6 +347,16 @@ bool bough_log__cold_packing(const struct bough_log__cycle *c);
 enum bough_err bough_log__cold_begin(struct bough_log__cycle *c);
 enum bough_err bough_log__cold_step(struct bough_log__cycle *c);
 void bough_log__cold_fini(struct bough_log__cycle *c);
+
+/* One that is too long to be held (cold_long.c); `next_alike`: so is the next, and of its name. */
+enum bough_err bough_log__long_begin(
+    struct bough_log__cycle *c, const struct bough_log__cold_object *o, bool next_alike);
+/* Its base goes: it is written without one. */
+enum bough_err bough_log__long_whole(
+    struct bough_log__cycle *c, const struct bough_log__cold_object *o);
+bool bough_log__long_busy(const struct bough_log__cycle *c);
+enum bough_err bough_log__long_step(struct bough_log__cycle *c);
+void bough_log__long_fini(struct bough_log__cycle *c);
 
 /* The segment being made is done, if there is one. */
 enum bough_err bough_log__copy_close(struct bough_log__cycle *c);

@@ -57,13 +57,15 @@ struct handle {
     uint64_t where;
     uint64_t zlib_at, zlib_len; /* in the segment */
     bool stored;                /* the stream has the length of stored blocks */
+    struct bough_object *anew;  /* the object where it was packed anew meanwhile, or NULL */
     struct bough_inflater inflater;
     uint64_t in;       /* bytes of the stream read into piece, or used before */
     size_t from, fill; /* of piece */
     uint8_t piece[PIECE];
 };
 
-/* A collection moved the entry: it goes on at its new place, unless it was packed anew or is gone. */
+/* A collection moved the entry: it goes on at its new place, as it was.
+   BOUGH_EEXPIRED: it was packed anew, or is gone. */
 static enum bough_err handle_move(struct handle *h)
 {
     struct bough_log *l = h->log;
@@ -164,18 +166,17 @@ static enum bough_err handle_jump(
         h->log, seg, h->zlib_at + bough_zip_stored_at(at), dst, *got);
 }
 
-static enum bough_err handle_read(
-    struct bough_object *o, uint64_t at, void *dst, size_t n, size_t *got)
+static enum bough_err handle_read_here(
+    struct handle *h, uint64_t at, void *dst, size_t n, size_t *got)
 {
-    struct handle *h = (struct handle *)o; /* object is the first field */
     uint8_t skip[4096];
     enum bough_err err;
 
-    if (h->stored && (o->jumps || at != h->inflater.out)) {
+    if (h->stored && (h->object.jumps || at != h->inflater.out)) {
         err = handle_jump(h, at, dst, n, got);
         if (err != BOUGH_ENOTSUP)
             return err;
-        h->stored = o->jumps = false;
+        h->stored = h->object.jumps = false;
     }
     if (at < h->inflater.out) {
         err = bough_inflater_reset(&h->inflater);
@@ -194,10 +195,23 @@ static enum bough_err handle_read(
     return handle_go(h, dst, n, got);
 }
 
+static enum bough_err handle_read(
+    struct bough_object *o, uint64_t at, void *dst, size_t n, size_t *got)
+{
+    struct handle *h = (struct handle *)o; /* object is the first field */
+    enum bough_err err = h->anew != NULL ? BOUGH_EEXPIRED : handle_read_here(h, at, dst, n, got);
+
+    if (err == BOUGH_EEXPIRED && h->anew == NULL &&
+        bough_store_object_open(&h->log->store, &h->id, &h->anew) == BOUGH_OK)
+        o->jumps = h->anew->jumps;
+    return h->anew != NULL ? bough_object_read(h->anew, at, dst, n, got) : err;
+}
+
 static void handle_close(struct bough_object *o)
 {
     struct handle *h = (struct handle *)o;
 
+    bough_object_close(h->anew);
     bough_inflater_fini(&h->inflater);
     bough_mem_free(h->log->mem, h, sizeof *h);
 }

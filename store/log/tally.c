@@ -8,7 +8,7 @@
  *
  * Log segments always go, young as they are and full of padding; pack segments when enough of
  * them is dead.  A pack segment within the grace period stays, else what is in it would be young
- * for ever.
+ * for ever; but when all is packed anew, it goes, and what nothing reaches has its grace again.
  */
 #include "store/log/cycle_inner.h"
 
@@ -28,7 +28,8 @@ enum bough_err bough_log__tally_init(struct bough_log__cycle *c)
         c->tally[c->tallies++] = (struct bough_log__tally){.number = seg->number,
             .pack = seg->pack,
             .stays = seg->number == c->cut.segment ||
-                     (seg->pack && seg->number >= bough_log__where_segment(c->graced))};
+                     (seg->pack && !c->opts.whole &&
+                         seg->number >= bough_log__where_segment(c->graced))};
     }
     return BOUGH_OK;
 }

@@ -3,21 +3,24 @@
  *
  *   hash     of a block, rolling
  *   index    the base's blocks by their hashes, the first of each
- *   match    a block that looks like one of the base is compared, then grown both ways
+ *   match    a block that looks like one of the base is compared, there and where the last match
+ *            would have gone on, then grown both ways
  *   walk     copy what matches, insert the rest
  *
- * Blocks are as long as they must be for a table of bounded size, 32 bytes up to 4 MiB of base.
+ * Blocks are as long as they must be for a table of bounded size, 16 bytes up to 2 MiB of base.
  * Whatever stands in the delta was compared byte by byte; the hashes are for speed alone.
  */
 #include "git/delta_long.h"
 
 enum {
-    BLOCK_MIN = 32,
+    BLOCK_MIN = 16,
     BLOCKS_MAX = 128 * 1024,
     BITS_MIN = 6,
-    PIECE = 64 * 1024,      /* of the base, at a time */
-    LITERAL_MAX = PIECE,    /* bytes that wait for a match behind them to grow back over */
-    MISSES_MAX = 16 * 1024, /* then the two are made to look alike */
+    PIECE = 64 * 1024,    /* of the base, at a time */
+    LITERAL_MAX = PIECE,  /* bytes that wait for a match behind them to grow back over */
+    MATCH_MIN = 64,       /* shorter ones lead astray where bytes repeat */
+    LOOKED_MAX = 1 << 20, /* bytes looked at for a match, and ... */
+    LOOKED_EACH = 8,      /* ... for each of the target: then the two are made to look alike */
 };
 
 static const uint32_t PRIME = 0x01000193, MIX = 0x9e3779b1;
@@ -161,34 +164,69 @@ static enum bough_err block_find(const struct bough_delta_long *d, uint32_t *out
     return d->slot[at].block != 0 ? BOUGH_OK : BOUGH_ENOENT;
 }
 
-/* A match at `at` with that block begins, if their bytes are the same. */
-static enum bough_err match_begin(struct bough_delta_long *d, uint32_t number)
+static size_t same_behind(const uint8_t *a, const uint8_t *b, size_t n)
 {
-    uint64_t from = (uint64_t)number * d->block, back = d->at - d->done;
-    const uint8_t *p = d->window.ptr + d->at;
-    enum bough_err err = d->base->read(d->base, from, d->piece, d->block);
+    size_t i = 0;
 
+    while (i < n && a[-1 - (ptrdiff_t)i] == b[-1 - (ptrdiff_t)i])
+        i++;
+    return i;
+}
+
+/*
+ * Does a match at `at` with the base's bytes from `from` on begin?  It is taken if it is as long
+ * as `least`, a block or more.  BOUGH_ENOENT: no, and too many were looked at.
+ */
+static enum bough_err match_try(struct bough_delta_long *d, uint64_t from, uint32_t least)
+{
+    const uint8_t *p = d->window.ptr + d->at;
+    uint64_t left = d->base->len - from, back = d->at - d->done;
+    size_t n = d->window.len - d->at, same, before = 0;
+    enum bough_err err;
+
+    n = n < least ? n : least;
+    n = n < left ? n : (size_t)left;
+    d->looked += n;
+    if (n < d->block || d->looked > LOOKED_MAX + LOOKED_EACH * d->fed)
+        return n < d->block ? BOUGH_OK : BOUGH_ENOENT;
+    err = d->base->read(d->base, from, d->piece, n);
     if (err)
         return err;
-    if (memcmp(d->piece, p, d->block) != 0)
-        return ++d->misses > MISSES_MAX ? BOUGH_ENOENT : BOUGH_OK;
+    same = same_ahead(d->piece, p, n);
+    if (same < d->block)
+        return BOUGH_OK;
     back = back < from ? back : from;
     back = back < PIECE ? back : PIECE;
     if (back > 0)
         err = d->base->read(d->base, from - back, d->piece, back);
     if (err)
         return err;
-    d->from = from;
-    d->len = d->block;
-    d->at += d->block;
-    for (; back > 0 && d->piece[back - 1] == p[-1]; back--, p--) {
-        d->from--;
-        d->len++;
-    }
-    bough_delta_insert(
-        &d->made, bough_view(d->window.ptr + d->done, (size_t)(p - d->window.ptr) - d->done));
+    before = same_behind(d->piece + back, p, (size_t)back);
+    if (before + same < least && same < left)
+        return BOUGH_OK;
+    bough_delta_insert(&d->made, bough_view(d->window.ptr + d->done, d->at - before - d->done));
+    d->from = from - before;
+    d->len = before + same;
+    d->at += same;
     d->done = d->at;
     return BOUGH_OK;
+}
+
+/* Where a match begins: where the last one would have gone on, or at a block of the same hash. */
+static enum bough_err match_begin(struct bough_delta_long *d, uint32_t number)
+{
+    uint64_t here = d->fed - d->window.len + d->at;
+    uint64_t on = here + d->shift, from = (uint64_t)number * d->block;
+    size_t at = d->at;
+    enum bough_err err = BOUGH_OK;
+
+    if (on != from && on < d->base->len)
+        err = match_try(d, on, d->block);
+    if (!err && d->len == 0)
+        err = match_try(d, from, d->block > MATCH_MIN ? d->block : MATCH_MIN);
+    if (!err && d->len > 0)
+        d->shift = d->from + d->len - (here + (d->at - at));
+    return err;
 }
 
 /* Go on as far as both last.  BOUGH_EAGAIN: the window does not last. */

@@ -41,7 +41,8 @@ struct bough_delta_long {
     uint32_t hash;           /* of the block at `at` */
     bool fresh;              /* `hash` is not */
     uint64_t from, len;      /* of a match that goes on; len 0: none */
-    uint32_t misses;         /* blocks of the same hash that were others */
+    uint64_t shift;          /* of the last match: its place in the base less that in the target */
+    uint64_t looked;         /* bytes of the base that were compared to begin one */
 
     struct bough_delta_builder made;
     struct bough_buf out;
@@ -65,8 +66,7 @@ enum bough_err bough_delta_long_init(struct bough_delta_long *d, struct bough_me
 enum bough_err bough_delta_long_index(struct bough_delta_long *d, uint64_t n);
 
 /*
- * The target's next bytes.  Work is bounded by a constant for each byte, and by
- * a number of places where a block only looks like one of the base.
+ * The target's next bytes.  Work is bounded by a constant for each byte.
  *
  * BOUGH_ENOENT   the delta would be too long, or the two are not alike: give up
  * BOUGH_ENOMEM

@@ -19,7 +19,6 @@ enum {
     SPREAD_MAX = 16 * 1024 * 1024,
     DEPTH_MAX = 8,
     LEVEL = 6,
-    LOOKS_BACK_MAX = 64, /* in what is deflated: each costs all that is before it */
 };
 
 /* One that was packed. */
@@ -48,8 +47,8 @@ struct bough_log__long {
     struct packed root, last; /* of the same name; size 0: none */
     const struct packed *on;  /* the one of them that is tried */
     struct bough_object *base_object;
-    uint64_t base_at; /* where the last look ended */
-    uint32_t looks_back;
+    uint8_t *held; /* its bytes so far, when it must be inflated to be read */
+    uint64_t held_len;
     struct bough_delta_long delta;
 
     struct bough_deflater deflater;
@@ -63,6 +62,9 @@ static void job_end(struct bough_log__long *j)
     bough_object_close(j->object);
     bough_object_close(j->base_object);
     bough_delta_long_fini(&j->delta);
+    if (j->held != NULL)
+        bough_mem_free(j->log->mem, j->held, j->base.len);
+    j->held = NULL;
     if (j->deflating)
         bough_deflater_fini(&j->deflater);
     j->object = j->base_object = NULL;
@@ -111,15 +113,21 @@ static enum bough_err read_all(struct bough_object *o, uint64_t at, uint8_t *dst
     return err;
 }
 
+/* What must be inflated to be read is held once it was read: indexing reads all of it in order. */
 static enum bough_err base_read(struct bough_delta_base *b, uint64_t at, uint8_t *dst, uint64_t n)
 {
     struct bough_log__long *j = (struct bough_log__long *)b; /* base is the first field */
-    enum bough_err err;
+    enum bough_err err = BOUGH_OK;
 
-    if (!j->on->was_stored && at < j->base_at && ++j->looks_back > LOOKS_BACK_MAX)
-        return BOUGH_ENOENT;
-    j->base_at = at + n;
-    err = read_all(j->base_object, at, dst, n);
+    if (j->held == NULL) {
+        err = read_all(j->base_object, at, dst, n);
+    } else {
+        if (at + n > j->held_len)
+            err =
+                read_all(j->base_object, j->held_len, j->held + j->held_len, at + n - j->held_len);
+        j->held_len = at + n > j->held_len ? at + n : j->held_len;
+        memcpy(dst, j->held + at, (size_t)n);
+    }
     return err == BOUGH_ECORRUPT ? BOUGH_ENOENT : err;
 }
 
@@ -173,14 +181,14 @@ static enum bough_err whole_copy(struct bough_log__cycle *c)
     return bough_log__row_copy(c, &row);
 }
 
-/* Does its first piece get smaller?  What is deflated already stays as it is. */
+/* Does its first piece get smaller?  Who deflated it before may have been in a hurry. */
 static bool is_worth_deflating(struct bough_log__long *j)
 {
     struct bough_buf zlib;
     bool worth = false;
     size_t n = j->now.size < PIECE ? (size_t)j->now.size : PIECE;
 
-    if (!(j->now_stored || j->now_delta) || (j->next_alike && j->now.size > SPREAD_MAX))
+    if (j->now.size > SPREAD_MAX && (j->next_alike || !(j->now_stored || j->now_delta)))
         return false;
     bough_buf_init(&zlib, j->log->mem);
     if (read_all(j->object, 0, j->piece, n) == BOUGH_OK) {
@@ -257,7 +265,7 @@ static enum bough_err whole_step(struct bough_log__cycle *c)
 static bool is_alike(const struct bough_log__long *j, const struct packed *p)
 {
     return p->size != 0 && p->name == j->now.name && p->depth < DEPTH_MAX &&
-           (p->stored || (p->size <= SPREAD_MAX && j->now.size <= SPREAD_MAX)) &&
+           ((p->stored && p->was_stored) || (p->size <= SPREAD_MAX && j->now.size <= SPREAD_MAX)) &&
            p->size / 8 <= j->now.size && j->now.size / 8 <= p->size;
 }
 
@@ -274,9 +282,12 @@ static enum bough_err delta_begin(struct bough_log__cycle *c)
     if (err)
         return err;
     j->base = (struct bough_delta_base){base_read, j->on->size};
-    j->base_at = 0;
-    j->looks_back = 0;
+    j->held_len = 0;
     j->state = INDEX;
+    if (!j->on->was_stored)
+        j->held = bough_mem_alloc(c->log->mem, j->on->size);
+    if (!j->on->was_stored && j->held == NULL)
+        return BOUGH_ENOMEM;
     return bough_delta_long_init(&j->delta, c->log->mem, &j->base, j->now.size, most);
 }
 

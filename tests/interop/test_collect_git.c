@@ -4,8 +4,8 @@
  * Goal: after a collection that packs all anew the entries take at most 1.1 times the bytes of the
  * pack that `git gc`, finding all deltas again, makes of the same history, each object is still what its id says, and what
  * is packed so is packed well again the next time.
- * Method: a history of some hundred commits on source-like files in folders, made by
- * fast-import; git's pack of it without deltas is received by a log on a device in memory.
+ * Method: a history of some hundred commits on source-like files in folders, and one of a few on
+ * files of a megabyte, made by fast-import; git's pack of it without deltas is received by a log on a device in memory.
  */
 #include "store/log/log.h"
 #include "tests/lib/git.h"
@@ -13,7 +13,12 @@
 
 #define OK(x) assert_int_equal((x), BOUGH_OK)
 
-enum { COMMITS = 300, FILES = 40, LINES = 120, UNIT = 4096, BYTES = 64 * 1024 * 1024 };
+enum { UNIT = 4096, BYTES = 96 * 1024 * 1024, ALL_LINES = 75000 };
+
+struct shape {
+    uint32_t commits, files, lines; /* of each file */
+};
+static const struct shape source = {300, 40, 120}, large = {25, 3, 25000};
 
 /* ---- A history ---- */
 
@@ -41,13 +46,13 @@ static void data_put(struct bough_buf *b, const struct bough_buf *text)
     bough_buf_put_u8(b, '\n');
 }
 
-static void file_put(struct bough_buf *b, uint32_t file, const uint64_t line[LINES])
+static void file_put(struct bough_buf *b, uint32_t file, const uint64_t *line, uint32_t lines)
 {
     char name[64];
     struct bough_buf text;
 
     bough_buf_init(&text, bough_posix_mem());
-    for (uint32_t i = 0; i < LINES; i++)
+    for (uint32_t i = 0; i < lines; i++)
         line_put(&text, line[i]);
     (void)snprintf(
         name, sizeof name, "M 100644 inline room%u/part%u/file%u.c\n", file % 5, file % 3, file);
@@ -67,22 +72,24 @@ static void commit_put(struct bough_buf *b, uint32_t i)
     bough_buf_put_str(b, text);
 }
 
-static void script_make(struct bough_buf *b)
+static void script_make(struct bough_buf *b, const struct shape *h)
 {
-    static uint64_t line[FILES][LINES];
+    static uint64_t line[ALL_LINES];
     uint64_t seed = 4;
 
-    for (uint32_t i = 0; i < FILES * LINES; i++)
-        line[i / LINES][i % LINES] = test_random(&seed);
-    for (uint32_t i = 0; i < COMMITS; i++) {
-        uint32_t n = i == 0 ? FILES : 1 + (uint32_t)(test_random(&seed) % 3);
+    for (uint32_t i = 0; i < h->files * h->lines; i++)
+        line[i] = test_random(&seed);
+    for (uint32_t i = 0; i < h->commits; i++) {
+        uint32_t n = i == 0 ? h->files : 1 + (uint32_t)(test_random(&seed) % 3);
 
         commit_put(b, i);
         for (uint32_t k = 0; k < n; k++) {
-            uint32_t file = i == 0 ? k : (uint32_t)(test_random(&seed) % FILES);
+            uint32_t file = i == 0 ? k : (uint32_t)(test_random(&seed) % h->files);
+            uint64_t *of = line + file * h->lines;
+
             for (uint32_t e = 0; e < 3; e++)
-                line[file][test_random(&seed) % LINES] = test_random(&seed);
-            file_put(b, file, line[file]);
+                of[test_random(&seed) % h->lines] = test_random(&seed);
+            file_put(b, file, of, h->lines);
         }
     }
     OK(b->err);
@@ -146,7 +153,7 @@ static uint64_t number(struct fix *f, const char *command)
     return n;
 }
 
-static void fix_begin(struct fix *f, enum bough_algo algo)
+static void fix_begin(struct fix *f, enum bough_algo algo, const struct shape *shape)
 {
     struct bough_log_format_opts format = {.algo = algo};
     struct bough_buf script;
@@ -156,7 +163,7 @@ static void fix_begin(struct fix *f, enum bough_algo algo)
     memset(f, 0, sizeof *f);
     test_git_init(&f->g, algo);
     bough_buf_init(&script, bough_posix_mem());
-    script_make(&script);
+    script_make(&script, shape);
     in = bough_buf_view(&script);
     free(test_git_run(&f->g, &in, "git fast-import --quiet"));
     assert_int_equal(f->g.status, 0);
@@ -188,13 +195,13 @@ static void fix_end(struct fix *f)
     free(f->device);
 }
 
-static void small_enough(enum bough_algo algo)
+static void small_enough(enum bough_algo algo, const struct shape *shape)
 {
     struct bough_collect_opts all = {.whole = true};
     struct bough_collect_progress p;
     struct fix f;
 
-    fix_begin(&f, algo);
+    fix_begin(&f, algo, shape);
     for (int i = 0; i < 2; i++) {
         OK(history_collect(f.s, &all, 1 << 20));
         bough_store_collection(f.s, &p);
@@ -208,13 +215,19 @@ static void small_enough(enum bough_algo algo)
 static void test_collect_git__packs_as_small_as_git(void **state)
 {
     (void)state;
-    small_enough(BOUGH_SHA1);
+    small_enough(BOUGH_SHA1, &source);
 }
 
 static void test_collect_git__packs_as_small_as_git_with_long_ids(void **state)
 {
     (void)state;
-    small_enough(BOUGH_SHA256);
+    small_enough(BOUGH_SHA256, &source);
+}
+
+static void test_collect_git__packs_large_files_as_small_as_git(void **state)
+{
+    (void)state;
+    small_enough(BOUGH_SHA1, &large);
 }
 
 int main(void)
@@ -222,6 +235,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_collect_git__packs_as_small_as_git),
         cmocka_unit_test(test_collect_git__packs_as_small_as_git_with_long_ids),
+        cmocka_unit_test(test_collect_git__packs_large_files_as_small_as_git),
     };
 
     return cmocka_run_group_tests_name("interop/collect git", tests, NULL, NULL);

@@ -1,9 +1,10 @@
 /*
  * bough.c - the peer that this is about: a commit for each write, or journalled.
  *
- * It may keep 8 MiB of blocks and 64 MiB of trees and paths in memory, its defaults.  For reads there
- * is another one, "blocks", that has no path cache: it walks trees, and may keep 320 bytes a key of
- * blocks of the device, beside its trees.
+ * It may keep 8 MiB of blocks in memory, the default, and of trees and paths 640 bytes a key: as much
+ * as the default for 100,000 keys.  Half of that is the path cache.  For reads there is another one,
+ * "blocks", that has none: it walks trees, and may keep 320 bytes a key of blocks of the device, beside
+ * its trees.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #include "kv/kv.h"
 #include "store/log/log.h"
 
-enum { CACHE_A_KEY = 320 }; /* bytes */
+enum { BLOCKS_A_KEY = 320, CACHE_A_KEY = 640 }; /* bytes */
 
 struct bough_state {
     struct bough_env env;
@@ -38,8 +39,9 @@ static void check(const struct bough_state *s, enum bough_err err, const char *w
 static void bough_open(struct peer *p, const char *dir, bool make)
 {
     struct bough_state *s = state_new(p->name, sizeof *s);
-    struct bough_repo_opts opts = {.window = {.time_ms = p->window_ms}};
-    struct bough_log_open_opts log = {.cache = p->no_paths ? (size_t)p->keys * CACHE_A_KEY : 0};
+    struct bough_repo_opts opts = {
+        .window = {.time_ms = p->window_ms}, .cache = (size_t)p->keys * CACHE_A_KEY};
+    struct bough_log_open_opts log = {.cache = p->no_paths ? (size_t)p->keys * BLOCKS_A_KEY : 0};
     struct bough_kv *head;
     uint32_t flags = BOUGH_FILEBLK_CREATE | BOUGH_FILEBLK_DIRECT;
     char path[PATH_LEN];

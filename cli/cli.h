@@ -40,6 +40,7 @@ struct cli {
     const char *author;  /* "Name <mail>"; NULL: from the environment */
     const char *message; /* NULL: the default */
     bool json;
+    uint64_t cache; /* bytes of trees and values by path; 0: the default, 64 MiB */
     /* What is open; see cli_open(). */
     struct bough_fileblk file;
     bool file_open;

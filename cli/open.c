@@ -103,7 +103,7 @@ static int open_engine(struct cli *cli, unsigned flags)
 
 int cli_open(struct cli *cli, unsigned flags)
 {
-    struct bough_repo_opts opts = {.cache = 0};
+    struct bough_repo_opts opts = {.cache = (size_t)cli->cache};
     int code = open_engine(cli, flags);
     enum bough_err err;
 

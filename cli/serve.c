@@ -15,7 +15,7 @@
 
 /* ---- serve ---- */
 
-enum { PUSH_TIMEOUT = 60, SECONDS_MAX = 86400 };
+enum { PUSH_TIMEOUT = 60, SECONDS_MAX = 86400, CACHE_MIN = 1 << 20 };
 
 static bool parse_port(const char *text, int *out)
 {
@@ -35,7 +35,7 @@ static bool parse_seconds(const char *text, uint32_t *out)
     return text[0] >= '0' && text[0] <= '9' && *end == 0 && n <= SECONDS_MAX;
 }
 
-static int serve_parse(int argc, char **argv, struct bough_server_opts *o)
+static int serve_parse(struct cli *cli, int argc, char **argv, struct bough_server_opts *o)
 {
     struct flags f = {.argc = argc, .argv = argv, .at = 1};
     const char *name;
@@ -54,6 +54,10 @@ static int serve_parse(int argc, char **argv, struct bough_server_opts *o)
         } else if (strcmp(name, "--push-timeout") == 0) {
             if (flag_value(&f) == NULL || !parse_seconds(f.value, &o->push_timeout_sec))
                 return say_usage("serve", "--push-timeout is a number of seconds; 0: for ever");
+        } else if (strcmp(name, "--cache") == 0) {
+            if (flag_value(&f) == NULL || !parse_size(f.value, &cli->cache) ||
+                cli->cache < CACHE_MIN || cli->cache > SIZE_MAX / 2)
+                return say_usage("serve", "a cache is 1M bytes at least");
         } else if (port != NULL) {
             if (flag_value(&f) == NULL || !parse_port(f.value, port))
                 return say_usage("serve", "a port is 0 (off) to 65535");
@@ -119,7 +123,7 @@ int verb_serve(struct cli *cli, int argc, char **argv)
         .push_timeout_sec = PUSH_TIMEOUT};
     char name[256];
     enum bough_err err;
-    int code = serve_parse(argc, argv, &o);
+    int code = serve_parse(cli, argc, argv, &o);
 
     if (code == 0)
         code = cli_open(cli, open_flags(&o));

@@ -8,7 +8,7 @@ static const struct verb table[] = {
         "make an empty store"},
     {"serve", verb_serve,
         "[--redis PORT] [--git PORT] [--http PORT] [--bind ADDR] [--pid-file F] [--read-only] "
-        "[--fsync always|everysec|no] [--push-timeout SECONDS]",
+        "[--fsync always|everysec|no] [--push-timeout SECONDS] [--cache N[KMGT]]",
         "serve Redis and Git clients until SIGTERM"},
     {"get", verb_get, "KEY", "print a value; KEY may be @REV:KEY"},
     {"set", verb_set, "[--if-digest ID|none] [--create] [-x] KEY [VALUE]",

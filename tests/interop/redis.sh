@@ -204,7 +204,7 @@ stop
 works 'bough fsck' "$BOUGH" -s "$W/s.img" fsck
 
 # Durability by choice.
-FLAGS='--fsync everysec' serve "$W/s.img"
+FLAGS='--fsync everysec --cache 128M' serve "$W/s.img"
 t OK set late/0 1
 same "$(rcli config get appendfsync | tail -n 1)" everysec 'CONFIG GET appendfsync'
 flushes() { rcli info store | tr -d '\r' | sed -n 's/^flushes://p'; }
@@ -213,6 +213,7 @@ for i in {1..50}; do echo "set late/$i $i"; done | rcli >/dev/null
 [ $(($(flushes) - before)) -le 3 ] && ok || bad "everysec: $(($(flushes) - before)) flushes for 50 writes"
 stop
 refuse 'a wrong --fsync' 'always, everysec or no' "$BOUGH" -s "$W/s.img" serve --fsync sometimes
+refuse 'too small a cache' '1M bytes at least' "$BOUGH" -s "$W/s.img" serve --cache 64K
 serve "$W/s.img"
 t '"50"' get late/50
 before=$(flushes)

@@ -2,7 +2,8 @@
  * curves.c - how cost follows size: points of curves, as JSON lines.
  *
  *   history     durable commits of one key, after so many commits
- *   directory   durable commits and journalled sets of one key in a flat directory of so many
+ *   directory   durable commits and journalled sets of one key in a flat directory of so many, and
+ *               the first get of a process
  *   branches    making a branch beside so many
  *   get         reading one key of so many
  *   space       bytes in use after so many commits of one key, upkeep going on; all history, or
@@ -172,6 +173,32 @@ static size_t flat_key(uint32_t i, char dst[KEY_MAX])
     return (size_t)snprintf(dst, KEY_MAX, "key-%08u", (unsigned)i);
 }
 
+/* The first get of a process: nothing is in memory yet but what the system keeps. */
+static void first_get_measure(struct bed *b, uint64_t x)
+{
+    enum { OPENED = 7 };
+    double us[OPENED];
+    uint64_t seed = x;
+
+    for (uint32_t i = 0; i < OPENED; i++) {
+        struct bough_buf value;
+        char key[KEY_MAX];
+        size_t len = flat_key(pick(&seed, (uint32_t)x), key);
+        double start;
+
+        repo_close(b);
+        bough_store_close(b->store);
+        check(bough_log_open(&b->file.blk, &b->env, NULL, &b->store, NULL), "store");
+        repo_open(b, BOUGH_DURABLE_LATER, 0);
+        bough_buf_init(&value, b->env.mem);
+        start = now_ns();
+        check(bough_kv_get(b->kv, bough_view(key, len), &value), "get");
+        us[i] = (now_ns() - start) / 1000;
+        bough_buf_fini(&value);
+    }
+    point("directory", "first get", x, us, OPENED);
+}
+
 static void curve_directory(struct bed *b, uint64_t most)
 {
     uint32_t done = 0;
@@ -194,6 +221,7 @@ static void curve_directory(struct bed *b, uint64_t most)
         durable_from_now(b, BOUGH_DURABLE_NOW, 60000);
         sets_measure(b, "directory", "journalled", x, SAMPLES, flat_key, (uint32_t)x);
         durable_from_now(b, BOUGH_DURABLE_LATER, 0);
+        first_get_measure(b, x);
     }
 }
 

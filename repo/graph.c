@@ -32,31 +32,62 @@ void bough_repo__look_fini(struct bough_repo__look *l)
     bough_buf_fini(&l->raw);
 }
 
+static void at_say(
+    enum bough_repo__mode mode, const struct bough_oid *id, struct bough_repo__at *out)
+{
+    out->mode = mode;
+    out->kind = mode == BOUGH_REPO__DIR ? BOUGH_NODE_DICT : BOUGH_NODE_VALUE;
+    out->id = *id;
+}
+
+/* The tree's bytes, into l->raw; none where it is large and need not be read for a look. */
+static enum bough_err look_read(
+    struct bough_repo__look *l, const struct bough_oid *id, bool *by_range)
+{
+    struct bough_store *s = l->r->store;
+    struct bough_get get = {.n = BOUGH_REPO__RANGE_MIN, .all = true};
+    enum bough_err err;
+
+    *by_range = false;
+    bough_buf_clear(&l->raw);
+    err = bough_store_get(s, id, &get, &l->raw);
+    if (err == BOUGH_OK && get.size > get.n) {
+        *by_range = bough_repo__range_can(l->r, id);
+        if (!*by_range)
+            err = bough_store_read_where(s, get.where, id, NULL, &l->raw);
+    }
+    if (err)
+        l->r->why = s->why;
+    return err;
+}
+
 /* The entry `name` of tree `id`: scanned, for most trees are met once. */
 static enum bough_err look_entry(struct bough_repo__look *l, const struct bough_oid *id,
     struct bough_view name, struct bough_repo__at *out)
 {
     struct bough_tree_iter it;
     struct bough_tree_entry entry;
-    enum bough_type type;
+    struct bough_repo__range_entry large;
+    bool by_range;
     enum bough_err err;
 
     *out = (struct bough_repo__at){.kind = BOUGH_NODE_NONE};
     if (bough_oid_eq(id, bough_oid_empty_tree(l->r->algo)))
         return BOUGH_OK;
-    bough_buf_clear(&l->raw);
-    err = bough_store_read(l->r->store, id, &type, &l->raw);
-    if (err) {
-        l->r->why = l->r->store->why;
+    err = look_read(l, id, &by_range);
+    if (err)
         return err;
+    if (by_range) {
+        err = bough_repo__range_find(l->r, id, name, &l->raw, &large);
+        if (err == BOUGH_OK)
+            at_say(large.mode, &large.id, out);
+        return err == BOUGH_ENOENT ? BOUGH_OK : err;
     }
     bough_tree_iter_init(&it, l->r->algo, bough_buf_view(&l->raw), false);
     err = bough_tree_iter_find(&it, name, &entry);
     if (err)
         return err == BOUGH_ENOENT ? BOUGH_OK : BOUGH_ECORRUPT;
-    out->mode = bough_repo__mode_class(entry.mode);
-    out->kind = out->mode == BOUGH_REPO__DIR ? BOUGH_NODE_DICT : BOUGH_NODE_VALUE;
-    out->id = entry.id;
+    at_say(bough_repo__mode_class(entry.mode), &entry.id, out);
     return BOUGH_OK;
 }
 

@@ -257,7 +257,10 @@ struct bough_repo__range_entry {
     struct bough_oid id;
 };
 
-/* Is the tree `id` of `size` bytes to be looked in by range?  False: better decode it. */
+/* Can a part of the tree `id` be read without the rest? */
+bool bough_repo__range_can(struct bough_repo *r, const struct bough_oid *id);
+
+/* Is it, of `size` bytes, to be looked in by range?  False: better decode it. */
 bool bough_repo__range_serves(struct bough_repo *r, const struct bough_oid *id, uint64_t size);
 
 /*

@@ -50,15 +50,21 @@ static struct bough_repo__range *range_of(struct bough_repo *r, const struct bou
     return best;
 }
 
+bool bough_repo__range_can(struct bough_repo *r, const struct bough_oid *id)
+{
+    struct bough_object *o;
+
+    return !bough_store_object_lend(r->store, id, &o) && o->jumps && o->type == BOUGH_TREE;
+}
+
 bool bough_repo__range_serves(struct bough_repo *r, const struct bough_oid *id, uint64_t size)
 {
     struct bough_repo__range *x = range_of(r, id);
-    struct bough_object *o;
 
     if (size / 2 <= r->cache.limit && (size < SMALL || x->looks >= (size - SMALL) / LOOK_COSTS))
         return false;
     x->looks++;
-    return !bough_store_object_lend(r->store, id, &o) && o->jumps && o->type == BOUGH_TREE;
+    return bough_repo__range_can(r, id);
 }
 
 /* ---- Windows ---- */

@@ -41,5 +41,8 @@ b ls -l flat | sed 's,\t/flat/,\t,; s,/$,,' | sort >"$W/ls"
 git -C "$W/clone" ls-tree HEAD:flat | sed -E 's/ (blob|tree) / /' | sort >"$W/ls-tree"
 works "the same listing" cmp "$W/ls" "$W/ls-tree"
 works "the same history" test "$(b log --oneline | wc -l)" = "$(git -C "$W/clone" rev-list --count HEAD)"
+for key in flat/key-000003 flat/key-000010 flat/key-000099/below flat; do
+    same "$(b log --oneline "$key" | wc -l)" "$(git -C "$W/clone" rev-list --count HEAD -- "$key")" "the history of $key"
+done
 works "fsck" b fsck
 sum

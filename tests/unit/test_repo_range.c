@@ -369,6 +369,43 @@ static void test_range__a_first_look_costs_a_small_part(void **state)
     assert_true(before <= 20 * 4096);
 }
 
+/* Whatever fails, the answer is true or there is none. */
+static void test_range__without_memory(void **state)
+{
+    char name[NAME];
+    struct bough_tree *t;
+    uint64_t n = 0;
+
+    (void)state;
+    for (uint32_t i = 0; i < 9000; i++) {
+        snprintf(name, sizeof name, "key-%08u", i);
+        add(name, 0100644, NULL);
+    }
+    put_tree();
+    for (bool failed = true; failed; n++) {
+        struct bough_node node;
+        struct bough_view next;
+        enum bough_err err;
+
+        open_all(4096);
+        OK(bough_tree_open(f.r, &f.tree, &t));
+        f.t.mem.fail_at = f.t.mem.calls + n;
+        f.t.mem.failed = false;
+        err = bough_tree_find(t, V("key-00004321"), &node, NULL);
+        assert_true(err == BOUGH_OK || err == BOUGH_ENOMEM);
+        if (err == BOUGH_OK)
+            assert_int_equal(node.kind, BOUGH_NODE_VALUE);
+        err = bough_tree_next(t, V(""), V("key-00004321"), &next, &node);
+        assert_true(err == BOUGH_OK || err == BOUGH_ENOMEM);
+        if (err == BOUGH_OK)
+            assert_true(bough_view_eq(next, V("key-00004322")));
+        failed = f.t.mem.failed;
+        f.t.mem.fail_at = UINT64_MAX;
+        bough_tree_close(t);
+    }
+    assert_true(n > 5);
+}
+
 /* ---- Folding ---- */
 
 /* A folder with a history of deltas, read by range and by git's order; every version. */
@@ -435,6 +472,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_range__ids_of_zeros_and_digits, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_range__a_first_look_costs_a_small_part, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_range__without_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_range__versions_of_a_folder, setup, teardown),
     };
 

@@ -14,6 +14,7 @@
 #include "store/log/cycle_inner.h"
 
 enum { WINDOW = 10, DEPTH_MAX = 50, LEVEL = 6 };
+enum { TRY_COST = 2 };                      /* a byte looked for takes as long as so many read */
 enum { OBJECT_MAX = BOUGH_LOG__WHOLE_MAX }; /* bytes; longer ones go through cold_long.c */
 
 struct slot {
@@ -209,6 +210,7 @@ static enum bough_err object_load(struct bough_log__cycle *c)
         k->next++;
         return BOUGH_OK;
     }
+    c->effort += s->body.len;
     k->tries = 0;
     k->base = NULL;
     k->loaded = !err;
@@ -240,7 +242,7 @@ static enum bough_err base_try(struct bough_log__cycle *c)
     struct slot *base = &k->slot[(k->now + WINDOW - k->tries++) % (WINDOW + 1)];
     struct bough_buf swap;
     size_t room;
-    enum bough_err err = BOUGH_OK;
+    enum bough_err err;
 
     if (base->type != s->type || base->segment != c->seg.number || base->depth >= DEPTH_MAX ||
         base->body.len == 0)
@@ -248,12 +250,15 @@ static enum bough_err base_try(struct bough_log__cycle *c)
     room = room_for(k, base);
     if (room == 0)
         return BOUGH_OK;
-    if (!base->indexed)
+    c->effort += TRY_COST * s->body.len;
+    if (!base->indexed) { /* a step of its own */
         err = bough_delta_index_init(&base->index, c->log->mem, bough_buf_view(&base->body));
-    base->indexed = !err;
+        base->indexed = !err;
+        k->tries--;
+        return err;
+    }
     bough_buf_clear(&k->delta);
-    if (!err)
-        err = bough_delta_find(&base->index, bough_buf_view(&s->body), room, &k->delta);
+    err = bough_delta_find(&base->index, bough_buf_view(&s->body), room, &k->delta);
     if (err)
         return err == BOUGH_ENOENT ? BOUGH_OK : err;
     swap = k->best;

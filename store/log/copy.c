@@ -12,6 +12,8 @@
 #include "store/log/cycle_inner.h"
 
 enum { PIECE = 64 * 1024, LEVEL = 6 };
+enum { PACK_WHOLE = 48 * 1024, PACK_PIECE = 16 * 1024 }; /* bytes packed at once; of a longer one */
+enum { DEFLATE_COST = 8 }; /* a byte packed takes as long as so many read */
 enum { SEGMENT_BYTES = 64 * 1024 * 1024, ROWS_MIN = 512, ROWS_MAX = 128 * 1024 };
 
 /* ---- Segments ---- */
@@ -200,11 +202,21 @@ void bough_log__cycle_table_drop(struct bough_log__cycle *c, struct bough_log__t
     bough_log__table_fini(c->log, t);
 }
 
+static void deflater_drop(struct bough_log__cycle *c)
+{
+    if (c->copy.deflater == NULL)
+        return;
+    bough_deflater_fini(c->copy.deflater);
+    bough_mem_free(c->log->mem, c->copy.deflater, sizeof *c->copy.deflater);
+    c->copy.deflater = NULL;
+}
+
 void bough_log__copy_fini(struct bough_log__cycle *c, bool zones)
 {
     struct bough_mem *mem = c->log->mem;
 
     bough_log__long_fini(c);
+    deflater_drop(c);
     bough_log__cold_fini(c);
     bough_log__out_fini(&c->out);
     if (c->sums.done.mem != NULL)
@@ -242,6 +254,29 @@ static void entry_done(struct bough_log__cycle *c)
     c->copy.number = 0;
 }
 
+/* The next piece of an entry of our own making. */
+static enum bough_err piece_pack(struct bough_log__cycle *c)
+{
+    struct bough_buf *zlib = &c->log->scratch;
+    size_t n = c->copy.body.len < PACK_PIECE ? c->copy.body.len : PACK_PIECE;
+    bool end = n == c->copy.body.len;
+    enum bough_err err;
+
+    bough_buf_clear(zlib);
+    err = bough_deflater_run(c->copy.deflater, bough_view(c->copy.body.ptr, n), end, zlib);
+    if (!err)
+        err = zlib->err;
+    if (!err)
+        err = put(c, zlib->ptr, zlib->len);
+    c->copy.body = bough_view(c->copy.body.ptr + n, c->copy.body.len - n);
+    c->effort += DEFLATE_COST * n;
+    if (err || !end)
+        return err;
+    deflater_drop(c);
+    entry_done(c);
+    return BOUGH_OK;
+}
+
 /* The next piece of the entry on its way. */
 static enum bough_err piece_copy(struct bough_log__cycle *c)
 {
@@ -250,6 +285,8 @@ static enum bough_err piece_copy(struct bough_log__cycle *c)
     size_t n = c->copy.left < PIECE ? (size_t)c->copy.left : PIECE;
     enum bough_err err = BOUGH_OK;
 
+    if (c->copy.deflater != NULL)
+        return piece_pack(c);
     bough_buf_clear(&l->scratch);
     if (bough_buf_room(&l->scratch, n) == NULL && l->scratch.err)
         return l->scratch.err;
@@ -303,17 +340,34 @@ void bough_log__entry_end(struct bough_log__cycle *c, bool good)
     entry_done(c);
 }
 
+/* In pieces, for packing takes its time. */
+static enum bough_err pack_begin(struct bough_log__cycle *c, struct bough_view body, int level)
+{
+    struct bough_deflater *d = bough_mem_zalloc(c->log->mem, 1, sizeof *d);
+    enum bough_err err = d == NULL ? BOUGH_ENOMEM : bough_deflater_init(d, c->log->mem, level);
+
+    if (err) {
+        bough_mem_free(c->log->mem, d, d == NULL ? 0 : sizeof *d);
+        return err;
+    }
+    c->copy.deflater = d;
+    c->copy.body = body;
+    c->copy.number = c->seg.number;
+    return BOUGH_OK;
+}
+
 enum bough_err bough_log__entry_write(struct bough_log__cycle *c, const struct bough_oid *id,
     const struct bough_entry_head *head, struct bough_view body, int level)
 {
     struct bough_buf zlib;
-    enum bough_err err;
+    enum bough_err err = bough_log__entry_begin(c, id, head);
 
+    if (err || body.len > PACK_WHOLE)
+        return err ? err : pack_begin(c, body, level);
     bough_buf_init(&zlib, c->log->mem);
     bough_deflate(&zlib, body, level);
     err = zlib.err;
-    if (!err)
-        err = bough_log__entry_begin(c, id, head);
+    c->effort += DEFLATE_COST * body.len;
     if (!err)
         err = bough_log__entry_bytes(c, bough_buf_view(&zlib));
     bough_buf_fini(&zlib);
@@ -340,6 +394,7 @@ static enum bough_err whole_write(
     bough_buf_clear(&c->body);
     err = bough_log__body_read(c->log, where, &head.type, &c->body);
     head.size = c->body.len;
+    c->effort += c->body.len;
     return err ? err : bough_log__entry_write(c, id, &head, bough_buf_view(&c->body), LEVEL);
 }
 

@@ -65,6 +65,7 @@ enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_co
     c->opts = *opts;
     c->keeps = l->store.keeps;
     bough_buf_init(&c->body, l->mem);
+    bough_buf_init(&c->tree, l->mem);
     bough_buf_init(&c->since_index, l->mem);
     bough_log__entries_init(&c->entries, l);
     bough_log__entries_init(&c->since_pack, l);
@@ -209,9 +210,9 @@ static enum bough_err stage_next(struct bough_log__cycle *c)
 
 enum { STEP_COST = 64 }; /* what a step costs at least, in bytes */
 
-static uint64_t traffic(const struct bough_log *l)
+static uint64_t traffic(const struct bough_log__cycle *c)
 {
-    return l->pages.read_bytes + l->pages.written_bytes;
+    return c->log->pages.read_bytes + c->log->pages.written_bytes + c->effort;
 }
 
 /* It is over, well or not. */
@@ -231,7 +232,7 @@ static void cycle_over(struct bough_log *l, bool well)
 /* Steps while the stage comes before `end` and the budget lasts. */
 static enum bough_err steps(struct bough_log__cycle *c, enum bough_log__stage end, uint64_t budget)
 {
-    uint64_t used = 0, before = traffic(c->log);
+    uint64_t used = 0, before = traffic(c);
     enum bough_err err = BOUGH_OK;
 
     c->busy = true;
@@ -241,7 +242,7 @@ static enum bough_err steps(struct bough_log__cycle *c, enum bough_log__stage en
         err = stage_step(c);
         if (err == BOUGH_ENOENT)
             err = stage_next(c);
-        now = traffic(c->log);
+        now = traffic(c);
         used += now - before + STEP_COST;
         before = now;
     }

@@ -25,6 +25,8 @@
 #ifndef BOUGH_LOG_CYCLE_INNER_H
 #define BOUGH_LOG_CYCLE_INNER_H
 
+#include "base/zip.h"
+#include "git/object.h"
 #include "store/collect.h"
 #include "store/log/range_inner.h"
 
@@ -140,7 +142,10 @@ struct bough_log__cycle {
         deeps;             /* what they name is kept whole though a window reached it before */
     bool deep;             /* such a one is being looked at */
     struct bough_buf body; /* of the object being looked at */
-    bool late;             /* what is marked now is noted in `lates`, too */
+    struct bough_buf tree; /* a large one, of which `tree_left` is still to be looked at */
+    struct bough_tree_iter tree_left;
+    uint64_t effort; /* bytes inflated, looked through and deflated, by what that costs */
+    bool late;       /* what is marked now is noted in `lates`, too */
     struct bough_log__rows lates;
     size_t lates_done, lates_swap; /* so many are copied; from here on they come by the swap */
 
@@ -181,6 +186,8 @@ struct bough_log__cycle {
         uint32_t number;                     /* from this segment; 0: none is on its way */
         uint64_t from, left;                 /* what is to be copied */
         uint32_t old_crc, new_crc, want_crc; /* so far; and what the old one should be */
+        struct bough_deflater *deflater; /* of our own making: of `body`, what is left; or NULL */
+        struct bough_view body;
     } copy;
 
     /* Since the cut. */
@@ -316,7 +323,8 @@ enum bough_err bough_log__late_step(struct bough_log__cycle *c);  /* BOUGH_ENOEN
 /* There is a segment to write to, with room for an entry. */
 enum bough_err bough_log__segment_ready(struct bough_log__cycle *c);
 
-/* Write an entry of our own making. */
+/* Write an entry of our own making: at once, or a long one in the copying steps that follow, until which
+   `body` stays. */
 enum bough_err bough_log__entry_write(struct bough_log__cycle *c, const struct bough_oid *id,
     const struct bough_entry_head *head, struct bough_view body, int level);
 

@@ -13,6 +13,7 @@
 #include "git/object.h"
 #include "store/log/cycle_inner.h"
 
+enum { TREE_LARGE = 32 * 1024, TREE_PIECE = 256, ENTRY_COST = 32 }; /* bytes, entries, bytes each */
 enum { NAMES_MAX = 16 * 1024 * 1024 }; /* rows for which names are noted; else it goes without */
 
 enum bough_err bough_log__marks_init(struct bough_log__cycle *c)
@@ -54,6 +55,7 @@ void bough_log__marks_fini(struct bough_log__cycle *c)
     bough_log__stack_fini(c, &c->deeps);
     bough_log__rows_fini(&c->lates, mem);
     bough_buf_fini(&c->body);
+    bough_buf_fini(&c->tree);
 }
 
 /* ---- Bits ---- */
@@ -217,16 +219,20 @@ static uint32_t name_of(struct bough_view name)
     return x;
 }
 
-static enum bough_err tree_named(struct bough_log__cycle *c, struct bough_view body)
+/* So many entries more.  BOUGH_ENOENT: there are no more. */
+static enum bough_err entries_named(
+    struct bough_log__cycle *c, struct bough_tree_iter *it, uint32_t most)
 {
-    struct bough_tree_iter it;
     struct bough_tree_entry e;
-    enum bough_err err;
+    enum bough_err err = BOUGH_OK;
 
-    bough_tree_iter_init(&it, c->log->geo.algo, body, false);
-    while (!(err = bough_tree_iter_next(&it, &e))) {
-        uint32_t mode = bough_filemode(e.mode);
+    for (uint32_t i = 0; i < most && !err; i++) {
+        uint32_t mode;
 
+        err = bough_tree_iter_next(it, &e);
+        if (err)
+            return err;
+        mode = bough_filemode(e.mode);
         if (mode == BOUGH_FILEMODE_GITLINK)
             continue;
         c->name = c->names == NULL ? 0 : name_of(e.name);
@@ -235,9 +241,40 @@ static enum bough_err tree_named(struct bough_log__cycle *c, struct bough_view b
             : mode == 0                 ? BOUGH_NONE
                                         : BOUGH_BLOB);
         c->name = 0;
-        if (err)
-            return err;
     }
+    return err;
+}
+
+static enum bough_err tree_named(struct bough_log__cycle *c, struct bough_view body)
+{
+    struct bough_tree_iter it;
+    enum bough_err err;
+
+    bough_tree_iter_init(&it, c->log->geo.algo, body, false);
+    err = entries_named(c, &it, UINT32_MAX);
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
+/* A large tree, in c->body: its entries come in the steps that follow. */
+static void tree_begin(struct bough_log__cycle *c)
+{
+    struct bough_buf was = c->tree;
+
+    c->tree = c->body;
+    c->body = was;
+    bough_tree_iter_init(&c->tree_left, c->log->geo.algo, bough_buf_view(&c->tree), false);
+}
+
+static enum bough_err tree_step(struct bough_log__cycle *c)
+{
+    enum bough_err err = entries_named(c, &c->tree_left, TREE_PIECE);
+
+    c->effort += TREE_PIECE * ENTRY_COST;
+    if (!err)
+        return err;
+    bough_buf_clear(&c->tree);
+    if (err == BOUGH_EFORMAT)
+        return bough_log__corrupt(c->log, "an object of a history makes no sense", 0);
     return err == BOUGH_ENOENT ? BOUGH_OK : err;
 }
 
@@ -249,6 +286,9 @@ enum bough_err bough_log__mark_named(struct bough_log__cycle *c, const struct bo
 
     if (type == BOUGH_COMMIT)
         err = commit_named(c, id, body);
+    else if (type == BOUGH_TREE && body.len > TREE_LARGE && body.ptr == c->body.ptr &&
+             c->tree.len == 0)
+        tree_begin(c);
     else if (type == BOUGH_TREE)
         err = tree_named(c, body);
     else if (type == BOUGH_TAG)
@@ -317,6 +357,7 @@ static enum bough_err named_at(struct bough_log__cycle *c, uint64_t where)
 
     bough_buf_clear(&c->body);
     err = bough_log__body_read(c->log, where, &type, &c->body);
+    c->effort += c->body.len;
     if (!err && type == BOUGH_COMMIT && c->log->store.boundary != BOUGH_BOUNDARY_NONE)
         id = bough_oid_of(c->log->geo.algo, type, bough_buf_view(&c->body));
     return err ? err : bough_log__mark_named(c, &id, type, bough_buf_view(&c->body));
@@ -336,6 +377,8 @@ enum bough_err bough_log__mark_step(struct bough_log__cycle *c, bool with_trees)
     uint64_t where;
     enum bough_err err;
 
+    if (c->tree.len > 0)
+        return tree_step(c);
     if (c->others.n > 0)
         return other_at(c, c->others.at[--c->others.n]);
     if (c->deeps.n > 0) {

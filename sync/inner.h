@@ -319,6 +319,7 @@ struct bough_sync__select {
     enum {
         BOUGH_SYNC__SELECT_START,
         BOUGH_SYNC__SELECT_COMMITS,
+        BOUGH_SYNC__SELECT_HAD,
         BOUGH_SYNC__SELECT_LIST,
         BOUGH_SYNC__SELECT_LOOSE,
         BOUGH_SYNC__SELECT_ANCHORS,
@@ -351,6 +352,11 @@ enum bough_err bough_sync__map_paint(
 /* On which sides is it, by the sets? */
 enum bough_err bough_sync__map_has(
     struct bough_sync__select *sel, const struct bough_oid *id, uint32_t *sides);
+/* The client has an object; *enter: what it names is to be looked at, too. */
+enum bough_err bough_sync__map_had(
+    struct bough_sync__select *sel, const struct bough_oid *id, enum bough_type type, bool *enter);
+/* The walk of a fetch got long. */
+enum bough_err bough_sync__map_restart(struct bough_sync__select *sel);
 enum bough_err bough_sync__map_add(struct bough_sync__select *sel); /* a piece of the next bitmap */
 enum bough_err bough_sync__map_over(struct bough_sync__select *sel); /* all is selected */
 

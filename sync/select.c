@@ -3,6 +3,7 @@
  *
  *   start     wants and haves by type: commits into the queue, tags to what they point to
  *   commits   painting from both sides by date
+ *   had       with bitmaps: what the client has that none tells of
  *   anchors   for each commit to send, an ancestor's tree that the client has
  *   marks     what the client has and the newest commits have no more
  *   trees     of each commit to send, the newest first, what the tree of a relative has not
@@ -213,8 +214,8 @@ static enum bough_err commit_pop(struct bough_sync__select *sel)
 
 static bool commits_over(const struct bough_sync__select *sel)
 {
-    return sel->queue.n == 0 ||
-           (sel->wanting == 0 && (sel->commits.n == 0 || sel->queue.heap[0].date < sel->oldest));
+    return sel->queue.n == 0 || (sel->reach == NULL && sel->wanting == 0 &&
+                                    (sel->commits.n == 0 || sel->queue.heap[0].date < sel->oldest));
 }
 
 /* ---- Start ---- */
@@ -269,11 +270,66 @@ static enum bough_err start_step(struct bough_sync__select *sel)
 
 static enum bough_err commits_step(struct bough_sync__select *sel)
 {
+    if (sel->any_have && !sel->mapping && sel->commits.n > sel->session->opts.limits.walk_max)
+        return bough_sync__map_restart(sel);
     if (!commits_over(sel))
         return commit_pop(sel);
     bough_sync__queue_fini(&sel->queue);
-    sel->phase = BOUGH_SYNC__SELECT_LIST;
+    sel->phase = sel->reach != NULL ? BOUGH_SYNC__SELECT_HAD : BOUGH_SYNC__SELECT_LIST;
     return BOUGH_OK;
+}
+
+static uint32_t parent_row(
+    const struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t i)
+{
+    return sel->parents.items[node->at + i];
+}
+
+static uint64_t parent_flags(
+    const struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t i)
+{
+    return bough_sync__flags(&sel->ids, parent_row(sel, node, i));
+}
+
+/* The tree of parent number `i`. */
+static enum bough_err parent_tree(
+    struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t i, uint32_t *tree)
+{
+    uint32_t parent;
+    enum bough_err err = node_get(sel, parent_row(sel, node, i), &parent);
+    if (!err)
+        *tree = sel->nodes[parent].tree;
+    return err;
+}
+
+/* What the client has by commits that no bitmap tells of. */
+static enum bough_err had_step(struct bough_sync__select *sel)
+{
+    if (sel->at == sel->nodes_n) {
+        sel->at = 0;
+        sel->phase = BOUGH_SYNC__SELECT_LIST;
+        return BOUGH_OK;
+    }
+    struct bough_sync__node node = sel->nodes[sel->at++];
+    uint64_t flags = bough_sync__flags(&sel->ids, node.row);
+    struct bough_oid id = bough_sync__ids_at(&sel->ids, node.row), base;
+    struct bough_oid tree = bough_sync__ids_at(&sel->ids, node.tree);
+    bool enter = false, based = false;
+    uint32_t base_row;
+    if ((flags & (HAVE | BOUGH_SYNC__MAP_HAVE)) != HAVE)
+        return BOUGH_OK;
+    enum bough_err err = bough_sync__map_had(sel, &id, BOUGH_COMMIT, &enter);
+    if (!err)
+        err = bough_sync__map_had(sel, &tree, BOUGH_TREE, &enter);
+    if (!err && enter && node.n > 0) {
+        based = true; /* the client has its parents, too */
+        err = parent_tree(sel, &node, 0, &base_row);
+        if (!err)
+            base = bough_sync__ids_at(&sel->ids, base_row);
+    }
+    if (err || !enter)
+        return err;
+    return bough_sync__trees_push(&sel->trees, &tree, based ? &base : NULL);
 }
 
 /* The commits themselves, the newest first; those found to be had later stay out. */
@@ -314,6 +370,8 @@ static enum bough_err trees_entry(
         return BOUGH_OK;
     }
     uint32_t sides;
+    if (sel->phase == BOUGH_SYNC__SELECT_HAD)
+        return bough_sync__map_had(sel, id, type, enter);
     enum bough_err err = bough_sync__map_has(sel, id, &sides);
     if (err || sides != 0)
         return err;
@@ -340,29 +398,6 @@ static enum bough_err loose_step(struct bough_sync__select *sel)
         err = trees_entry(sel, &id, found.type, false, &enter);
     if (!err && enter)
         err = bough_sync__trees_push(&sel->trees, &id, NULL);
-    return err;
-}
-
-static uint32_t parent_row(
-    const struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t i)
-{
-    return sel->parents.items[node->at + i];
-}
-
-static uint64_t parent_flags(
-    const struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t i)
-{
-    return bough_sync__flags(&sel->ids, parent_row(sel, node, i));
-}
-
-/* The tree of parent number `i`. */
-static enum bough_err parent_tree(
-    struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t i, uint32_t *tree)
-{
-    uint32_t parent;
-    enum bough_err err = node_get(sel, parent_row(sel, node, i), &parent);
-    if (!err)
-        *tree = sel->nodes[parent].tree;
     return err;
 }
 
@@ -570,6 +605,8 @@ static enum bough_err select_one(struct bough_sync__select *sel, size_t *budget)
         return start_step(sel);
     case BOUGH_SYNC__SELECT_COMMITS:
         return commits_step(sel);
+    case BOUGH_SYNC__SELECT_HAD:
+        return had_step(sel);
     case BOUGH_SYNC__SELECT_LIST:
         return list_step(sel);
     case BOUGH_SYNC__SELECT_LOOSE:

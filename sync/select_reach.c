@@ -64,6 +64,30 @@ enum bough_err bough_sync__map_has(
     return sel->reach != NULL ? bough_reach_sides(sel->reach, id, sides) : BOUGH_OK;
 }
 
+enum bough_err bough_sync__map_had(
+    struct bough_sync__select *sel, const struct bough_oid *id, enum bough_type type, bool *enter)
+{
+    uint32_t row;
+    bool fresh = false;
+    enum bough_err err = bough_reach_put(sel->reach, BOUGH_REACH_HAVE, id, &fresh);
+
+    if (err == BOUGH_ENOENT) { /* it is young */
+        err = bough_sync__ids_add(&sel->ids, id, &row);
+        if (err)
+            return err;
+        fresh = type == BOUGH_COMMIT || (bough_sync__flags(&sel->ids, row) & HAVE) == 0;
+        bough_sync__flag(&sel->ids, row, HAVE);
+    }
+    *enter = type == BOUGH_TREE && fresh;
+    return err;
+}
+
+enum bough_err bough_sync__map_restart(struct bough_sync__select *sel)
+{
+    sel->mapping = true;
+    return may_begin(sel) ? bough_sync__select_restart(sel) : BOUGH_OK;
+}
+
 enum bough_err bough_sync__map_add(struct bough_sync__select *sel)
 {
     uint32_t item = sel->adds.items[sel->adds_at];

@@ -145,6 +145,8 @@ static void limits_default(struct bough_sync_limits *l)
         l->commands_max = 100 * 1000;
     if (l->commands_len_max == 0)
         l->commands_len_max = 16 * 1024 * 1024;
+    if (l->walk_max == 0)
+        l->walk_max = 2000;
     if (l->selected_max == 0)
         l->selected_max = 100 * 1000 * 1000;
 }

@@ -102,6 +102,8 @@ struct bough_sync_limits {
     uint32_t commands_max;     /* refs in a push; default 100,000 */
     uint64_t commands_len_max; /* bytes of ref names in a push; default 16 MiB */
     uint64_t selected_max;     /* objects selected or walked for a session; default 100 million */
+    uint32_t walk_max; /* commits to send that a fetch walks over before it takes reachability
+                          bitmaps, where there are some; default 2,000 */
     struct bough_intake_limits intake; /* of a pushed pack */
 };
 

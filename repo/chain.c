@@ -18,7 +18,7 @@
  * once would write all of it.
  */
 #include "git/delta.h"
-#include "repo/inner.h"
+#include "repo/write_inner.h"
 
 /* ---- Maps ---- */
 

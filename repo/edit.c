@@ -1,9 +1,6 @@
 /*
  * edit.c - a directory's changes over its base tree.
  *
- *   skip list     edits by name bytes; their levels come from a keyed hash of the name
- *   table         the same edits by that hash, where they are many
- *   edits         found, made, released
  *   directories   all of a tree in one pool
  *   counting      live children and states, kept up to the root
  *   looking       base and change together
@@ -14,231 +11,6 @@
  * all are dirty; an edit that makes nothing else than the base has is not kept.
  */
 #include "repo/inner.h"
-
-/* ---- The skip list ---- */
-
-static uint64_t first8(struct bough_view name)
-{
-    uint8_t bytes[8] = {0};
-
-    if (name.len >= sizeof bytes)
-        return bough_get64be(name.ptr);
-    if (name.len > 0)
-        memcpy(bytes, name.ptr, name.len);
-    return bough_get64be(bytes);
-}
-
-/* Does what follows stand before the place that is looked for?  Mostly the first bytes tell. */
-static bool link_before(
-    const struct bough_repo__link *l, uint64_t key, struct bough_view name, bool past)
-{
-    if (l->to == NULL || l->first8 != key)
-        return l->to != NULL && l->first8 < key;
-    return bough_view_cmp(bough_repo__edit_name(l->to), name) < (past ? 1 : 0);
-}
-
-/* For each level the links that lead to the first edit >= `name` (`past`: > `name`). */
-static struct bough_repo__edit *edits_seek(struct bough_repo__dir *d, struct bough_view name,
-    bool past, struct bough_repo__link *links[BOUGH_REPO__LEVELS])
-{
-    struct bough_repo__link *at = d->next;
-    uint64_t key = first8(name);
-
-    for (uint32_t level = BOUGH_REPO__LEVELS; level-- > 0;) {
-        while (link_before(&at[level], key, name, past))
-            at = at[level].to->next;
-        if (links != NULL)
-            links[level] = at;
-    }
-    return at[0].to;
-}
-
-static bool edit_is(const struct bough_repo__edit *e, struct bough_view name)
-{
-    return e != NULL && bough_view_eq(bough_repo__edit_name(e), name);
-}
-
-/* ---- The table ---- */
-
-enum { TABLE_FROM = 8 }; /* edits: less are looked up in the list */
-
-static uint32_t name_hash(const struct bough_repo *r, struct bough_view name)
-{
-    return (uint32_t)bough_mix64(r->key, name.ptr, name.len);
-}
-
-static void slot_put(struct bough_repo__dir *d, struct bough_repo__edit *e)
-{
-    size_t mask = d->slots_n - 1, at = e->hash & mask;
-
-    while (d->slots[at].edit != NULL)
-        at = (at + 1) & mask;
-    d->slots[at] = (struct bough_repo__slot){e, e->hash};
-}
-
-/* Where the table has `e`. */
-static size_t slot_of(const struct bough_repo__dir *d, const struct bough_repo__edit *e)
-{
-    size_t mask = d->slots_n - 1, at = e->hash & mask;
-
-    while (d->slots[at].edit != e)
-        at = (at + 1) & mask;
-    return at;
-}
-
-static void table_drop(struct bough_repo__dir *d)
-{
-    bough_mem_free(&d->pool->mem, d->slots, d->slots_n * sizeof *d->slots);
-    d->slots = NULL;
-    d->slots_n = 0;
-}
-
-/* Room for one more; without memory the list alone serves. */
-static void table_grow(struct bough_repo__dir *d)
-{
-    size_t n = TABLE_FROM * 4;
-
-    if (d->edits_n < TABLE_FROM || d->edits_n * 2 < d->slots_n)
-        return;
-    while (n <= d->edits_n * 2)
-        n *= 2;
-    table_drop(d);
-    d->slots = bough_mem_zalloc(&d->pool->mem, n, sizeof *d->slots);
-    if (d->slots == NULL)
-        return;
-    d->slots_n = n;
-    for (struct bough_repo__edit *e = d->next[0].to; e != NULL; e = e->next[0].to)
-        slot_put(d, e);
-}
-
-/* Take `e` out, and move those that came behind it to where they would be without it. */
-static void slot_drop(struct bough_repo__dir *d, const struct bough_repo__edit *e)
-{
-    size_t mask = d->slots_n - 1, hole = slot_of(d, e), at = hole;
-
-    for (;;) {
-        const struct bough_repo__slot *x;
-
-        d->slots[hole].edit = NULL;
-        do {
-            at = (at + 1) & mask;
-            x = &d->slots[at];
-        } while (x->edit != NULL && ((at - (x->hash & mask)) & mask) < ((at - hole) & mask));
-        if (x->edit == NULL)
-            return;
-        d->slots[hole] = *x;
-        hole = at;
-    }
-}
-
-static struct bough_repo__edit *slot_find(
-    const struct bough_repo__dir *d, uint32_t hash, struct bough_view name)
-{
-    size_t mask = d->slots_n - 1;
-
-    for (size_t at = hash & mask; d->slots[at].edit != NULL; at = (at + 1) & mask) {
-        if (d->slots[at].hash == hash && edit_is(d->slots[at].edit, name))
-            return d->slots[at].edit;
-    }
-    return NULL;
-}
-
-/* ---- Edits ---- */
-
-struct bough_repo__edit *bough_repo__dir_edit(
-    struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name)
-{
-    struct bough_repo__edit *e;
-
-    if (d->edits_n == 0)
-        return NULL;
-    if (d->slots != NULL)
-        return slot_find(d, name_hash(r, name), name);
-    if (edit_is(d->last, name))
-        return d->last;
-    e = edits_seek(d, name, false, NULL);
-    if (!edit_is(e, name))
-        return NULL;
-    d->last = e;
-    return e;
-}
-
-struct bough_repo__edit *bough_repo__dir_after(struct bough_repo__dir *d, struct bough_view name)
-{
-    return d->edits_n == 0 ? NULL : edits_seek(d, name, true, NULL);
-}
-
-static size_t edit_size(size_t levels, size_t name_len)
-{
-    struct bough_repo__edit *e;
-
-    return sizeof *e + levels * sizeof e->next[0] + name_len;
-}
-
-static struct bough_repo__edit *edit_new(
-    struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name)
-{
-    uint32_t hash = name_hash(r, name), bits = hash;
-    struct bough_repo__edit *e;
-    uint32_t levels = 1;
-
-    for (; levels < BOUGH_REPO__LEVELS && (bits >> 30) == 0; bits <<= 2)
-        levels++;
-    if (name.len > UINT32_MAX / 8)
-        return NULL;
-    e = bough_mem_alloc(&d->pool->mem, edit_size(levels, name.len));
-    if (e == NULL)
-        return NULL;
-    *e = (struct bough_repo__edit){
-        .hash = hash, .name_len = (uint32_t)name.len, .levels = levels, .base = UINT32_MAX};
-    memcpy(e->next + levels, name.ptr, name.len);
-    return e;
-}
-
-/* Release what a change owns. */
-static void change_drop(
-    struct bough_repo *r, struct bough_repo__dir *d, struct bough_repo__change *c)
-{
-    bough_mem_free(&d->pool->mem, c->bytes, c->len);
-    bough_repo__dir_free(r, c->dir);
-    c->bytes = NULL;
-    c->dir = NULL;
-}
-
-static void edit_link(struct bough_repo__dir *d, struct bough_repo__edit *e)
-{
-    struct bough_repo__link *links[BOUGH_REPO__LEVELS];
-
-    edits_seek(d, bough_repo__edit_name(e), false, links);
-    for (uint32_t i = 0; i < e->levels; i++) {
-        e->next[i] = links[i][i];
-        links[i][i] = (struct bough_repo__link){e, first8(bough_repo__edit_name(e))};
-    }
-    d->edits_n++;
-    d->last = e;
-    if (d->slots != NULL)
-        slot_put(d, e);
-    table_grow(d);
-}
-
-static void edit_free(struct bough_repo__dir *d, struct bough_repo__edit *e)
-{
-    bough_mem_free(&d->pool->mem, e, edit_size(e->levels, e->name_len));
-}
-
-static void edit_unlink(struct bough_repo__dir *d, struct bough_repo__edit *e)
-{
-    struct bough_repo__link *links[BOUGH_REPO__LEVELS];
-
-    edits_seek(d, bough_repo__edit_name(e), false, links);
-    for (uint32_t i = 0; i < e->levels; i++)
-        links[i][i] = e->next[i];
-    if (d->slots != NULL)
-        slot_drop(d, e);
-    d->edits_n--;
-    d->last = NULL;
-    edit_free(d, e);
-}
 
 /* ---- Directories ---- */
 
@@ -269,7 +41,7 @@ static void dir_drop(struct bough_repo *r, struct bough_repo__dir *d)
     if (d->next_opened != NULL)
         d->next_opened->at_opened = d->at_opened;
     *d->at_opened = d->next_opened;
-    table_drop(d);
+    bough_repo__edits_drop(d);
     bough_mem_free(&d->pool->mem, d, sizeof *d);
 }
 
@@ -328,7 +100,7 @@ void bough_repo__dir_free(struct bough_repo *r, struct bough_repo__dir *d)
         } else {
             d->next[0] = e->next[0];
             bough_mem_free(&d->pool->mem, e->to.bytes, e->to.len);
-            edit_free(d, e);
+            bough_repo__edit_free(d, e);
         }
     }
 }
@@ -397,6 +169,16 @@ void bough_repo__dir_look(struct bough_repo *r, struct bough_repo__dir *d, struc
 
 /* ---- Putting ---- */
 
+/* Release what a change owns. */
+static void change_drop(
+    struct bough_repo *r, struct bough_repo__dir *d, struct bough_repo__change *c)
+{
+    bough_mem_free(&d->pool->mem, c->bytes, c->len);
+    bough_repo__dir_free(r, c->dir);
+    c->bytes = NULL;
+    c->dir = NULL;
+}
+
 /* A child of `d` came or went: count it, and what that makes come or go above. */
 static void live_moved(struct bough_repo__dir *d, bool was, bool is)
 {
@@ -442,11 +224,11 @@ enum bough_err bough_repo__dir_put(struct bough_repo *r, struct bough_repo__dir 
     was_there = change_there(&was);
     view = change_is_view(&was, to);
     if (e == NULL && !change_same(&base, to)) {
-        e = edit_new(r, d, name);
+        e = bough_repo__edit_new(r, d, name);
         if (e == NULL)
             return BOUGH_ENOMEM;
         e->base = i;
-        edit_link(d, e);
+        bough_repo__edit_link(d, e);
     } else if (e != NULL) {
         change_drop(r, d, &e->to);
     }
@@ -456,7 +238,7 @@ enum bough_err bough_repo__dir_put(struct bough_repo *r, struct bough_repo__dir 
             to->dir->up = d;
         if (change_same(&base, to)) {
             change_drop(r, d, &e->to);
-            edit_unlink(d, e);
+            bough_repo__edit_unlink(d, e);
         }
     } else {
         bough_mem_free(&d->pool->mem, to->bytes, to->len);

@@ -4,10 +4,10 @@
  *   nodes      decoded trees in a bounded cache                        node.c, small.c, nodecache.c
  *   sorting    natural merge sort                                      sort.c
  *   ranges     large trees that are not decoded                        range.c
- *   edits      a directory's changes, ordered by name                  edit.c, pool.c
+ *   edits      a directory's changes, ordered by name                  edit.c, edits.c, pool.c
  *   trees      a root and a trie of edited directories        tree.c, find.c, list.c, write.c, renew.c
  *   ids        of large trees that changed a little                    rehash.c
- *   chains     versions of a directory as skip-deltas                  chain.c
+ *   chains     versions of a directory as skip-deltas; write_inner.h   chain.c
  *   paths      values of branches by their whole path                  pathcache.c, follow.c
  *   heads      branches as this process knows them                     head.c, branch.c, fold.c
  *   records    the journal's bytes                                     record.c
@@ -342,6 +342,8 @@ struct bough_repo__dir {
     struct bough_oid now;                             /* unless dirty */
     enum bough_repo__state state;
     bool moved;     /* the entries of the base, since edits noted where theirs are */
+    bool ordered;   /* somebody asked for the order of edits: it is kept from then on */
+    bool loose;     /* the list has no order yet */
     uint32_t found; /* the base's entry that was looked up last, when it has so many */
     uint64_t live;  /* children that are there */
     size_t edits_n;
@@ -369,6 +371,17 @@ void bough_repo__dir_free(struct bough_repo *r, struct bough_repo__dir *d); /* a
 struct bough_repo__edit *bough_repo__dir_edit(
     struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name);
 struct bough_repo__edit *bough_repo__dir_after(struct bough_repo__dir *d, struct bough_view name);
+
+/* The first change by name: the others follow by next[0]; the way into the list. */
+struct bough_repo__edit *bough_repo__dir_first(struct bough_repo__dir *d);
+
+/* Make one, not linked yet (NULL: no memory); link it, take it out and release it; release it. */
+struct bough_repo__edit *bough_repo__edit_new(
+    struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name);
+void bough_repo__edit_link(struct bough_repo__dir *d, struct bough_repo__edit *e);
+void bough_repo__edit_unlink(struct bough_repo__dir *d, struct bough_repo__edit *e);
+void bough_repo__edit_free(struct bough_repo__dir *d, struct bough_repo__edit *e);
+void bough_repo__edits_drop(struct bough_repo__dir *d); /* the table */
 
 /* What is at `name` now, base and change together (dead directories are NONE). */
 void bough_repo__dir_look(struct bough_repo *r, struct bough_repo__dir *d, struct bough_view name,
@@ -480,113 +493,16 @@ bool bough_repo__forget_diff(struct bough_tree *head, const struct bough_oid *ro
 /* A head's tree without edits goes to `root`; `forgot`: what differs was forgotten already. */
 void bough_repo__tree_follow(struct bough_tree *head, const struct bough_oid *root, bool forgot);
 
-/* ---- Writing trees ---- */
-
-/* One place where a new body differs from its base. */
-struct bough_repo__splice {
-    uint32_t pos;                       /* entry of the base */
-    uint32_t drop;                      /* 1: that entry goes */
-    const struct bough_repo__edit *put; /* NULL: nothing comes */
-};
-
-/* All of them; `order` are their indices by place. */
-struct bough_repo__splices {
-    struct bough_repo__splice *splices;
-    uint32_t *order;
-    size_t n;
-};
-
-/* What takes the place of an entry's mode, id and locator; swapped with them. */
-struct bough_repo__patch {
-    uint32_t at, mode_len;
-    uint8_t mode[8];
-    enum bough_repo__mode class;
-    struct bough_oid id;
-    uint64_t where;
-};
-
-/* Do all splices put a value in place of a value, in a node that nobody else pins? */
-bool bough_repo__node_patchable(const struct bough_repo *r, const struct bough_repo__node *n,
-    const struct bough_repo__splices *s);
-void bough_repo__patch_init(struct bough_repo__patch *p, const struct bough_repo__splice *s);
-void bough_repo__node_patch(
-    const struct bough_repo *r, struct bough_repo__node *n, struct bough_repo__patch *p);
-
-/* Make the next version of `n`, whose `body` (taken on true) the splices made; it is to be said
-   what id it stands for.  False: not that easily, or somebody else pins it, or there is no memory;
-   it is as it was. */
-bool bough_repo__node_renew(struct bough_repo *r, struct bough_repo__node *n,
-    const struct bough_repo__splices *s, struct bough_buf *body);
-
-/* Bytes of the old body that are in the new one. */
-struct bough_repo__seg {
-    uint32_t dst, src, len;
-};
-struct bough_repo__map {
-    struct bough_repo__seg *segs; /* by dst, without overlap */
-    uint32_t n, cap;
-};
-
-void bough_repo__map_fini(struct bough_repo *r, struct bough_repo__map *m);
-enum bough_err bough_repo__map_add(
-    struct bough_repo *r, struct bough_repo__map *m, size_t dst, size_t src, size_t len);
-
-enum {
-    BOUGH_REPO__CHAIN_WAYS = 4,
-    BOUGH_REPO__CHAIN_COST = 256, /* bytes of a short chain: the limit over it gives the slots */
-    BOUGH_REPO__CHAIN_VERSIONS = 4096, /* then a whole copy */
-    BOUGH_REPO__CHAIN_BODY_MIN = 256,  /* bytes; smaller trees are always whole */
-    BOUGH_REPO__CHAIN_LINKS = 24,      /* deltas that a stored version may stand on to be a base */
-};
-
-/* A version that later ones may be deltas against. */
-struct bough_repo__version {
-    uint32_t number, len;
-    uint32_t segs_end; /* of how it came from the one below it */
-    struct bough_oid id;
-};
-
-/* The versions of one directory that are bases of versions to come, newest on top: one block, for a
-   commit of many directories waits for memory more than for anything else. */
-struct bough_repo__chain {
-    uint64_t collections; /* that had ended when its versions were known to be there */
-    bool during;          /* it began while one was under way, the next after these */
-    uint64_t used;        /* clock of last use */
-    uint32_t n, cap;
-    uint32_t segs_cap;
-    struct bough_repo__version stack[]; /* cap of them, then segs_cap segments */
-};
-
-struct bough_repo__chain_slot {
-    uint64_t tag; /* of the newest version's id */
-    struct bough_repo__chain *chain;
-};
+/* ---- Chains: write_inner.h ---- */
 
 struct bough_repo__chains {
-    struct bough_repo__chain_slot
-        *slots;  /* sets of ways, by the newest version's id; NULL: none yet */
-    size_t sets; /* a power of two */
+    struct bough_repo__chain_slot *slots; /* sets of ways, by newest version; NULL: none yet */
+    size_t sets;                          /* a power of two */
     uint64_t clock;
     size_t hand;     /* where eviction goes on */
     uint64_t losses; /* of the store, when they were known to be there */
     size_t used, limit;
 };
-
-/* What putting one tree needs, kept for the next: the map says how its body came from the old one. */
-struct bough_repo__putting {
-    struct bough_repo__map map, through;
-    struct bough_buf delta;
-};
-void bough_repo__putting_fini(struct bough_repo *r, struct bough_repo__putting *p);
-
-/*
- * Put the tree `body` into `txn`: whole, or as a delta against an earlier version of the
- * directory that was `old` (NULL: none).  `p->map` says how it came from `old`; it is used up.
- * `id` is the body's, made on guard.
- */
-enum bough_err bough_repo__chain_put(struct bough_repo *r, struct bough_txn *txn,
-    const struct bough_oid *old, struct bough_view body, struct bough_repo__putting *p,
-    const struct bough_oid *id);
 
 /* The directory that is `id` was opened, and is edited: have its chain near when it is put. */
 void bough_repo__chain_near(struct bough_repo *r, const struct bough_oid *id);

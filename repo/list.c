@@ -100,7 +100,7 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
 
     bough_buf_init(&path, t->r->mem);
     if (d != NULL)
-        d->cursor = d->next[0].to;
+        d->cursor = bough_repo__dir_first(d);
     while (d != NULL && err == BOUGH_OK) {
         struct bough_repo__edit *e = d->cursor;
         struct bough_view name;
@@ -119,7 +119,7 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
         err = path.err ? path.err : fn(ctx, d, bough_buf_view(&path), e);
         if (e->to.dir != NULL) {
             d = e->to.dir;
-            d->cursor = d->next[0].to;
+            d->cursor = bough_repo__dir_first(d);
             continue;
         }
         path.len -= name.len;

@@ -10,7 +10,7 @@
  * A directory costs its changes and the hash of its bytes; a copy of them, too, when entries come
  * or go.
  */
-#include "repo/inner.h"
+#include "repo/write_inner.h"
 
 /* One directory after the other; what each needs is kept for the next. */
 struct work {
@@ -110,7 +110,8 @@ static enum bough_err work_splices(struct work *w)
     w->s.n = 0;
     if (err)
         return err;
-    for (const struct bough_repo__edit *e = w->d->next[0].to; e != NULL; e = e->next[0].to)
+    for (const struct bough_repo__edit *e = bough_repo__dir_first(w->d); e != NULL;
+         e = e->next[0].to)
         splice_edit(w, e);
     bough_repo__sort(w->s.order, w->tmp, w->s.n, splice_cmp, w->s.splices);
     return BOUGH_OK;
@@ -173,7 +174,7 @@ static enum bough_err work_body(struct work *w)
 /* Values that are not stored yet. */
 static enum bough_err dir_blobs(struct bough_repo__dir *d, struct bough_txn *txn)
 {
-    for (struct bough_repo__edit *e = d->next[0].to; e != NULL; e = e->next[0].to) {
+    for (struct bough_repo__edit *e = bough_repo__dir_first(d); e != NULL; e = e->next[0].to) {
         struct bough_view bytes = bough_view(e->to.bytes, e->to.len - 1);
         enum bough_err err;
 
@@ -300,7 +301,7 @@ static enum bough_err dirs_walk(
 {
     struct bough_repo__dir *d = start;
 
-    d->cursor = d->next[0].to;
+    d->cursor = bough_repo__dir_first(d);
     for (;;) {
         struct bough_repo__edit *e = d->cursor;
         struct bough_repo__dir *sub;
@@ -320,7 +321,7 @@ static enum bough_err dirs_walk(
         if (sub != NULL && sub->live > 0 &&
             sub->state >= (txn == NULL ? BOUGH_REPO__DIRTY : BOUGH_REPO__HASHED)) {
             d = sub;
-            d->cursor = d->next[0].to;
+            d->cursor = bough_repo__dir_first(d);
         }
     }
 }

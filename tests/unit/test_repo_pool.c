@@ -83,11 +83,40 @@ static void test_repo_pool__many_edits_come_and_go(void **state)
     bed_close(&b);
 }
 
+static void test_repo_pool__edits_in_any_order_are_listed_in_order(void **state)
+{
+    struct bed b;
+    struct bough_tree *t;
+    struct bough_node n;
+    struct bough_view got;
+    char name[32], after[32] = "";
+    int listed = 0;
+
+    (void)state;
+    bed_open(&b, BOUGH_SHA1, 0, 0);
+    assert_int_equal(bough_tree_open(b.repo, NULL, &t), BOUGH_OK);
+    for (int i = 0; i < NAMES; i++) { /* the second half after somebody asked for the order */
+        if (i == NAMES / 2)
+            assert_int_equal(bough_tree_next(t, V(""), V(""), &got, &n), BOUGH_OK);
+        snprintf(name, sizeof name, "%d", i * 7919 % NAMES);
+        assert_int_equal(bough_tree_set(t, V(name), 0100644, NULL, V(name)), BOUGH_OK);
+    }
+    while (bough_tree_next(t, V(""), V(after), &got, &n) == BOUGH_OK) {
+        assert_true(bough_view_cmp(got, V(after)) > 0);
+        snprintf(after, sizeof after, "%.*s", (int)got.len, (const char *)got.ptr);
+        listed++;
+    }
+    assert_int_equal(listed, NAMES);
+    bough_tree_close(t);
+    bed_close(&b);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repo_pool__pieces_are_whole_and_used_again),
         cmocka_unit_test(test_repo_pool__many_edits_come_and_go),
+        cmocka_unit_test(test_repo_pool__edits_in_any_order_are_listed_in_order),
     };
 
     return cmocka_run_group_tests_name("repo/pool", tests, NULL, NULL);

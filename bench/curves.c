@@ -2,6 +2,8 @@
  * curves.c - how cost follows size: points of curves, as JSON lines.
  *
  *   history     durable commits of one key, after so many commits
+ *   modified    when was a key set last that was set at the beginning, so many commits ago; by the
+ *               index of history, and by walking
  *   directory   durable commits and journalled sets of one key in a flat directory of so many, and
  *               the first get of a process
  *   branches    making a branch beside so many
@@ -38,6 +40,7 @@ struct bed {
     struct bough_store *store;
     struct bough_repo *repo;
     struct bough_kv *kv;
+    uint32_t history_batch;
 };
 
 static void check(enum bough_err err, const char *what)
@@ -48,8 +51,10 @@ static void check(enum bough_err err, const char *what)
 
 static void repo_open(struct bed *b, enum bough_durable durable, uint32_t window_ms)
 {
-    struct bough_repo_opts opts = {
-        .window = {.time_ms = window_ms}, .durable = durable, .cache = 64 << 20};
+    struct bough_repo_opts opts = {.window = {.time_ms = window_ms},
+        .durable = durable,
+        .cache = 64 << 20,
+        .history_batch = b->history_batch};
 
     check(bough_repo_open(b->store, &opts, &b->repo), "repository");
     check(bough_kv_branch_open(b->repo, bough_view_str("main"), &b->kv), "branch");
@@ -164,6 +169,49 @@ static void curve_history(struct bed *b, uint64_t most)
         }
         durable_from_now(b, BOUGH_DURABLE_NOW, 0);
         sets_measure(b, "history", "commit", x, SAMPLES, key_of, KEYS);
+        durable_from_now(b, BOUGH_DURABLE_LATER, 0);
+    }
+}
+
+/* Of `n` keys that were set before all others. */
+static void modified_measure(struct bed *b, const char *series, uint64_t x, uint32_t n)
+{
+    static double us[SAMPLES];
+
+    for (uint32_t i = 0; i < n; i++) {
+        char key[KEY_MAX];
+        size_t len = key_of(KEYS + i, key);
+        double start = now_ns();
+        struct bough_modified m;
+
+        check(bough_kv_last_modified(b->kv, bough_view(key, len), &m), "last modified");
+        us[i] = (now_ns() - start) / 1000;
+    }
+    point("modified", series, x, us, n);
+}
+
+static void curve_modified(struct bed *b, uint64_t most)
+{
+    uint64_t seed = 1;
+    uint32_t done = 0;
+
+    for (uint32_t i = 0; i < SAMPLES; i++)
+        set_number(b, KEYS + i, 0);
+    for (uint64_t x = 1000; x <= most; x *= 10) {
+        for (; done < x; done++) {
+            set_number(b, pick(&seed, KEYS), done);
+            if (done % SYNC_EACH == 0)
+                upkeep(b);
+        }
+        upkeep(b);
+        durable_from_now(b, BOUGH_DURABLE_LATER, 0);
+        modified_measure(b, "indexed", x, SAMPLES);
+        if (x > 100000)
+            continue;
+        b->history_batch = UINT32_MAX;
+        durable_from_now(b, BOUGH_DURABLE_LATER, 0);
+        modified_measure(b, "walked", x, x > 1000 ? 5 : 50);
+        b->history_batch = 0;
         durable_from_now(b, BOUGH_DURABLE_LATER, 0);
     }
 }
@@ -365,6 +413,8 @@ void curve(const char *which, const char *path, uint64_t most)
     bed_open(&b, path, (uint64_t)64 << 30);
     if (strcmp(which, "history") == 0)
         curve_history(&b, most);
+    else if (strcmp(which, "modified") == 0)
+        curve_modified(&b, most);
     else if (strcmp(which, "directory") == 0)
         curve_directory(&b, most);
     else if (strcmp(which, "branches") == 0)

@@ -219,22 +219,39 @@ static enum bough_err start_next(struct bough_repo *r, bool *over)
 static enum bough_err batch_end(struct bough_history *h, bool over)
 {
     struct bough_history__batch *b = h->batch;
+    size_t n = b->commits + (b->state == BOUGH_HISTORY__NO_RUN ? 0 : b->run_n - b->placed);
+    bool enough = b->commits >= h->batch_min || bough_history__batch_full(b);
     enum bough_err err = BOUGH_OK;
 
-    if (b->commits >= h->batch_min || bough_history__batch_full(b)) {
+    if (enough) {
         err = bough_history__batch_write(b);
         h->ends = true;
-    } else if (b->commits > 0) {
+    } else if (n > 0) {
         h->again = h->again || h->starts_n == 0; /* it came from ends */
         for (size_t i = 0; i < h->starts_n; i++)
             todo_put(h, &h->starts[i]);
     }
     if (over)
-        h->moved = b->commits < h->batch_min ? b->commits : 0;
+        h->moved = enough ? 0 : n;
     h->starts_n = 0;
     bough_history__batch_free(b);
     h->batch = NULL;
     return err;
+}
+
+/* Is there only a short run, known before it was compared with anything? */
+static bool batch_is_small(const struct bough_history *h)
+{
+    const struct bough_history__batch *b = h->batch;
+
+    if (b->state != BOUGH_HISTORY__PLACING || b->placed > 0 || b->commits > 0 || h->todo_n > 0 ||
+        h->refs || h->ends || b->run_n >= h->batch_min)
+        return false;
+    for (size_t i = 0; i < b->run_n; i++) {
+        if (b->run[i]->c.parents_n > 1)
+            return false;
+    }
+    return true;
 }
 
 static enum bough_err index_step(struct bough_repo *r, uint64_t budget)
@@ -249,6 +266,8 @@ static enum bough_err index_step(struct bough_repo *r, uint64_t budget)
             err = bough_history__run_stop(h->batch);
             return err ? err : batch_end(h, false);
         }
+        if (batch_is_small(h))
+            return batch_end(h, true);
         if (h->batch->state != BOUGH_HISTORY__NO_RUN) {
             err = bough_history__run_step(h->batch, &cost);
             continue;

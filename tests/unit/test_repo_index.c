@@ -42,7 +42,7 @@ static void reopen(uint32_t batch)
 static int setup(void **state)
 {
     (void)state;
-    bed_open(&bed, BOUGH_SHA1, 0, 0);
+    bed_open(&bed, test_algo(), 0, 0);
     reopen(1);
     made_n = 0;
     clock_sec = 1700000000;

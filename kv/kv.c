@@ -468,12 +468,13 @@ enum bough_err bough_kv_batch(struct bough_kv *kv, bough_kv_batch_fn *fn, void *
         if (err)
             return err;
         err = fn(ctx, batch);
-        if (err) {
+        if (err)
             bough_kv_abort(batch);
+        if (err && err != BOUGH_EEXPIRED)
             return err;
-        }
-        err = bough_kv_commit(batch);
-        if (err != BOUGH_ETEST)
+        if (!err)
+            err = bough_kv_commit(batch);
+        if (err != BOUGH_ETEST && err != BOUGH_EEXPIRED) /* it moved, or made room for others */
             return err;
         if (n == kv->retries)
             return bough_kv__retries_fail(kv, kv->retries);

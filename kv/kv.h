@@ -198,7 +198,8 @@ void bough_kv_abort(struct bough_kv *batch); /* NULL is fine */
 /* Re-runs allowed to RETRY; default 13. */
 void bough_kv_retries(struct bough_kv *kv, uint32_t n);
 
-/* A batch as a callback, run again on the new state when the branch moved meanwhile. */
+/* A batch as a callback, run again on the new state when the branch moved meanwhile, or when what the
+   batch stands on was given up to make room (BOUGH_EEXPIRED, from a step or at commit). */
 typedef enum bough_err bough_kv_batch_fn(void *ctx, struct bough_kv *batch);
 enum bough_err bough_kv_batch(struct bough_kv *kv, bough_kv_batch_fn *fn, void *ctx);
 

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "kv/kv.h"
+#include "store/collect.h"
 #include "store/log/log.h"
 #include "tests/lib/env.h"
 
@@ -270,6 +271,58 @@ static void test_path__has_one_inner_and_one_printed_form(void **state)
     }
 }
 
+/* What a store does when it needs room: snapshots are given up, oldest first. */
+static void make_room(struct fix *x)
+{
+    while (x->store->oldest_pin != NULL) {
+        struct bough_store_pin *p = x->store->oldest_pin;
+        p->expired = true;
+        bough_store_unpin(x->store, p);
+    }
+}
+
+struct pressed {
+    struct fix *x;
+    uint32_t runs, times; /* that room was needed */
+};
+
+static enum bough_err under_pressure(void *ctx, struct bough_kv *batch)
+{
+    struct pressed *p = ctx;
+    enum bough_err err = bough_kv_set(batch, str("a"), str("1"), NULL);
+
+    p->runs++;
+    if (p->times > 0) {
+        p->times--;
+        make_room(p->x);
+    }
+    return err ? err : bough_kv_set(batch, str("dir/b"), str("2"), NULL);
+}
+
+static void test_batch__runs_again_when_it_made_room(void **state)
+{
+    struct fix *x = *state;
+    struct pressed p = {.x = x, .times = 3};
+    struct bough_kv *batch;
+    struct bough_buf is;
+
+    assert_int_equal(bough_kv_set(x->kv, str("dir/old"), str("0"), NULL), BOUGH_OK);
+    assert_int_equal(bough_kv_batch(x->kv, under_pressure, &p), BOUGH_OK);
+    assert_int_equal(p.runs, 4);
+    bough_kv_retries(x->kv, 2);
+    p = (struct pressed){.x = x, .times = 100};
+    assert_int_equal(bough_kv_batch(x->kv, under_pressure, &p), BOUGH_ERETRIES);
+    assert_int_equal(p.runs, 3);
+    assert_int_equal(bough_kv_begin(x->kv, BOUGH_RETRY, &batch), BOUGH_OK);
+    assert_int_equal(bough_kv_set(batch, str("c"), str("3"), NULL), BOUGH_OK);
+    make_room(x);
+    assert_int_equal(bough_kv_commit(batch), BOUGH_OK);
+    bough_buf_init(&is, &x->t.mem.mem);
+    assert_int_equal(bough_kv_get(x->kv, str("c"), &is), BOUGH_OK);
+    assert_true(bough_view_eq(bough_buf_view(&is), str("3")));
+    bough_buf_fini(&is);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +333,7 @@ int main(void)
             test_batch__callback_runs_again_until_it_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_batch__callback_gives_up_after_so_many_retries, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_batch__runs_again_when_it_made_room, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_copy__carries_values_and_modes_in_one_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fold__sees_what_was_when_it_began, setup, teardown),

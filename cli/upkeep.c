@@ -74,7 +74,7 @@ static enum bough_err print_indexed(struct cli *cli)
     if (!err)
         printf("history-indexed\t%llu of %s%llu commits\n", (unsigned long long)st.indexed,
             st.more ? "more than " : "", (unsigned long long)(st.indexed + st.waiting));
-    return err;
+    return err == BOUGH_ENOTSUP ? BOUGH_OK : err;
 }
 
 int verb_stats(struct cli *cli, int argc, char **argv)

@@ -123,6 +123,8 @@ enum bough_err bough_history_stat(
     enum bough_err err = bough_history__load(r);
 
     *out = (struct bough_history_stats){0};
+    if (h->none)
+        return BOUGH_ENOTSUP;
     if (err && err != BOUGH_ENOENT)
         return err;
     for (size_t i = 0; i < h->segments; i++)

@@ -121,7 +121,8 @@ enum { BOUGH_HISTORY__TODO = 16 };
 
 struct bough_history {
     bool loaded;
-    bool off; /* it cannot be read or written, or none is kept: walk */
+    bool off;  /* it cannot be read or written, or none is kept: walk */
+    bool none; /* none is kept: others write to the store, too, or nobody wants one */
     bool broken, mended;
     struct bough_history__segment segment[BOUGH_HISTORY__SEGMENTS]; /* oldest first */
     size_t segments;

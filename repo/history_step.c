@@ -26,7 +26,7 @@ enum bough_err bough_history__init(struct bough_repo *r, uint32_t batch_min)
     bough_buf_init(&h->ref, r->mem);
     h->batch_min = batch_min == 0 ? BATCH_MIN : batch_min;
     h->patience = h->batch_min < PATIENCE ? h->batch_min : PATIENCE;
-    h->off = batch_min == UINT32_MAX || (r->store->caps & BOUGH_STORE_SHARED) != 0;
+    h->off = h->none = batch_min == UINT32_MAX || (r->store->caps & BOUGH_STORE_SHARED) != 0;
     h->refs = h->ends = true;
     return BOUGH_OK;
 }

@@ -419,7 +419,7 @@ struct bough_history_stats {
     bool more;        /* there are more of them */
 };
 
-/* `most`: so many are counted. */
+/* `most`: so many are counted.  BOUGH_ENOTSUP: there is no index, as others may write to the store. */
 enum bough_err bough_history_stat(
     struct bough_repo *r, uint64_t most, struct bough_history_stats *out);
 

@@ -461,7 +461,8 @@ static void test_repo_index__says_what_is_waiting(void **state)
     reopen(UINT32_MAX);
     make_line(300);
     maintain(SIZE_MAX);
-    assert_true(bed.repo->history->off);
+    assert_int_equal(bough_history_stat(bed.repo, 1000, &st), BOUGH_ENOTSUP);
+    assert_int_equal(bed.repo->history->segments, 0);
 }
 
 /* ---- Cost ---- */

@@ -34,6 +34,8 @@ static enum bough_err edit_forget(
 
 bool bough_repo__forget_edits(struct bough_tree *head, struct bough_tree *edited)
 {
+    if (head->stamp != 0 && head->r->paths.pages == 0)
+        return true; /* nothing is known of any path */
     return head->stamp != 0 && head->top == NULL && bough_oid_eq(&head->root, &edited->root) &&
            bough_repo__tree_edits(edited, edit_forget, head) == BOUGH_OK;
 }

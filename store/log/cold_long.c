@@ -171,6 +171,12 @@ static void packed_note(struct bough_log__cycle *c, uint64_t at, uint32_t depth,
         j->root = j->last;
 }
 
+void bough_log__long_spoilt(struct bough_log__cycle *c)
+{
+    if (c->lengthy != NULL)
+        c->lengthy->last.size = c->lengthy->root.size = 0;
+}
+
 static enum bough_err whole_copy(struct bough_log__cycle *c)
 {
     struct bough_log__long *j = c->lengthy;

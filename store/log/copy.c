@@ -249,6 +249,8 @@ static void entry_done(struct bough_log__cycle *c)
 {
     bool whole = c->copy.old_crc == c->copy.want_crc;
 
+    if (!whole)
+        bough_log__long_spoilt(c);
     c->copy.row.crc = whole ? c->copy.new_crc : ~c->copy.new_crc;
     bough_log__rows_add(&c->rows_now, &c->copy.row);
     c->copy.number = 0;

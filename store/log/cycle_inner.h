@@ -364,6 +364,8 @@ enum bough_err bough_log__long_whole(
     struct bough_log__cycle *c, const struct bough_log__cold_object *o);
 bool bough_log__long_busy(const struct bough_log__cycle *c);
 enum bough_err bough_log__long_step(struct bough_log__cycle *c);
+/* What was written last is not what its id says: nothing sound is to stand on it. */
+void bough_log__long_spoilt(struct bough_log__cycle *c);
 void bough_log__long_fini(struct bough_log__cycle *c);
 
 /* The segment being made is done, if there is one. */

@@ -294,6 +294,62 @@ static void test_long__what_is_damaged_is_not_made_to_look_sound(void **state)
     assert_true(damaged >= 2);
 }
 
+/* Text but where the writer takes its sample: stored, to be deflated. */
+static size_t mixed_make(uint8_t *p, size_t n, bool edited)
+{
+    fill(p, n, true, 77);
+    fill(p + n / 2 - 8192, 16384, false, 78);
+    if (edited)
+        fill(p + n / 4, 100, true, 79);
+    return n / 4;
+}
+
+/* The newer version, which the older one becomes a delta on, rots in the log: that does not rot with it. */
+static void test_long__what_is_sound_does_not_stand_on_what_is_damaged(void **state)
+{
+    enum { LEN = 400007 };
+    static const char *const refs[] = {"refs/heads/old", "refs/heads/new"};
+    uint8_t *p = malloc(LEN);
+    struct bough_oid id[2], tree;
+    size_t hits = 0;
+
+    (void)state;
+    assert_non_null(p);
+    for (int i = 0; i < 2; i++) {
+        struct bough_buf names;
+        struct bough_txn *t;
+        size_t at = mixed_make(p, LEN, i == 1);
+
+        bough_buf_init(&names, &f.t.mem.mem);
+        OK(bough_txn_begin(f.s, &t));
+        OK(bough_txn_put(t, BOUGH_BLOB, bough_view(p, LEN), &id[i]));
+        bough_tree_entry_put(
+            &names, test_algo(), BOUGH_FILEMODE_BLOB, bough_view_str("mixed"), &id[i]);
+        OK(bough_txn_put(t, BOUGH_TREE, bough_buf_view(&names), &tree));
+        OK(history_ref(t, refs[i], &tree));
+        OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+        bough_buf_fini(&names);
+        for (size_t k = 0; i == 1 && k + 100 < BYTES; k++) {
+            if (f.device[k] != p[at] || memcmp(f.device + k, p + at, 100) != 0)
+                continue;
+            f.device[k + 7] ^= 1;
+            hits++;
+        }
+    }
+    assert_int_equal(hits, 1);
+    OK(history_collect(f.s, &anew, STEP));
+    fix_reopen(&f);
+    for (int i = 0; i < 2; i++) {
+        struct bough_buf out;
+
+        bough_buf_init(&out, &f.t.mem.mem);
+        assert_int_equal(
+            bough_store_read(f.s, &id[i], NULL, &out), i == 0 ? BOUGH_OK : BOUGH_ECORRUPT);
+        bough_buf_fini(&out);
+    }
+    free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +359,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_long__takes_bounded_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_long__what_is_damaged_is_not_made_to_look_sound, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_long__what_is_sound_does_not_stand_on_what_is_damaged, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("store/log/cold_long", tests, group_setup, group_teardown);

@@ -146,7 +146,7 @@ static bool pin_expire(struct bough_log *l)
 }
 
 /* All of it, and again without the oldest pin while that does not give so many zones; `forgets`: all
-   that was freed is to be had at once. */
+   that was freed is to be had at once.  While it waits for an intake nobody else is given up for it. */
 static enum bough_err pay_all(struct bough_log *l, uint32_t zones, bool forgets)
 {
     enum bough_err err = BOUGH_OK;
@@ -159,11 +159,12 @@ static enum bough_err pay_all(struct bough_log *l, uint32_t zones, bool forgets)
             return BOUGH_OK;
         while (!err && l->cycle != NULL && more) {
             err = bough_log__collect_step(l, UINT64_MAX, &more);
-            more |= bough_log__reach_expire(l); /* it waited for them */
+            if (l->lookers == 0)
+                more |= bough_log__reach_expire(l); /* it waited for them */
         }
         while (!err && l->cycle == NULL && l->forget > 0 && (forgets || l->zones.free < zones))
             err = forget(l);
-    } while (!err && l->zones.free < zones && pin_expire(l));
+    } while (!err && l->zones.free < zones && l->lookers == 0 && pin_expire(l));
     return err;
 }
 

@@ -249,6 +249,33 @@ static void test_intake__finds_the_room_that_gc_gives(void **state)
     }
 }
 
+/* While what an intake saw must stay, giving up pins gives nothing: they are kept. */
+static void test_intake__that_has_looked_costs_no_pins(void **state)
+{
+    struct fix *f = fix_new(64);
+    struct bough_store_pin pin;
+    struct bough_ref ref;
+    enum bough_err err = BOUGH_OK;
+
+    (void)state;
+    OK(bulk_branch(f->s, "refs/heads/pinned", 1, 50));
+    OK(bough_store_ref(f->s, bough_view_str("refs/heads/pinned"), &ref));
+    bough_store_pin(f->s, &pin, &ref.id);
+    OK(bulk_drop(f->s, "refs/heads/pinned"));
+    pack_make(f, 9, 40, NULL);
+    OK(pack_feed(f, f->pack.len));
+    assert_int_equal(bough_intake_step(f->in, 1), BOUGH_EAGAIN);
+    for (uint32_t i = 0; i < 3 * 64 * ZONE / (20 * BULK_VALUE) && !err; i++)
+        err = bulk_branch(f->s, "refs/heads/one", 100 + i, 20);
+    assert_int_equal(err, BOUGH_ENOSPC);
+    assert_false(pin.expired);
+    value_is(f, 1 << 20, true);
+    bough_intake_close(f->in);
+    bough_store_unpin(f->s, &pin);
+    OK(bulk_branch(f->s, "refs/heads/one", 99, 20));
+    fix_free(f);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -257,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_intake__keeps_a_base_that_it_saw),
         cmocka_unit_test(test_intake__that_stalls_holds_nobody_up),
         cmocka_unit_test(test_intake__finds_the_room_that_gc_gives),
+        cmocka_unit_test(test_intake__that_has_looked_costs_no_pins),
     };
 
     return cmocka_run_group_tests_name("sim/collect intake", tests, NULL, NULL);

@@ -462,7 +462,9 @@ void bough_blob_close(struct bough_blob_writer *w); /* drops it; NULL is fine */
 enum bough_err bough_store_sync(struct bough_store *s);
 
 /* A bounded step of upkeep: about `budget` bytes of reading and writing; `*more` says whether
-   there is more to do.  Nothing a reader sees changes.  BOUGH_ENESTED in a transaction. */
+   there is more to do.  Nothing a reader sees changes.  BOUGH_ENESTED in a transaction.  A
+   collection that was asked for says here why it gave up; but a device so full that nothing can be
+   moved on it is no error. */
 enum bough_err bough_store_maintain(struct bough_store *s, uint64_t budget, bool *more);
 
 /* A finding of check(): `what` is static text, `key` an id, ref or place. */

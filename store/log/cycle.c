@@ -280,6 +280,16 @@ enum bough_err bough_log__cycle_count(struct bough_log *l, uint64_t budget)
 
 /* ---- Methods ---- */
 
+static enum bough_err asked(struct bough_store *s, const struct bough_collect_opts *opts)
+{
+    struct bough_log *l = bough_log__of(s);
+    enum bough_err err = bough_log__cycle_begin(l, opts);
+
+    if (!err)
+        l->cycle->asked = true;
+    return bough_store__wrote(s, err);
+}
+
 enum bough_err bough_log__collect(struct bough_store *s, const struct bough_collect_opts *opts)
 {
     struct bough_log *l = bough_log__of(s);
@@ -287,7 +297,8 @@ enum bough_err bough_log__collect(struct bough_store *s, const struct bough_coll
     struct bough_collect_opts wish = *opts;
 
     if (c == NULL)
-        return bough_store__wrote(s, bough_log__cycle_begin(l, opts));
+        return asked(s, opts);
+    c->asked = true;
     if (c->opts.dry_run == opts->dry_run && c->opts.grace <= opts->grace &&
         (c->opts.whole || !opts->whole))
         return BOUGH_OK;
@@ -296,7 +307,7 @@ enum bough_err bough_log__collect(struct bough_store *s, const struct bough_coll
     wish.whole = wish.whole || (c->opts.whole && !c->opts.dry_run);
     wish.grace = wish.grace < c->opts.grace ? wish.grace : c->opts.grace;
     bough_log__cycle_end(l, true);
-    return bough_store__wrote(s, bough_log__cycle_begin(l, &wish));
+    return asked(s, &wish);
 }
 
 void bough_log__collection(struct bough_store *s, struct bough_collect_progress *out)

@@ -117,6 +117,7 @@ enum { BOUGH_LOG__MOVED_MAX = 16 };
 struct bough_log__cycle {
     struct bough_log *log;
     struct bough_collect_opts opts;
+    bool asked; /* by somebody who wants to hear that it gave up for want of memory */
     enum bough_log__stage stage;
     struct bough_collect_progress progress;
 

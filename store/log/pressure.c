@@ -116,17 +116,18 @@ static enum bough_err ended(struct bough_log *l)
 enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, bool *more)
 {
     enum bough_err err = BOUGH_OK;
-    bool had;
+    bool had, asked;
 
     *more = false;
     if (l->cycle == NULL && is_due(l))
         err = begin(l);
     had = l->cycle != NULL;
+    asked = had && l->cycle->asked;
     if (!err && !had && l->forget > 0)
         err = forget(l);
     else if (!err)
         err = bough_log__cycle_work(l, budget, more);
-    if (err == BOUGH_ENOMEM || err == BOUGH_ENOSPC)
+    if (err == BOUGH_ENOSPC || (err == BOUGH_ENOMEM && !asked))
         return BOUGH_OK; /* another time */
     if (!err && had && l->cycle == NULL)
         err = ended(l);

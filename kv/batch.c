@@ -524,13 +524,24 @@ static enum bough_err batch_publish(struct batch *b, struct bough_kv *today)
     return err == BOUGH_ETEST ? err : bough_kv__fail(b->parent, err, bough_view("", 0));
 }
 
+/* Do the steps hold all that they set?  What they brought to the store, or named, may be gone when
+   what stood there was given up. */
+static bool steps_hold(const struct batch *b)
+{
+    for (size_t i = 0; i < b->steps_n; i++) {
+        if (b->steps[i]->s.op == BOUGH_KV__SET_BLOB)
+            return false;
+    }
+    return true;
+}
+
 /* Once: look, test, bring up to date, publish.  BOUGH_EAGAIN: it moved in between. */
 static enum bough_err commit_once(struct batch *b, uint32_t *reruns, struct bough_kv *today)
 {
     bool same;
     enum bough_err err = place_same(b->now, today, bough_view("", 0), &same);
 
-    if (err == BOUGH_EEXPIRED && b->strategy == BOUGH_RETRY) { /* the steps need it no more */
+    if (err == BOUGH_EEXPIRED && b->strategy == BOUGH_RETRY && steps_hold(b)) {
         err = BOUGH_OK;
         same = false;
     }

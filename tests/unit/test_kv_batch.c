@@ -323,6 +323,45 @@ static void test_batch__runs_again_when_it_made_room(void **state)
     bough_buf_fini(&is);
 }
 
+/* Collect all but the newest commit. */
+static void collect(struct fix *x)
+{
+    struct bough_keep keep = {.refs = str("refs/heads/main"), .commits = 1};
+    struct bough_collect_opts opts = {.grace = 0};
+    bool more = true;
+
+    assert_int_equal(bough_repo_keep_set(x->repo, &keep), BOUGH_OK);
+    assert_int_equal(bough_repo_collect(x->repo, &opts, 0), BOUGH_OK);
+    while (more)
+        assert_int_equal(bough_repo_maintain(x->repo, 1 << 30, &more), BOUGH_OK);
+}
+
+/* Values that were put into the store, and what held them there was given up, may be gone. */
+static void test_batch__does_not_name_values_that_went(void **state)
+{
+    enum { LEN = 9 << 20 };
+    struct fix *x = *state;
+    uint8_t *value = malloc(LEN);
+    struct bough_kv *batch;
+    struct bough_buf is;
+
+    assert_non_null(value);
+    fill(value, LEN, 5);
+    assert_int_equal(bough_kv_set(x->kv, str("a"), bough_view(value, LEN), NULL), BOUGH_OK);
+    assert_int_equal(bough_kv_begin(x->kv, BOUGH_RETRY, &batch), BOUGH_OK);
+    assert_int_equal(bough_kv_set(batch, str("a"), bough_view(value, LEN), NULL), BOUGH_OK);
+    assert_int_equal(bough_kv_set(batch, str("b"), str("1"), NULL), BOUGH_OK);
+    assert_int_equal(bough_kv_set(x->kv, str("a"), str("other"), NULL), BOUGH_OK);
+    make_room(x);
+    collect(x);
+    assert_int_equal(bough_kv_commit(batch), BOUGH_EEXPIRED);
+    bough_buf_init(&is, &x->t.mem.mem);
+    assert_int_equal(bough_kv_get(x->kv, str("a"), &is), BOUGH_OK);
+    assert_true(bough_view_eq(bough_buf_view(&is), str("other")));
+    bough_buf_fini(&is);
+    free(value);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +373,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_batch__callback_gives_up_after_so_many_retries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_batch__runs_again_when_it_made_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_batch__does_not_name_values_that_went, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_copy__carries_values_and_modes_in_one_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fold__sees_what_was_when_it_began, setup, teardown),

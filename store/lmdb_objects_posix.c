@@ -377,7 +377,7 @@ static enum bough_err handle_new(
     h = bough_mem_alloc(mem, sizeof *h + cap);
     if (h == NULL)
         return BOUGH_ENOMEM;
-    *h = (struct handle){.object = {&handle_class, v.type, v.size}, .l = l, .id = *id};
+    *h = (struct handle){.object = {&handle_class, v.type, v.size, false, 0}, .l = l, .id = *id};
     h->form = v.form;
     h->cap = cap;
     *out = &h->object;

@@ -9,7 +9,8 @@
  * delta itself: each piece goes down until it is a literal or lies in the base.  Pieces that wait
  * do not overlap in the result, so there are never more of them than bytes are asked for.
  *
- * In memory are the deltas, no body: they may be half as long as what they make.
+ * In memory are the deltas, no body: they may be half as long as what they make, and together no
+ * longer than object_max.
  */
 #include "git/delta.h"
 #include "store/log/range_inner.h"
@@ -161,7 +162,7 @@ static enum bough_err chain_down(struct chain *c, uint64_t where)
         if (!bough_entry_is_delta(e.head.type)) {
             if (!bough_log__entry_is_long(&e) || e.head.size < BOUGH_LOG__RANGE_MIN ||
                 e.len - e.head.head_len != bough_zip_stored_len(e.head.size) ||
-                bytes > e.head.size / 2)
+                bytes > e.head.size / 2 || bytes > c->log->store.object_max)
                 return BOUGH_ENOTSUP;
             c->base_id = row.id;
             return bough_log__stream_open(c->log, &row, &e, true, &c->base);

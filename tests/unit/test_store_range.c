@@ -428,6 +428,46 @@ static void test_range__a_flipped_bit_is_never_given(void **state)
     }
 }
 
+/* What a chain's deltas take in memory, all of them, is bounded as an object's body is. */
+static void test_range__deltas_take_bounded_memory(void **state)
+{
+    enum { LEN = 4 << 20, FRESH = 700000, LINKS = 2 };
+    struct bough_object *o;
+    size_t before;
+
+    (void)state;
+    base_put(LEN, true);
+    for (int v = 1; v <= LINKS; v++) { /* each begins with so many bytes of its own */
+        struct bough_delta_builder b;
+        struct bough_buf delta;
+        struct bough_txn *txn;
+
+        memcpy(f.body[v], f.body[v - 1], LEN);
+        for (size_t i = 0; i < FRESH; i++)
+            f.body[v][i] = (uint8_t)rnd(256);
+        f.len[v] = LEN;
+        f.id[v] = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, bough_view(f.body[v], LEN));
+        bough_buf_init(&delta, f.t.env.mem);
+        bough_delta_begin(&b, &delta, LEN, LEN);
+        bough_delta_insert(&b, bough_view(f.body[v], FRESH));
+        bough_delta_copy(&b, FRESH, LEN - FRESH);
+        bough_delta_end(&b);
+        OK(bough_txn_begin(f.s, &txn));
+        OK(bough_txn_put_delta(txn, BOUGH_BLOB, &f.id[v], &f.id[v - 1], bough_buf_view(&delta),
+            bough_view(f.body[v], LEN)));
+        OK(bough_txn_commit(txn, BOUGH_DURABLE_NOW));
+        bough_buf_fini(&delta);
+    }
+    expect_version(LINKS, true);
+    open_store();
+    f.s->object_max = 1 << 20;
+    before = f.t.mem.peak = f.t.mem.used;
+    OK(bough_store_object_open(f.s, &f.id[1], &o));
+    bough_object_close(o);
+    assert_int_equal(bough_store_object_open(f.s, &f.id[LINKS], &o), BOUGH_ETOOBIG);
+    assert_true(f.t.mem.peak - before < 3 << 19);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +479,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_range__all_or_only_the_size, setup, teardown),
         cmocka_unit_test_setup_teardown(test_range__a_delta_that_lies_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_range__a_flipped_bit_is_never_given, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_range__deltas_take_bounded_memory, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("store range", tests, NULL, NULL);

@@ -109,14 +109,17 @@ static int gc_failed(struct cli *cli, enum bough_err err)
     return say_error(err, "gc", bough_repo_why(cli->repo));
 }
 
-static void gc_say(struct cli *cli, const struct gc *g, uint64_t before)
+/* `was`: before all of it; some may have gone before the collection proper, under pressure. */
+static void gc_say(struct cli *cli, const struct gc *g, const struct bough_store_stats *was)
 {
     struct bough_collect_progress p;
     struct bough_store_stats st;
     enum bough_err err = bough_store_stat(cli->engine, &st);
-    unsigned long long after = err ? before : st.used_bytes;
+    unsigned long long before = was->used_bytes, after = err ? before : st.used_bytes;
 
     bough_store_collection(cli->engine, &p);
+    if (!err && !g->opts.dry_run && was->objects > st.objects + p.dead)
+        p.dead = was->objects - st.objects;
     if (p.damaged > 0)
         fprintf(stderr, "bough: gc: %llu damaged segments were left as they are; see bough fsck\n",
             (unsigned long long)p.damaged);
@@ -124,16 +127,14 @@ static void gc_say(struct cli *cli, const struct gc *g, uint64_t before)
         printf("{\"kept\":%llu,\"dropped\":%llu,\"dropped_bytes\":%llu,\"bytes_before\":%llu,"
                "\"bytes_after\":%llu,\"dry_run\":%s}\n",
             (unsigned long long)p.live, (unsigned long long)p.dead,
-            (unsigned long long)p.dead_bytes, (unsigned long long)before, after,
-            g->opts.dry_run ? "true" : "false");
+            (unsigned long long)p.dead_bytes, before, after, g->opts.dry_run ? "true" : "false");
     else if (g->opts.dry_run)
         printf("would keep %llu objects and drop %llu of %llu bytes; %llu bytes are used\n",
             (unsigned long long)p.live, (unsigned long long)p.dead,
             (unsigned long long)p.dead_bytes, after);
     else
         printf("kept %llu objects, dropped %llu; %llu bytes were used, %llu are now\n",
-            (unsigned long long)p.live, (unsigned long long)p.dead, (unsigned long long)before,
-            after);
+            (unsigned long long)p.live, (unsigned long long)p.dead, before, after);
 }
 
 int verb_gc(struct cli *cli, int argc, char **argv)
@@ -178,7 +179,7 @@ int verb_gc(struct cli *cli, int argc, char **argv)
         return gc_failed(cli, err);
     progress_end();
     if (collects)
-        gc_say(cli, &g, st.used_bytes);
+        gc_say(cli, &g, &st);
     return EXIT_YES;
 }
 

@@ -378,13 +378,27 @@ static bool only_removes(const struct committing *c)
            bough_repo__tree_edits(c->tree, edit_removes, NULL) == BOUGH_OK;
 }
 
+/* A transaction.  To begin one may cost a pin, but not that of what it is to commit. */
+static enum bough_err commit_begin(struct committing *c, struct bough_txn **out)
+{
+    struct bough_repo__opened *o = c->tree->opened;
+    enum bough_err err;
+
+    if (o != NULL)
+        o->pin.held = true;
+    err = bough_repo__txn(c->h->r, out);
+    if (o != NULL)
+        o->pin.held = false;
+    return err;
+}
+
 /* Write the tree; a commit if that changes anything; `*idle`: nothing was worth writing. */
 static enum bough_err commit_tree(struct committing *c, struct bough_buf *message, bool *idle)
 {
     struct bough_repo__head *h = c->h;
     struct bough_txn *txn;
     struct bough_oid root;
-    enum bough_err err = bough_repo__txn(h->r, &txn);
+    enum bough_err err = commit_begin(c, &txn);
 
     *idle = false;
     if (err == BOUGH_OK && c->info.message.ptr == NULL && bough_tree_edited(c->tree) &&

@@ -447,6 +447,7 @@ enum bough_err bough_repo_collect(
     enum bough_err err = keeps_ready(r);
 
     r->reflog_since = now <= 0 || reflog_sec >= (uint64_t)now ? 0 : now - (int64_t)reflog_sec;
+    r->reflog_since += reflog_sec == 0; /* none: not even what was a moment ago */
     if (err == BOUGH_OK && !opts->dry_run)
         err = bough_reflog_expire(r, r->reflog_since, &removed);
     if (err == BOUGH_OK) {

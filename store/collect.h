@@ -59,11 +59,13 @@ void bough_store_keep(struct bough_store *s, const struct bough_store_keeper *k)
 /*
  * While pinned, `id` and all it reaches live.  Under pressure (a store that would else be full)
  * the oldest pin is given up: its `expired` is set, and whoever holds it answers BOUGH_EEXPIRED
- * from then on.  The struct is the caller's and stays where it is until unpinned.
+ * from then on.  The struct is the caller's and stays where it is until unpinned.  While its holder
+ * sets `held` another one is given up instead: what is being committed is not lost to its own room.
  */
 struct bough_store_pin {
     struct bough_oid id;
     bool expired;
+    bool held;                             /* the holder's, from pin to unpin */
     struct bough_store_pin *newer, *older; /* the store's own */
 };
 void bough_store_pin(struct bough_store *s, struct bough_store_pin *p, const struct bough_oid *id);

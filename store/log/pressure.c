@@ -139,6 +139,8 @@ static bool pin_expire(struct bough_log *l)
 {
     struct bough_store_pin *p = l->store.oldest_pin;
 
+    while (p != NULL && p->held)
+        p = p->newer;
     if (p == NULL)
         return false;
     p->expired = true;
@@ -240,10 +242,11 @@ enum bough_err bough_log__full(struct bough_log *l)
 {
     bool counted = l->gain.seq > 0 && l->gain.seq == committed(l);
     enum bough_err err = BOUGH_WHY(&l->store.why, BOUGH_ENOSPC,
-        !counted            ? "the device is full; what gc would free was not counted yet"
-        : l->gain.bytes > 0 ? "the device is full"
-                            : "the device is full and all of it lives: gc would free nothing, "
-                              "keeping less would",
+        !counted ? "the device is full; what gc would free was not counted yet"
+        : l->gain.bytes > 0
+            ? "the device is full"
+            : "the device is full and all of it lives: gc would free nothing; keeping "
+              "less would, and gc --prune now what only reflogs hold",
         NULL, 0);
 
     l->store.why.at = counted ? l->gain.bytes : 0;

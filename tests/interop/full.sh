@@ -46,6 +46,32 @@ same "$("$BOUGH" get b | cmp - second && echo same)" same 'what was set then'
 rc=0; "$BOUGH" fsck 2>err || rc=$?
 same "$rc" 0 'a good store after it'
 
+# --- who is full removes, keeps less and collects
+
+export BOUGH_STORE=$W/four.img
+"$BOUGH" init --size 8M 2>err
+head -c 60000 /dev/urandom >piece
+for i in $(seq 200); do
+    "$BOUGH" set "big/$((i % 10))" <piece 2>err || break
+    head -c 60000 /dev/urandom >piece
+done
+has "$(cat err)" 'no space' 'filled'
+rc=0; "$BOUGH" mv big/1 big/x 2>err || rc=$?
+case $rc in 0) ok ;; *) has "$(cat err)" 'no space' 'a rename says why' ;; esac
+for i in 2 3 4; do
+    rc=0; "$BOUGH" rm "big/$i" 2>err || rc=$?
+    same "$rc" 0 "rm $i: $(cat err)"
+done
+"$BOUGH" branch x main && "$BOUGH" branch -d x
+"$BOUGH" keep main 2
+x=$("$BOUGH" gc --prune now) # within the second in which x went
+n=$(sed -n 's/.* dropped \([0-9]*\);.*/\1/p' <<<"$x")
+[ "${n:-0}" -gt 300 ] && ok || bad "gc of a full store: $x"
+rc=0; "$BOUGH" set big/2 <piece 2>err || rc=$?
+same "$rc" 0 'then there is room'
+rc=0; "$BOUGH" fsck 2>err || rc=$?
+same "$rc" 0 'a good store after that'
+
 garbage "$W/three.img"
 unset BOUGH_STORE
 serve "$W/three.img"

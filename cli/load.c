@@ -14,6 +14,7 @@
 
 #include "cli/cli.h"
 #include "cli/reader.h"
+#include "git/fsck.h"
 #include "git/name.h"
 
 enum {
@@ -26,9 +27,10 @@ enum {
 struct load {
     struct cli *cli;
     struct bough_tree *tree;
-    struct bough_buf bytes; /* decoded, of the value under way */
-    uint64_t values, pending;
-    struct bough_oid root; /* as the text says; zero: of another kind than ours */
+    struct bough_buf bytes;          /* decoded, of the value under way */
+    uint64_t values, pending, lines; /* read so far */
+    bool any_root;                   /* the text says none of our kind */
+    struct bough_oid root;           /* as the text says */
     struct bough_why why;
     struct reader in;
     char word[WORD_MAX];
@@ -39,7 +41,7 @@ static enum bough_err bad(struct load *l, const char *what)
 {
     enum bough_err err = BOUGH_WHY(&l->why, BOUGH_EFORMAT, what, NULL, 0);
 
-    l->why.at = l->values + 3; /* the line */
+    l->why.at = l->lines + 1;
     return err;
 }
 
@@ -65,7 +67,7 @@ static enum bough_err number(struct load *l, char end, int base, uint64_t *out)
         return bad(l, "a number was expected");
     memcpy(text, w.ptr, w.len);
     *out = strtoull(text, &after, base);
-    if (*after != 0 || text[0] < '0' || text[0] > '9' || *out >> 62 != 0)
+    if (after != text + w.len || text[0] < '0' || text[0] > '9' || *out >> 62 != 0)
         return bad(l, "a number was expected");
     return BOUGH_OK;
 }
@@ -75,10 +77,12 @@ static int hex_of(uint8_t c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Is it a path as trees have them, of whole segments that git takes? */
+/* Is it a path as trees have them, of whole segments that git takes, and not too many? */
 static bool path_ok(struct bough_view path)
 {
-    for (size_t at = 0; at <= path.len;) {
+    size_t n = 0;
+
+    for (size_t at = 0; at <= path.len; n++) {
         const uint8_t *slash = memchr(path.ptr + at, '/', path.len - at);
         size_t end = slash != NULL ? (size_t)(slash - path.ptr) : path.len;
 
@@ -86,7 +90,7 @@ static bool path_ok(struct bough_view path)
             return false;
         at = end + 1;
     }
-    return true;
+    return n <= BOUGH_TREE_DEPTH_MAX;
 }
 
 static enum bough_err path_read(struct load *l, struct bough_view *out)
@@ -229,6 +233,17 @@ static enum bough_err spill(struct load *l)
     return err;
 }
 
+/* Bytes of memory that the edits of a path take: its folders, mostly. */
+static uint64_t path_cost(struct bough_view path)
+{
+    enum { FOLDER = 512 };
+    uint64_t cost = path.len + 64;
+
+    for (size_t i = 0; i < path.len; i++)
+        cost += path.ptr[i] == '/' ? FOLDER : 0;
+    return cost;
+}
+
 static enum bough_err value_set(struct load *l, struct value *v, struct bough_view path)
 {
     struct bough_oid id;
@@ -242,7 +257,7 @@ static enum bough_err value_set(struct load *l, struct value *v, struct bough_vi
     }
     if (!err)
         err = bough_tree_set(l->tree, path, v->mode, NULL, bough_buf_view(&l->bytes));
-    l->pending += l->bytes.len + path.len + 64;
+    l->pending += l->bytes.len + path_cost(path);
     return !err && l->pending > PENDING_MAX ? spill(l) : err;
 }
 
@@ -252,7 +267,7 @@ static enum bough_err link_set(struct load *l, const struct value *v, struct bou
     struct bough_oid id;
     enum bough_err err = word(l, '\n', &hex);
 
-    if (!err && bough_oid_parse(l->cli->engine->algo, hex, &id))
+    if (!err && (bough_oid_parse(l->cli->engine->algo, hex, &id) || bough_oid_is_zero(&id)))
         err = bad(l, "a submodule without an id of this store's kind");
     return err ? err : bough_tree_set(l->tree, path, v->mode, &id, bough_view(NULL, 0));
 }
@@ -286,6 +301,16 @@ static enum bough_err line_load(struct load *l, uint32_t mode)
     return err;
 }
 
+/* Who made the text did not know the id. */
+static bool all_zeros(struct bough_view hex)
+{
+    for (size_t i = 0; i < hex.len; i++) {
+        if (hex.ptr[i] != '0')
+            return false;
+    }
+    return true;
+}
+
 static enum bough_err head_load(struct load *l)
 {
     struct bough_view w;
@@ -293,6 +318,7 @@ static enum bough_err head_load(struct load *l)
 
     if (!err && !bough_view_eq(w, bough_view_str("bough-dump 1")))
         return bad(l, "not a dump");
+    l->lines += !err;
     if (!err)
         err = word(l, ' ', &w);
     if (!err && !bough_view_eq(w, bough_view_str("tree")))
@@ -301,9 +327,10 @@ static enum bough_err head_load(struct load *l)
         err = word(l, '\n', &w);
     if (!err && w.len != 2 * BOUGH_DIGEST_MAX && w.len != 40)
         return bad(l, "not an id");
-    if (!err && w.len == 2 * bough_algo_len(l->cli->engine->algo) &&
-        bough_oid_parse(l->cli->engine->algo, w, &l->root))
+    l->any_root = w.len != 2 * bough_algo_len(l->cli->engine->algo) || all_zeros(w);
+    if (!err && !l->any_root && bough_oid_parse(l->cli->engine->algo, w, &l->root))
         return bad(l, "not an id");
+    l->lines += !err;
     return err;
 }
 
@@ -324,10 +351,16 @@ static enum bough_err lines_load(struct load *l)
         if (err)
             return err;
         l->values++;
+        l->lines++;
     }
     if (!err)
         err = number(l, '\n', 10, &n);
-    return !err && n != l->values ? bad(l, "not as many values as it says") : err;
+    if (!err && n != l->values)
+        return bad(l, "not as many values as it says");
+    l->lines += !err;
+    if (!err && (l->in.at < l->in.have || reader_more(&l->in) != BOUGH_ENOENT))
+        return bad(l, "something follows the end");
+    return err;
 }
 
 static enum bough_err tree_load(struct load *l)
@@ -341,7 +374,7 @@ static enum bough_err tree_load(struct load *l)
         err = lines_load(l);
     if (!err)
         err = bough_tree_digest(l->tree, bough_view(NULL, 0), &root);
-    if (!err && !bough_oid_is_zero(&l->root) && !bough_oid_eq(&root, &l->root))
+    if (!err && !l->any_root && !bough_oid_eq(&root, &l->root))
         err = bad(l, "the tree is not the one that the text says");
     return err;
 }

@@ -81,5 +81,20 @@ wrong 'a mode' 'not a mode' < <(printf 'bough-dump 1\ntree %s\n040000 1 %% a x\n
 wrong 'an escape' 'followed by' < <(printf 'bough-dump 1\ntree %s\n100644 1 %% a %%0g\nend 1\n' "$zero")
 wrong 'base 64' 'base 64' < <(printf 'bough-dump 1\ntree %s\n100644 2 = a YW=j\nend 1\n' "$zero")
 wrong 'a size' 'number' < <(printf 'bough-dump 1\ntree %s\n100644 99999999999999999999999 %% a x\nend 1\n' "$zero")
+wrong 'a NUL in a size' 'number' < <(printf 'bough-dump 1\ntree %s\n100644 1\0 %% a x\nend 1\n' "$zero")
+wrong 'more behind the end' 'follows the end' < <(printf 'bough-dump 1\ntree %s\n100644 1 %% a x\nend 1\nx' "$zero")
+wrong 'a submodule at nothing' 'submodule' < <(printf 'bough-dump 1\ntree %s\n160000 0 @ a %.40s\nend 1\n' "$zero" "$zero")
+wrong 'too deep' 'not a path' < <(printf 'bough-dump 1\ntree %s\n100644 1 %% a%s x\nend 1\n' "$zero" "$(printf '/a%.0s' {1..2048})")
+wrong 'which line: the first' 'line 1' < <(echo hello)
+wrong 'which line: the third' 'line 3' < <(printf 'bough-dump 1\ntree %s\n100644 1 %% a xy\nend 1\n' "$zero")
 wrong 'a count' 'not as many' < <(printf 'bough-dump 1\ntree %s\n100644 1 %% a x\nend 2\n' "$zero")
+# --- deep folders of many lines are written before they fill the memory
+
+"$BOUGH" init --size 64M deep.img 2>/dev/null
+python3 -c '
+print("bough-dump 1\ntree " + "0" * 40)
+for i in range(100):
+    print("100644 1 %", f"{i}" + "/a" * 2000, "x")
+print("end 100")' >deep.txt
+works 'zeros for an id, deep folders, little memory' bash -c "ulimit -v 100000; '$BOUGH' -s deep.img load deep.txt"
 sum

@@ -357,6 +357,8 @@ enum bough_err bough_sync__map_had(
     struct bough_sync__select *sel, const struct bough_oid *id, enum bough_type type, bool *enter);
 /* The walk of a fetch got long. */
 enum bough_err bough_sync__map_restart(struct bough_sync__select *sel);
+/* Bitmaps proved to be of no use: all is selected again, without them. */
+enum bough_err bough_sync__map_fail(struct bough_sync__select *sel);
 enum bough_err bough_sync__map_add(struct bough_sync__select *sel); /* a piece of the next bitmap */
 enum bough_err bough_sync__map_over(struct bough_sync__select *sel); /* all is selected */
 

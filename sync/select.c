@@ -631,6 +631,8 @@ enum bough_err bough_sync__select_step(struct bough_sync__select *sel, size_t bu
         if (budget == 0)
             return BOUGH_EAGAIN;
         enum bough_err err = select_one(sel, &budget);
+        if (err == BOUGH_EEXPIRED && sel->reach != NULL) /* the store needed the room */
+            err = bough_sync__map_fail(sel);
         if (err)
             return err;
         budget -= budget < OBJECT_COST ? budget : OBJECT_COST;

@@ -7,7 +7,7 @@
  *   restart   from the wants and haves, with bitmaps or without
  *
  * The sets hold what the bitmaps say; the walk of select.c finds the rest and stops at them.  A
- * bitmap that proves damaged costs a restart without any.
+ * bitmap that proves damaged, or is given up, costs a restart without any.
  */
 #include "sync/inner.h"
 
@@ -88,6 +88,12 @@ enum bough_err bough_sync__map_restart(struct bough_sync__select *sel)
     return may_begin(sel) ? bough_sync__select_restart(sel) : BOUGH_OK;
 }
 
+enum bough_err bough_sync__map_fail(struct bough_sync__select *sel)
+{
+    sel->reach_failed = true;
+    return bough_sync__select_restart(sel);
+}
+
 enum bough_err bough_sync__map_add(struct bough_sync__select *sel)
 {
     uint32_t item = sel->adds.items[sel->adds_at];
@@ -95,10 +101,8 @@ enum bough_err bough_sync__map_add(struct bough_sync__select *sel)
     enum bough_err err =
         bough_reach_add(sel->reach, (item & 1) != 0 ? BOUGH_REACH_HAVE : BOUGH_REACH_WANT, &id);
 
-    if (err == BOUGH_ECORRUPT) {
-        sel->reach_failed = true;
-        return bough_sync__select_restart(sel);
-    }
+    if (err == BOUGH_ECORRUPT)
+        return bough_sync__map_fail(sel);
     sel->adds_at += err != BOUGH_EAGAIN;
     return err == BOUGH_EAGAIN ? BOUGH_OK : err;
 }

@@ -9,8 +9,11 @@
  * seed, as streams for git fast-import; git pushes them, clones, and compares.  SEED=n.
  */
 #include "tests/interop/git_bed.h"
+#include "base/posix.h"
 #include "store/collect.h"
+#include "store/log/reach_inner.h"
 #include "store/reach.h"
+#include "sync/sync.h"
 
 enum { BRANCHES = 5, FILES = 12 };
 
@@ -336,6 +339,71 @@ static void test_reach__who_reads_meanwhile_reads_to_the_end(void **state)
     bed_close(&w.b);
 }
 
+/* ---- Given up meanwhile ---- */
+
+/* Ask for a branch, with steps as small as one likes; `expire`: after so many of them bitmaps are given
+   up.  Returns how many steps it took; `objects` came. */
+static uint32_t ask(struct world *w, uint32_t expire, uint64_t *objects)
+{
+    enum { NAK = 8 };
+    struct bough_log *l = (struct bough_log *)w->b.store; /* store is the first field */
+    struct bough_sync_opts opts = {.transport = BOUGH_TRANSPORT_REQUEST};
+    struct bough_buf text, out;
+    struct bough_sync *s;
+    struct bough_ref ref;
+    size_t used;
+    uint32_t steps = 0; /* before the pack begins */
+    bool gone = false;
+
+    OK(bough_store_ref(w->b.store, bough_view_str("refs/heads/b0"), &ref));
+    bough_buf_init(&text, bough_posix_mem());
+    bough_buf_init(&out, bough_posix_mem());
+    bough_buf_put_str(&text, "0032want ");
+    bough_buf_put_hex(&text, ref.id.bytes, 20);
+    bough_buf_put_str(&text, "\n00000009done\n");
+    OK(bough_upload_open(w->b.repo, &opts, &s));
+    while (s->state != BOUGH_SYNC_DONE && s->state != BOUGH_SYNC_FAILED) {
+        if (s->state == BOUGH_SYNC_INPUT) {
+            OK(bough_sync_feed(s, bough_buf_view(&text), &used));
+            bough_buf_shift(&text, used);
+            continue;
+        }
+        enum bough_err err = bough_sync_step(s, 600);
+
+        assert_true(err == BOUGH_OK || err == BOUGH_EAGAIN);
+        bough_buf_clear(&out);
+        bough_sync_pull(s, &out, SIZE_MAX);
+        if (!gone && s->out <= NAK && l->reaches != NULL && steps++ == expire)
+            gone = bough_log__reach_expire(l);
+    }
+    assert_int_equal(s->state, BOUGH_SYNC_DONE);
+    *objects = s->objects;
+    bough_sync_close(s);
+    bough_buf_fini(&text);
+    bough_buf_fini(&out);
+    return steps;
+}
+
+static void test_reach__what_is_given_up_while_selecting_costs_the_walk(void **state)
+{
+    struct world w;
+    uint64_t want, got;
+    uint32_t steps;
+    (void)state;
+
+    world_open(&w, 41, BOUGH_SHA1);
+    collect(&w);
+    history_grow(&w, 6);
+    must(&w.b, "cd src && git push -q --mirror $URL");
+    steps = ask(&w, UINT32_MAX, &want);
+    assert_true(steps > 4 && want > 0);
+    for (uint32_t i = 0; i < steps / 2; i++) { /* the last ones look for what comes first */
+        (void)ask(&w, i, &got);
+        assert_int_equal(got, want);
+    }
+    bed_close(&w.b);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -344,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_reach__a_flipped_bit_costs_the_walk_and_nothing_else),
         cmocka_unit_test(test_reach__where_history_ends_the_walk_and_bitmaps_agree),
         cmocka_unit_test(test_reach__who_reads_meanwhile_reads_to_the_end),
+        cmocka_unit_test(test_reach__what_is_given_up_while_selecting_costs_the_walk),
     };
     return cmocka_run_group_tests_name("reach_git", tests, NULL, NULL);
 }

@@ -404,6 +404,23 @@ static void test_reach__what_is_given_up_while_selecting_costs_the_walk(void **s
     bed_close(&w.b);
 }
 
+/* Trees of more than 32 KiB are looked at over many steps. */
+static void test_reach__a_large_folder_is_seen_whole(void **state)
+{
+    struct world w;
+    (void)state;
+
+    world_open(&w, 21, BOUGH_SHA1);
+    must(&w.b, "cd src && (printf 'commit refs/heads/b0\\ncommitter C <c@x> 1000100000 +0000\\n'; "
+               "printf 'data 2\\nc\\nfrom refs/heads/b0^0\\n'; for i in $(seq 2000); do "
+               "printf 'M 100644 inline flat/f%d\\ndata %d\\n%d\\n' $i ${#i} $i; done) | "
+               "git fast-import --quiet && git push -q --mirror $URL");
+    collect(&w);
+    assert_true(mapped(&w) > 0);
+    compare(&w);
+    bed_close(&w.b);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -413,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_reach__where_history_ends_the_walk_and_bitmaps_agree),
         cmocka_unit_test(test_reach__who_reads_meanwhile_reads_to_the_end),
         cmocka_unit_test(test_reach__what_is_given_up_while_selecting_costs_the_walk),
+        cmocka_unit_test(test_reach__a_large_folder_is_seen_whole),
     };
     return cmocka_run_group_tests_name("reach_git", tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
  *   refs       the advertisement and ls-refs, made as the client drains them (advertise.c)
  *   history    struct bough_sync__queue, reading commits and tags (history.c)
  *   trees      struct bough_sync__trees: what a tree has that another has not (trees.c)
- *   select     struct bough_sync__select: what to send (select.c, select_reach.c)
+ *   select     struct bough_sync__select: what to send (select.c and kin)
  *   pack       struct bough_sync__pack: the pack made of it (pack.c, pack_reach.c)
  */
 #ifndef BOUGH_SYNC_INNER_H
@@ -340,27 +340,6 @@ enum bough_err bough_sync__select_cut(struct bough_sync__select *sel, const stru
 
 /* BOUGH_EAGAIN: more is to do.  At BOUGH_OK `order` is what to send. */
 enum bough_err bough_sync__select_step(struct bough_sync__select *sel, size_t budget);
-
-/* Begin anew, of what was asked for. */
-enum bough_err bough_sync__select_restart(struct bough_sync__select *sel);
-
-/* Take bitmaps if there are any and they fit what is asked for. */
-enum bough_err bough_sync__map_begin(struct bough_sync__select *sel, bool any_have);
-/* A commit gets a flag; *over: its parents need not hear of it. */
-enum bough_err bough_sync__map_paint(
-    struct bough_sync__select *sel, uint32_t row, uint64_t flag, bool *over);
-/* On which sides is it, by the sets? */
-enum bough_err bough_sync__map_has(
-    struct bough_sync__select *sel, const struct bough_oid *id, uint32_t *sides);
-/* The client has an object; *enter: what it names is to be looked at, too. */
-enum bough_err bough_sync__map_had(
-    struct bough_sync__select *sel, const struct bough_oid *id, enum bough_type type, bool *enter);
-/* The walk of a fetch got long. */
-enum bough_err bough_sync__map_restart(struct bough_sync__select *sel);
-/* Bitmaps proved to be of no use: all is selected again, without them. */
-enum bough_err bough_sync__map_fail(struct bough_sync__select *sel);
-enum bough_err bough_sync__map_add(struct bough_sync__select *sel); /* a piece of the next bitmap */
-enum bough_err bough_sync__map_over(struct bough_sync__select *sel); /* all is selected */
 
 static inline uint64_t bough_sync__flags(const struct bough_sync__ids *ids, uint32_t row)
 {

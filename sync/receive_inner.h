@@ -4,6 +4,7 @@
  *   commands   struct bough_sync__commands: what a push asks for (commands.c)
  *   connect    struct bough_sync__connect: is all there that the pack names? (connect.c)
  *   ancestor   struct bough_sync__ancestor: does a branch move forward? (connect.c)
+ *   receive    struct bough_sync__receive: the session (receive.c, receive_check.c, receive_report.c)
  */
 #ifndef BOUGH_SYNC_RECEIVE_INNER_H
 #define BOUGH_SYNC_RECEIVE_INNER_H
@@ -93,5 +94,57 @@ void bough_sync__ancestor_fini(struct bough_sync__ancestor *a);
 /* BOUGH_EAGAIN: more to do.  At BOUGH_OK a->yes is the answer, and the next call begins anew. */
 enum bough_err bough_sync__ancestor_step(struct bough_sync__ancestor *a,
     const struct bough_oid *old, const struct bough_oid *now, size_t budget);
+
+/* ---- Receive ---- */
+
+enum bough_sync__receive_phase {
+    BOUGH_SYNC__RECEIVE_TELL,
+    BOUGH_SYNC__RECEIVE_COMMANDS, /* waits */
+    BOUGH_SYNC__RECEIVE_OPTIONS,  /* waits */
+    BOUGH_SYNC__RECEIVE_PACK,     /* waits */
+    BOUGH_SYNC__RECEIVE_PAUSE,    /* between two pieces of the pack */
+    BOUGH_SYNC__RECEIVE_RESOLVE,
+    BOUGH_SYNC__RECEIVE_SPECIAL,
+    BOUGH_SYNC__RECEIVE_CONNECT,
+    BOUGH_SYNC__RECEIVE_JUDGE,
+    BOUGH_SYNC__RECEIVE_UPDATE,
+    BOUGH_SYNC__RECEIVE_REPORT,
+};
+
+struct bough_sync__receive {
+    struct bough_sync__session session;
+    enum bough_sync__receive_phase phase;
+    struct bough_sync__refs refs;
+    struct bough_sync__commands commands;
+    struct bough_intake *intake;
+    struct bough_fsck fsck;
+    struct bough_sync__ids objects;  /* all of the pack, with their types */
+    struct bough_sync__ids specials; /* blobs that git reads by name; their kind */
+    struct bough_sync__connect connect;
+    struct bough_sync__ancestor ancestor;
+    struct bough_buf scratch; /* a blob; lines of the report */
+    size_t at;                /* progress within the phase */
+    bool unpack_failed;       /* pub.why says how */
+};
+
+static inline struct bough_sync__receive *bough_sync__receive_of(struct bough_sync *s)
+{
+    return (struct bough_sync__receive *)(void *)s;
+}
+
+void bough_sync__receive_phase(struct bough_sync__receive *r, enum bough_sync__receive_phase phase);
+
+/* As the pack is indexed: of bough_fsck and of the intake. */
+void bough_sync__receive_special(
+    void *ctx, enum bough_fsck_blob kind, const struct bough_oid *blob);
+enum bough_err bough_sync__receive_object(void *ctx, const struct bough_oid *id,
+    enum bough_type type, uint64_t size, struct bough_view body, struct bough_why *why);
+
+/* A piece of the phase; the last one begins the next phase. */
+enum bough_err bough_sync__receive_specials(struct bough_sync__receive *r);
+enum bough_err bough_sync__receive_connect(struct bough_sync__receive *r, size_t budget);
+enum bough_err bough_sync__receive_judge(struct bough_sync__receive *r, size_t budget);
+enum bough_err bough_sync__receive_update(struct bough_sync__receive *r);
+enum bough_err bough_sync__receive_report(struct bough_sync__receive *r);
 
 #endif

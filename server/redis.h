@@ -177,9 +177,12 @@ void watch_reset(struct redis *r);
 command_fn cmd_subscribe, cmd_psubscribe, cmd_unsubscribe, cmd_punsubscribe, cmd_publish,
     cmd_pubsub;
 void topics_reset(struct redis *r);
+/* cmd_conn.c */
+command_fn cmd_hello, cmd_auth, cmd_ping, cmd_echo, cmd_quit, cmd_reset, cmd_select, cmd_git_use,
+    cmd_client;
 /* cmd_server.c */
-command_fn cmd_hello, cmd_auth, cmd_ping, cmd_echo, cmd_quit, cmd_reset, cmd_select, cmd_client,
-    cmd_command, cmd_config, cmd_info, cmd_time, cmd_expire_refused, cmd_git_use;
+#define REDIS_VERSION "7.4.0" /* whose behaviour clients may expect */
+command_fn cmd_command, cmd_config, cmd_info, cmd_time, cmd_expire_refused;
 /* cmd_git.c */
 command_fn cmd_git_oid, cmd_git_modified, cmd_git_log, cmd_git_branch, cmd_git_ls;
 /* upkeep.c */

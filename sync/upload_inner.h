@@ -5,7 +5,7 @@
  *   reach     struct bough_sync__reach: are the wants ours to give? (reach.c)
  *   ready     struct bough_sync__ready: are the common commits enough? (reach.c)
  *   depth     struct bough_sync__depth: where a shallow clone ends (depth.c)
- *   upload    struct bough_sync__upload: the session (upload.c; its version 2: upload_v2.c)
+ *   upload    struct bough_sync__upload: the session (upload.c; its packets: upload_v0.c, upload_v2.c)
  */
 #ifndef BOUGH_SYNC_UPLOAD_INNER_H
 #define BOUGH_SYNC_UPLOAD_INNER_H
@@ -186,6 +186,11 @@ void bough_sync__upload_phase(struct bough_sync__upload *u, enum bough_sync__upl
 
 /* A request is over: forget it. */
 void bough_sync__upload_reset(struct bough_sync__upload *u);
+
+/* A packet of version 0 or 1; a round of haves is over, and it is known whether they are enough. */
+enum bough_err bough_sync__upload_v0(
+    struct bough_sync__upload *u, enum bough_pkt_kind kind, struct bough_view line);
+void bough_sync__upload_v0_answer(struct bough_sync__upload *u);
 
 /* A packet of version 2. */
 enum bough_err bough_sync__upload_v2(

@@ -54,6 +54,40 @@ static inline struct bough_view bough_kv__cow_bytes(const struct bough_kv__cow *
     return bough_view((const uint8_t *)(n + 1), n->len);
 }
 
+struct bough_kv__memtree;
+
+/* ---- Nodes: memory_node.c ---- */
+
+/* A value with room for `len` bytes, or an empty dictionary, with one holder; NULL: no memory. */
+struct bough_kv__cow *bough_kv__cow_new(struct bough_mem *mem, bool dict, size_t len);
+
+/* Let go of a node; what nobody holds any more is released. */
+void bough_kv__cow_drop(struct bough_mem *mem, struct bough_kv__cow *node);
+
+/* Make `*at` one's own: a copy when it is shared, whose children are shared then. */
+enum bough_err bough_kv__cow_own(struct bough_mem *mem, struct bough_kv__cow **at);
+
+struct bough_kv__name *bough_kv__name_new(struct bough_mem *mem, struct bough_view text);
+void bough_kv__name_drop(struct bough_mem *mem, struct bough_kv__name *name);
+
+static inline struct bough_view bough_kv__entry_name(const struct bough_kv__entry *e)
+{
+    return bough_kv__name_bytes(e->name);
+}
+
+/* Where in `dict` an entry of this name is (`*there`) or belongs. */
+size_t bough_kv__cow_place(const struct bough_kv__cow *dict, struct bough_view name, bool *there);
+
+/* The first entry of `dict` whose name is greater than `after`, or NULL. */
+const struct bough_kv__entry *bough_kv__cow_next(
+    const struct bough_kv__cow *dict, struct bough_view after);
+
+/* The id of a node, made when asked for. */
+enum bough_err bough_kv__cow_id(
+    struct bough_kv__memtree *t, struct bough_kv__cow *node, struct bough_oid *out);
+
+/* ---- Trees: memory_tree.c ---- */
+
 struct bough_kv__memtree {
     struct bough_mem *mem;
     enum bough_algo algo;
@@ -78,14 +112,6 @@ struct bough_kv__found {
 };
 struct bough_kv__found bough_kv__memtree_find(
     const struct bough_kv__memtree *t, struct bough_view path);
-
-/* The first entry of `dict` whose name is greater than `after`, or NULL. */
-const struct bough_kv__entry *bough_kv__cow_next(
-    const struct bough_kv__cow *dict, struct bough_view after);
-
-/* The id of a node, made when asked for. */
-enum bough_err bough_kv__cow_id(
-    struct bough_kv__memtree *t, struct bough_kv__cow *node, struct bough_oid *out);
 
 /* Writes; a failure leaves the tree as it was.  Values in the way and what stands there make room. */
 enum bough_err bough_kv__memtree_set(struct bough_kv__memtree *t, struct bough_view path,

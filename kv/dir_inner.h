@@ -6,6 +6,7 @@
  *   ways        from a path to a folder of the host and a name in it
  *   reading     dir_read_posix.c, dir_list_posix.c
  *   stages      dir_stage_posix.c: where things are made before they are seen
+ *   making      dir_make_posix.c: a value, whole before it is seen
  *   writing     dir_write_posix.c
  *
  * How a folder is a place.  A value is a file or a symbolic link (its bytes: the target), a
@@ -147,6 +148,24 @@ enum { BOUGH_KV__STAGE_NAME = 24 }; /* bytes of a name in a stage, with a NUL */
 
 /* A name that nothing in the stage has. */
 void bough_kv__stage_name(struct bough_kv__stage *s, char out[BOUGH_KV__STAGE_NAME]);
+
+/* ---- Making ---- */
+
+/* What is to be made. */
+struct bough_kv__dir_value {
+    struct bough_view path;
+    uint32_t mode;
+    uint64_t size;
+    struct bough_source *src;
+    bool later; /* no syncs: it is new, and bough_kv_dir_sync() will come */
+};
+
+/* The file or link that `v` asks for, whole and synced: whoever reads `at` may not see it before. */
+enum bough_err bough_kv__dir_make(
+    struct bough_kv__dir *d, int at, const char *name, const struct bough_kv__dir_value *v);
+
+/* Sync what was made in folder `fd`, unless that is for later; an errno, or 0. */
+int bough_kv__dir_value_sync(const struct bough_kv__dir_value *v, int fd);
 
 /* ---- Writing ---- */
 

@@ -1,7 +1,6 @@
 /*
  * dir_write_posix.c - writing to a folder of the host; see dir_inner.h.
  *
- *   files       made and synced, out of sight
  *   chains      the folders that a new path needs
  *   places      the one rename that makes it seen
  *   values      set
@@ -17,115 +16,6 @@
 #include <unistd.h>
 
 #include "kv/dir_inner.h"
-
-/* ---- Files ---- */
-
-/* What is to be made. */
-struct value {
-    struct bough_view path;
-    uint32_t mode;
-    uint64_t size;
-    struct bough_source *src;
-    bool later; /* no syncs: it is new, and bough_kv_dir_sync() will come */
-};
-
-static int sync_of(const struct value *v, int fd)
-{
-    return v->later || fsync(fd) == 0 ? 0 : errno;
-}
-
-static int write_all(int fd, struct bough_view bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t put = write(fd, bytes.ptr, bytes.len);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return errno;
-        bytes = bough_view(bytes.ptr + put, bytes.len - (size_t)put);
-    }
-    return 0;
-}
-
-/* The value's bytes into `fd`; an errno in `*no`. */
-static enum bough_err file_fill(int fd, const struct value *v, int *no)
-{
-    for (uint64_t left = v->size; *no == 0 && left > 0;) {
-        struct bough_view piece;
-        enum bough_err err = bough_source_peek(v->src, &piece);
-
-        if (!err && piece.len == 0)
-            err = BOUGH_EFORMAT;
-        if (err)
-            return err;
-        if (piece.len > left)
-            piece.len = (size_t)left;
-        *no = write_all(fd, piece);
-        bough_source_skip(v->src, piece.len);
-        left -= piece.len;
-    }
-    return BOUGH_OK;
-}
-
-/* When this handle writes, as the host has it. */
-static void times_now(struct bough_kv__dir *d, struct timespec out[2])
-{
-    struct bough_time now = bough_kv__info_time(&d->info, d->kv.env);
-
-    out[0] = (struct timespec){.tv_nsec = UTIME_NOW};
-    out[1] = (struct timespec){.tv_sec = (time_t)now.sec, .tv_nsec = (long)now.nsec};
-}
-
-/* A file; whoever reads `at` may not see it before it is whole. */
-static enum bough_err file_make(
-    struct bough_kv__dir *d, int at, const char *name, const struct value *v)
-{
-    bool exec = v->mode == BOUGH_KV__EXEC;
-    int fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-        exec ? 0777 : 0666); /* less what the user's mask takes */
-    int no = fd < 0 ? errno : 0;
-    struct timespec times[2];
-    struct stat st;
-    enum bough_err err = BOUGH_OK;
-
-    if (no == 0)
-        err = file_fill(fd, v, &no);
-    times_now(d, times);
-    if (!err && no == 0 && fstat(fd, &st) != 0)
-        no = errno;
-    if (!err && no == 0 && exec && (st.st_mode & S_IXUSR) == 0 &&
-        fchmod(fd, (st.st_mode & 0777) | S_IXUSR) != 0)
-        no = errno;
-    if (!err && no == 0)
-        no = futimens(fd, times) != 0 ? errno : sync_of(v, fd);
-    if (fd >= 0)
-        close(fd);
-    return err ? err : no != 0 ? bough_kv__dir_fail(d, no, v->path) : BOUGH_OK;
-}
-
-/* A link; the sync of its folder covers it. */
-static enum bough_err link_make(
-    struct bough_kv__dir *d, int at, const char *name, const struct value *v)
-{
-    char target[PATH_MAX];
-    struct timespec times[2];
-    enum bough_err err;
-
-    if (v->size >= sizeof target)
-        return bough_kv__why(&d->kv.why, BOUGH_ETOOBIG, "link target over 4,095 bytes", v->path);
-    err = bough_source_read(v->src, target, (size_t)v->size);
-    if (err)
-        return err;
-    target[v->size] = '\0';
-    if (v->size == 0 || strlen(target) != v->size)
-        return bough_kv__why(
-            &d->kv.why, BOUGH_ENOTSUP, "a link target that the host cannot hold", v->path);
-    times_now(d, times);
-    if (symlinkat(target, at, name) != 0 || utimensat(at, name, times, AT_SYMLINK_NOFOLLOW) != 0)
-        return bough_kv__dir_fail(d, errno, v->path);
-    return BOUGH_OK;
-}
 
 /* ---- Chains ---- */
 
@@ -219,7 +109,7 @@ static int spot_take(struct bough_kv__stage *s, struct spot from, struct spot to
 
 /* `v` at `w`, where nothing stands that may not be replaced. */
 static enum bough_err value_make(struct bough_kv__dir *d, struct bough_kv__stage *s,
-    const struct bough_kv__way *w, const struct value *v)
+    const struct bough_kv__way *w, const struct bough_kv__dir_value *v)
 {
     char made[BOUGH_KV__STAGE_NAME], name[BOUGH_KV__NAME_ROOM];
     int fd, no;
@@ -230,8 +120,8 @@ static enum bough_err value_make(struct bough_kv__dir *d, struct bough_kv__stage
     no = chain_make((struct spot){s->fd, made}, w->rest, v->later, &fd, name);
     if (no != 0)
         return bough_kv__dir_fail(d, no, v->path);
-    err = v->mode == BOUGH_KV__LINK ? link_make(d, fd, name, v) : file_make(d, fd, name, v);
-    no = !err && (fd != s->fd || v->mode == BOUGH_KV__LINK) ? sync_of(v, fd) : 0;
+    err = bough_kv__dir_make(d, fd, name, v);
+    no = !err && (fd != s->fd || v->mode == BOUGH_KV__LINK) ? bough_kv__dir_value_sync(v, fd) : 0;
     if (no != 0)
         err = bough_kv__dir_fail(d, no, v->path);
     if (fd != s->fd)
@@ -239,7 +129,7 @@ static enum bough_err value_make(struct bough_kv__dir *d, struct bough_kv__stage
     if (!err) {
         no = spot_take(s, (struct spot){s->fd, made}, (struct spot){w->fd, w->name});
         if (no == 0)
-            no = sync_of(v, w->fd);
+            no = bough_kv__dir_value_sync(v, w->fd);
         err = no != 0 ? bough_kv__dir_fail(d, no, v->path) : BOUGH_OK;
     }
     return err;
@@ -298,7 +188,7 @@ static bool value_same(const struct bough_kv__way *w, const struct bough_write *
 
 /* `same` may be NULL: the write that `v` is of, done already if its value is there. */
 static enum bough_err value_set(
-    struct bough_kv__dir *d, struct value *v, const struct bough_write *same)
+    struct bough_kv__dir *d, struct bough_kv__dir_value *v, const struct bough_write *same)
 {
     struct bough_kv__stage s;
     struct bough_kv__way w;
@@ -328,7 +218,7 @@ static enum bough_err value_set(
 enum bough_err bough_kv__dir_set_stream(struct bough_kv *kv, struct bough_view path,
     uint32_t git_mode, uint64_t size, struct bough_source *src)
 {
-    struct value v = {path, git_mode, size, src, false};
+    struct bough_kv__dir_value v = {path, git_mode, size, src, false};
 
     return value_set(bough_kv__dir_of(kv), &v, NULL);
 }
@@ -416,14 +306,14 @@ enum bough_err bough_kv__dir_write(
 {
     struct bough_kv__dir *d = bough_kv__dir_of(kv);
     struct bough_source_view src;
-    struct value v;
+    struct bough_kv__dir_value v;
 
     (void)flags; /* there are no commits to make again */
     BOUGH_ASSERT(n == 1);
     if (w->remove)
         return w->path.len == 0 ? clear(d) : value_remove(d, w->path);
     bough_source_view_init(&src, w->bytes);
-    v = (struct value){w->path, w->mode, w->bytes.len, &src.src, false};
+    v = (struct bough_kv__dir_value){w->path, w->mode, w->bytes.len, &src.src, false};
     return value_set(d, &v, w);
 }
 

@@ -4,16 +4,16 @@
  *   lines      a script's text, its loops unrolled as it runs
  *   words      variables and names of commits put in
  *   steps      found by name, skipped by feature, run, compared
- *   faults     a script again and again, the n-th call failing
+ *   faults     a call failing: each (runner_points.h), or a few in a run each
  *   main
  */
 #include <ctype.h>
 #include <ftw.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "runner.h"
+#include "runner_points.h"
 
 struct report {
     uint64_t passed, failed, skipped;
@@ -27,8 +27,8 @@ struct script {
     struct run run;
     struct report *report;
     char may_lack[256];
-    bool faults; /* an allocation is to fail in this run */
-    bool blind;  /* the failure ended a batch, so what follows is another story: not compared */
+    struct points points;
+    bool blind; /* the failure ended a batch, so what follows is another story: not compared */
 };
 
 /* ---- Steps' helpers ---- */
@@ -377,8 +377,15 @@ static bool step_keeps(struct toks *words, struct bough_view *name)
 /* Did this step meet the allocation that fails? */
 static bool step_met_fault(const struct script *sc, const struct answer *got)
 {
-    return sc->faults && sc->run.mem->hit && got->error && got->n > 0 &&
+    return sc->run.mem->n.hit && got->error && got->n > 0 &&
            bough_view_eq(got->items[0].t[0].text, bough_view_str("no-memory"));
+}
+
+/* Was it to make a place, and the device failed?  Nothing is there then. */
+static bool step_met_io(const struct script *sc, struct toks words, const struct answer *got)
+{
+    return sc->run.io.hit && got->error &&
+           (tok_is(&words.t[0], "fresh") || tok_is(&words.t[0], "device"));
 }
 
 /*
@@ -387,9 +394,9 @@ static bool step_met_fault(const struct script *sc, const struct answer *got)
  */
 static void step_again(struct script *sc, struct toks words, struct answer *got)
 {
-    if (!step_met_fault(sc, got))
+    if (!step_met_fault(sc, got) && !step_met_io(sc, words, got))
         return;
-    sc->run.mem->hit = false;
+    sc->run.mem->n.hit = sc->run.io.hit = false;
     for (size_t i = 0; i < words.n && i < 2; i++)
         sc->blind = sc->blind || tok_is(&words.t[i], "commit");
     *got = (struct answer){.pool = &sc->run.step};
@@ -405,10 +412,10 @@ static void step_after_io(struct script *sc)
     struct run *r = &sc->run;
     struct bough_why why;
 
-    if (r->dev == NULL || !r->dev->hit)
+    if (!r->io.hit)
         return;
-    r->dev->hit = false;
-    r->io_met = sc->blind = true;
+    r->io.hit = false;
+    sc->blind = true;
     if (!r->dead && place_reopen(r, &why) != BOUGH_OK)
         r->open = false;
 }
@@ -583,68 +590,13 @@ static void line_run(struct script *sc, size_t *at, struct loop *loops, size_t *
     ++*at;
 }
 
-static void world_now(void *ctx, struct bough_time *out)
+static bool script_fresh(struct script *sc)
 {
-    const struct run *r = ctx;
-    struct timespec t;
-
-    *out = r->clock;
-    if (r->clock_fixed)
-        return;
-    clock_gettime(CLOCK_REALTIME, &t);
-    *out = (struct bough_time){.sec = t.tv_sec, .nsec = (uint32_t)t.tv_nsec};
-}
-
-static void world_random(void *ctx, void *dst, size_t n)
-{
-    static uint64_t state = 1;
-
-    (void)ctx;
-    for (size_t i = 0; i < n; i++) {
-        state = state * 6364136223846793005 + 1442695040888963407;
-        ((uint8_t *)dst)[i] = (uint8_t)(state >> 56);
-    }
-}
-
-static void run_init(
-    struct run *r, const struct place_opts *o, struct fault_mem *mem, const char *dir)
-{
-    static uint64_t serial;
-
-    *r = (struct run){.opts = *o, .mem = mem, .dir = dir, .serial = serial += 1000};
-    r->env = (struct bough_env){&mem->mem, r, world_now, world_random, NULL};
-    r->fail_io = FAULT_NEVER;
-    r->info.author.time.sec = r->info.committer.time.sec = INT64_MIN;
-    r->branch = strdup("main");
-}
-
-static void run_fini(struct run *r)
-{
-    place_end(r);
-    for (size_t i = 0; i < r->handles_n; i++)
-        free(r->handles[i].name);
-    for (size_t i = 0; i < r->nodes_n; i++)
-        free(r->nodes[i].name);
-    for (size_t i = 0; i < r->vars_n; i++)
-        free(r->vars[i].name);
-    free(r->handles);
-    free(r->nodes);
-    free(r->vars);
-    free(r->watches);
-    free(r->branch);
-}
-
-static void script_run(struct script *sc)
-{
-    struct loop loops[LOOPS_MAX];
     struct bough_why why;
-    size_t loops_n = 0;
     enum bough_err err = place_fresh(&sc->run, &why);
 
-    strcpy(sc->may_lack, " ");
-    if (err && (sc->faults || (sc->run.dev != NULL && sc->run.dev->hit))) {
-        sc->run.io_met = sc->run.fail_io != FAULT_NEVER;
-        sc->run.fail_io = FAULT_NEVER; /* making the place met it: nothing was there yet */
+    if (err && (sc->run.mem->n.hit || sc->run.io.hit)) {
+        sc->run.mem->n.hit = sc->run.io.hit = false; /* nothing was there yet */
         err = place_fresh(&sc->run, &why);
     }
     if (err) {
@@ -652,13 +604,40 @@ static void script_run(struct script *sc)
 
         answer_why(&got, err, &why);
         differs(sc, 0, bough_view_str("a fresh place"), NULL, &got);
-        return;
     }
-    for (size_t at = 0; at < sc->n;) {
+    return !err;
+}
+
+/* Does this line make calls? */
+static bool line_acts(struct bough_view line)
+{
+    struct bough_view word = line_word(line);
+
+    return word.len > 0 && word.ptr[0] != '#' && word.ptr[0] != '@' && !word_is(word, "for") &&
+           !word_is(word, "end");
+}
+
+static void script_run(struct script *sc)
+{
+    struct loop loops[LOOPS_MAX];
+    size_t loops_n = 0;
+    bool more;
+
+    strcpy(sc->may_lack, " ");
+    points_fork(&sc->points, sc->path, 0);
+    if (!script_fresh(sc))
+        return;
+    more = points_more(&sc->points);
+    for (size_t at = 0; more && at < sc->n;) {
+        bool acts = line_acts(sc->lines[at]);
+
+        if (acts)
+            points_fork(&sc->points, sc->path, at + 1);
         line_run(sc, &at, loops, &loops_n);
         pool_drop(&sc->run.step);
+        more = !acts || points_more(&sc->points);
     }
-    if (sc->blind) {
+    if (sc->blind || sc->points.child) {
         sc->blind = false;
         line_step(sc, sc->n - 1, bough_view_str("reopen -> ok or not-supported"));
         line_step(sc, sc->n - 1, bough_view_str("verify -> ok"));
@@ -672,10 +651,23 @@ enum fault { FAULT_NONE, FAULT_ALLOC, FAULT_IO };
 struct options {
     struct place_opts place;
     enum fault fault;
-    uint64_t runs; /* of a script with faults; 0: one for each */
-    uint64_t sec;  /* or as many as end in so many seconds; 0: no matter */
+    bool every;        /* each call fails */
+    uint64_t runs, at; /* or so many, evenly spread, in a run each; or this one */
     const char *dir;
 };
+
+/* The end of a run: its calls, too, are failed. */
+static void script_end(struct script *sc)
+{
+    points_fork(&sc->points, sc->path, sc->n);
+    run_fini(&sc->run);
+    if (sc->run.mem->pieces != 0) {
+        printf("%s: expected all memory back, got %llu pieces lost\n", sc->path,
+            (unsigned long long)sc->run.mem->pieces);
+        sc->report->failed++;
+    }
+    points_more(&sc->points);
+}
 
 /*
  * One script from its first line to its last, with the n-th allocation or device call failing;
@@ -685,6 +677,8 @@ static void script_once(const struct options *o, const char *path, struct report
     uint64_t fail_at, uint64_t *calls)
 {
     struct script sc = {.path = path, .report = report};
+    uint64_t failed = report->failed;
+    struct fault_count *n;
     struct fault_mem mem;
 
     if (!script_read(&sc, path)) {
@@ -692,19 +686,19 @@ static void script_once(const struct options *o, const char *path, struct report
         report->failed++;
         return;
     }
-    fault_mem_init(&mem, o->fault == FAULT_ALLOC ? fail_at : FAULT_NEVER);
+    fault_mem_init(&mem);
     run_init(&sc.run, &o->place, &mem, o->dir);
-    sc.faults = o->fault == FAULT_ALLOC && fail_at != FAULT_NEVER;
-    sc.run.fail_io = o->fault == FAULT_IO ? fail_at : FAULT_NEVER;
+    n = o->fault == FAULT_IO ? &sc.run.io : &mem.n;
+    n->fail_at = fail_at;
+    sc.points.what = o->fault == FAULT_IO ? "device call" : "allocation";
+    sc.points.n = o->every && place_forks(&o->place) ? n : NULL;
     sc.run.faults = o->fault != FAULT_NONE;
     script_run(&sc);
-    run_fini(&sc.run);
-    *calls = o->fault == FAULT_IO ? sc.run.io_calls : mem.calls;
-    if (mem.pieces != 0) {
-        printf("%s: expected all memory back, got %llu pieces lost\n", path,
-            (unsigned long long)mem.pieces);
-        report->failed++;
-    }
+    script_end(&sc);
+    points_end(&sc.points, report->failed == failed);
+    *calls = n->calls;
+    report->passed += sc.points.passed;
+    report->failed += sc.points.failed;
     free(sc.lines);
     free(sc.text);
 }
@@ -712,14 +706,11 @@ static void script_once(const struct options *o, const char *path, struct report
 static void script_all(const struct options *o, const char *path, struct report *report)
 {
     uint64_t before = report->failed, calls, ignored, step;
-    clock_t begin = clock();
 
-    script_once(o, path, report, FAULT_NEVER, &calls);
-    if (o->fault == FAULT_NONE)
+    script_once(o, path, report, o->at, &calls);
+    if (o->runs == 0 && (!o->every || place_forks(&o->place)))
         return;
-    step = o->runs > 0 ? calls / o->runs + 1 : 1;
-    if (o->sec > 0)
-        step = 1 + calls * (uint64_t)(clock() - begin) / (o->sec * CLOCKS_PER_SEC);
+    step = o->every ? 1 : calls / o->runs + 1;
     for (uint64_t n = 0; n < calls; n += step) {
         script_once(o, path, report, n, &ignored);
         if (report->failed > before) {
@@ -749,16 +740,18 @@ static const char help[] =
     "options\n"
     "  --via lib              how the place is spoken to; cli, redis and http are not available "
     "yet\n"
-    "  --fail-alloc[=RUNS]    each script again with the n-th allocation failing, for every n (or "
-    "for\n"
-    "                         RUNS of them): the step that met it must have changed nothing, so it "
-    "is\n"
-    "                         run once more, and then everything must be as the script says;\n"
-    "                         with an s behind it: as many, spread evenly, as end in so many "
-    "seconds\n"
-    "  --fail-io[=RUNS]       each script again with the n-th call of the device failing; after it "
-    "the\n"
-    "                         place is opened again, and must be sound at the script's end\n"
+    "  --fail-alloc           each script with each allocation failing, in a process of its own "
+    "that runs\n"
+    "                         the step that makes it and a few more: the step must have changed "
+    "nothing,\n"
+    "                         so it is run once more, and then everything must be as the script "
+    "says;\n"
+    "                         with =RUNS so many of them, each in a run from the first line to the "
+    "last\n"
+    "                         (so are all in places on a filesystem); with @N the N-th alone\n"
+    "  --fail-io              so with each call of the device failing; after it the place is "
+    "opened\n"
+    "                         again, and must be sound at the end\n"
     "  --help\n"
     "\n"
     "what a --via cannot do (such steps are skipped)\n"
@@ -793,14 +786,16 @@ static int dir_entry_remove(const char *path, const struct stat *st, int kind, s
     return remove(path);
 }
 
-/* "", "=RUNS" or "=SECONDSs". */
-static void runs_parse(const char *text, struct options *o)
+/* "", "=RUNS" or "@N". */
+static void fault_parse(const char *text, enum fault fault, struct options *o)
 {
-    char *end = NULL;
-    uint64_t n = *text == '=' ? strtoull(text + 1, &end, 10) : 0;
-
-    o->sec = end != NULL && *end == 's' ? n : 0;
-    o->runs = o->sec > 0 ? 0 : n;
+    o->fault = fault;
+    if (*text == '=')
+        o->runs = strtoull(text + 1, NULL, 10);
+    else if (*text == '@')
+        o->at = strtoull(text + 1, NULL, 10);
+    else
+        o->every = true;
 }
 
 /* Options up to the place: the index of the place, or -1. */
@@ -817,11 +812,9 @@ static int options_parse(int argc, char **argv, struct options *o, bool *via_lib
         } else if (strncmp(argv[i], "--via=", 6) == 0) {
             *via_lib = strcmp(argv[i] + 6, "lib") == 0;
         } else if (strncmp(argv[i], "--fail-alloc", 12) == 0) {
-            o->fault = FAULT_ALLOC;
-            runs_parse(argv[i] + 12, o);
+            fault_parse(argv[i] + 12, FAULT_ALLOC, o);
         } else if (strncmp(argv[i], "--fail-io", 9) == 0) {
-            o->fault = FAULT_IO;
-            runs_parse(argv[i] + 9, o);
+            fault_parse(argv[i] + 9, FAULT_IO, o);
         } else {
             return -1;
         }
@@ -831,7 +824,7 @@ static int options_parse(int argc, char **argv, struct options *o, bool *via_lib
 
 int main(int argc, char **argv)
 {
-    struct options o = {.runs = 0};
+    struct options o = {.at = FAULT_NEVER};
     struct report report = {0};
     bool via_lib = true;
     char dir[] = "/tmp/bough-conform-XXXXXX";

@@ -4,6 +4,7 @@
  *   text      runner_text.c     a line to words; an answer; are two answers the same?
  *   places    runner_place.c    what a script runs on: mem: mem-store: log: dir:
  *   faults    runner_fault.c    memory that fails, a device whose power fails
+ *             runner_points.c   a process for each call that fails
  *   steps     runner_kv.c       keys and values
  *             runner_batch.c    handles, batches, snapshots, who and when
  *             runner_repo.c     branches, history
@@ -140,9 +141,7 @@ struct run {
     struct place_opts opts;
     struct fault_mem *mem;
     struct fault_dev *dev; /* of log: places */
-    uint64_t fail_io;      /* the call of each device that fails; FAULT_NEVER */
-    bool io_met;           /* one did */
-    uint64_t io_calls;     /* the most that a device got */
+    struct fault_count io; /* calls of all devices */
     bool faults;           /* memory or the device fails in this run */
     struct bough_env env;
     struct bough_time clock;
@@ -170,8 +169,15 @@ struct run {
     struct bough_window window;
 };
 
+/* A run of a script on such a place, which is to be made; `mem` and `dir` are borrowed. */
+void run_init(struct run *r, const struct place_opts *o, struct fault_mem *mem, const char *dir);
+void run_fini(struct run *r);
+
 /* Parse `mem:`, `log:size=4M,unit=512` ...; 0: fine, 1: not available here, 2: malformed. */
 int place_parse(const char *text, struct place_opts *out);
+
+/* Is all of such a place in memory, so that a process that is forked has one of its own? */
+bool place_forks(const struct place_opts *o);
 
 /* The features of a place, by name. */
 bool place_has(const struct place_opts *o, const char *feature);

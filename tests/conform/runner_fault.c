@@ -2,15 +2,23 @@
  * runner_fault.c - see runner_fault.h.
  *
  *   memory
- *   the file below, the layer above
+ *   the ground below, the layer above
  */
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #include "runner_fault.h"
 
 /* ---- Memory ---- */
+
+static bool count_hit(struct fault_count *n)
+{
+    if (n->calls++ != n->fail_at)
+        return false;
+    n->hit = true;
+    return true;
+}
 
 static void *mem_resize(struct bough_mem *mem, void *ptr, size_t old, size_t size)
 {
@@ -22,88 +30,64 @@ static void *mem_resize(struct bough_mem *mem, void *ptr, size_t old, size_t siz
         free(ptr);
         return NULL;
     }
-    if (size > old && m->calls++ == m->fail_at) {
-        m->hit = true;
+    if (size > old && count_hit(&m->n))
         return NULL;
-    }
     next = realloc(ptr, size);
     m->pieces += ptr == NULL && next != NULL;
     return next;
 }
 
-void fault_mem_init(struct fault_mem *m, uint64_t fail_at)
+void fault_mem_init(struct fault_mem *m)
 {
-    *m = (struct fault_mem){.mem = {mem_resize}, .fail_at = fail_at};
+    *m = (struct fault_mem){.mem = {mem_resize}, .n = {.fail_at = FAULT_NEVER}};
 }
 
-/* ---- The file ---- */
+/* ---- The ground ---- */
 
-static int fd_of(const struct bough_block *dev)
+static uint8_t *ground_at(const struct bough_block *dev, uint64_t at)
 {
-    return ((const struct fault_dev *)((const char *)dev - offsetof(struct fault_dev, file)))->fd;
+    const struct fault_dev *d =
+        (const struct fault_dev *)((const char *)dev - offsetof(struct fault_dev, ground));
+
+    return d->bytes + at * dev->unit;
 }
 
-static enum bough_err file_read(struct bough_block *dev, uint64_t at, uint32_t n, void *dst)
+static enum bough_err ground_read(struct bough_block *dev, uint64_t at, uint32_t n, void *dst)
 {
-    size_t len = (size_t)n * dev->unit, done = 0;
-
-    while (done < len) {
-        ssize_t got =
-            pread(fd_of(dev), (char *)dst + done, len - done, (off_t)(at * dev->unit + done));
-
-        if (got <= 0)
-            return BOUGH_EIO;
-        done += (size_t)got;
-    }
+    memcpy(dst, ground_at(dev, at), (size_t)n * dev->unit);
     return BOUGH_OK;
 }
 
-static enum bough_err file_write(struct bough_block *dev, uint64_t at, uint32_t n, const void *src)
+static enum bough_err ground_write(
+    struct bough_block *dev, uint64_t at, uint32_t n, const void *src)
 {
-    size_t len = (size_t)n * dev->unit, done = 0;
-
-    while (done < len) {
-        ssize_t put = pwrite(
-            fd_of(dev), (const char *)src + done, len - done, (off_t)(at * dev->unit + done));
-
-        if (put <= 0)
-            return BOUGH_EIO;
-        done += (size_t)put;
-    }
+    memcpy(ground_at(dev, at), src, (size_t)n * dev->unit);
     return BOUGH_OK;
 }
 
-static enum bough_err file_sync(struct bough_block *dev)
+static enum bough_err ground_sync(struct bough_block *dev)
 {
     (void)dev;
     return BOUGH_OK;
 }
 
-static const struct bough_block_class file_class = {
-    .name = "file", .read = file_read, .write = file_write, .sync = file_sync};
+static const struct bough_block_class ground_class = {
+    .name = "ground", .read = ground_read, .write = ground_write, .sync = ground_sync};
 
 /* ---- The layer above ---- */
-
-static bool fault_hit(struct fault_dev *d)
-{
-    if (d->calls++ != d->fail_at)
-        return false;
-    d->hit = true;
-    return true;
-}
 
 static enum bough_err dev_read(struct bough_block *dev, uint64_t at, uint32_t n, void *dst)
 {
     struct fault_dev *d = (struct fault_dev *)dev;
 
-    return fault_hit(d) ? BOUGH_EIO : bough_block_read(&d->cut.blk, at, n, dst);
+    return count_hit(d->n) ? BOUGH_EIO : bough_block_read(&d->cut.blk, at, n, dst);
 }
 
 static enum bough_err dev_write(struct bough_block *dev, uint64_t at, uint32_t n, const void *src)
 {
     struct fault_dev *d = (struct fault_dev *)dev;
 
-    if (fault_hit(d))
+    if (count_hit(d->n))
         return BOUGH_EIO;
     if (d->writes_left != FAULT_NEVER && --d->writes_left == 0) {
         d->cut.left = 0;
@@ -116,37 +100,33 @@ static enum bough_err dev_sync(struct bough_block *dev)
 {
     struct fault_dev *d = (struct fault_dev *)dev;
 
-    return fault_hit(d) ? BOUGH_EIO : bough_block_sync(&d->cut.blk);
+    return count_hit(d->n) ? BOUGH_EIO : bough_block_sync(&d->cut.blk);
 }
 
 static const struct bough_block_class dev_class = {
     .name = "fault", .read = dev_read, .write = dev_write, .sync = dev_sync};
 
 enum bough_err fault_dev_open(
-    struct fault_dev *d, const char *path, uint64_t size, uint32_t unit, uint64_t fail_at)
+    struct fault_dev *d, uint64_t size, uint32_t unit, struct fault_count *n)
 {
     struct bough_block facts = {.count = size / unit, .unit = unit, .caps = BOUGH_BLOCK_SYNC};
 
-    *d = (struct fault_dev){.fail_at = fail_at, .writes_left = FAULT_NEVER};
-    d->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (d->fd < 0)
+    *d = (struct fault_dev){.size = size, .writes_left = FAULT_NEVER, .n = n};
+    d->bytes = mmap(
+        NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (d->bytes == MAP_FAILED)
         return BOUGH_EIO;
-    unlink(path);
-    if (ftruncate(d->fd, (off_t)size) != 0) {
-        close(d->fd);
-        return BOUGH_EIO;
-    }
-    d->blk = d->file = facts;
+    d->blk = d->ground = facts;
     d->blk.cls = &dev_class;
-    d->file.cls = &file_class;
-    cutblk_init(&d->cut, &d->file, NULL, CUT_NEVER);
+    d->ground.cls = &ground_class;
+    cutblk_init(&d->cut, &d->ground, NULL, CUT_NEVER);
     return BOUGH_OK;
 }
 
 void fault_dev_close(struct fault_dev *d)
 {
     cutblk_fini(&d->cut);
-    close(d->fd);
+    munmap(d->bytes, d->size);
 }
 
 void fault_dev_arm(struct fault_dev *d, uint64_t n, enum cut_fate fate, uint64_t seed)
@@ -159,6 +139,6 @@ void fault_dev_arm(struct fault_dev *d, uint64_t n, enum cut_fate fate, uint64_t
 void fault_dev_restart(struct fault_dev *d)
 {
     cutblk_fini(&d->cut);
-    cutblk_init(&d->cut, &d->file, NULL, CUT_NEVER);
+    cutblk_init(&d->cut, &d->ground, NULL, CUT_NEVER);
     d->writes_left = FAULT_NEVER;
 }

@@ -8,32 +8,39 @@
 
 #define FAULT_NEVER UINT64_MAX
 
+/* Calls, of which one fails. */
+struct fault_count {
+    uint64_t calls; /* so far */
+    uint64_t fail_at;
+    bool hit; /* that one was made */
+};
+
 /* malloc, counted; the n-th allocation fails. */
 struct fault_mem {
     struct bough_mem mem; /* use this one */
-    uint64_t calls, fail_at;
+    struct fault_count n;
     uint64_t pieces; /* that are out */
-    bool hit;        /* the n-th was asked for */
 };
-void fault_mem_init(struct fault_mem *m, uint64_t fail_at);
+void fault_mem_init(struct fault_mem *m);
 
 /*
- * A device: a sparse file, below a layer whose power fails, below one that counts writes and fails
- * the n-th call.  The file is never synced: what a power cut leaves is the second layer's to say.
+ * A device: memory that a process which is forked has as its own, below a layer whose power fails,
+ * below one that counts writes and fails the n-th call.  What a power cut leaves is the second
+ * layer's to say.
  */
 struct fault_dev {
     struct bough_block blk; /* use this one */
     struct cutblk cut;
-    struct bough_block file;
-    int fd;
+    struct bough_block ground;
+    uint8_t *bytes;
+    uint64_t size;
     uint64_t writes_left; /* until the power fails; FAULT_NEVER */
-    uint64_t calls, fail_at;
-    bool hit;
+    struct fault_count *n;
 };
 
-/* A file of `size` bytes at `path`, whose name is gone at once. */
+/* `size` bytes of zeros, which take room when they are written; `n` is borrowed. */
 enum bough_err fault_dev_open(
-    struct fault_dev *d, const char *path, uint64_t size, uint32_t unit, uint64_t fail_at);
+    struct fault_dev *d, uint64_t size, uint32_t unit, struct fault_count *n);
 void fault_dev_close(struct fault_dev *d);
 
 /* The power fails at the n-th write from here. */

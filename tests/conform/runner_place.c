@@ -5,6 +5,7 @@
  *   fresh      made, with nothing in it
  *   opening    the repository, the main handle; closing
  *   reopen     handles and snapshots come back, batches do not
+ *   a run      its clock, its chance, its memory
  */
 #include <ftw.h>
 #include <string.h>
@@ -43,6 +44,11 @@ static const struct {
         "rewrite"},
     {"dir:", PLACE_DIR, "handle mode reopen any-name case nul-in-key rewrite"},
 };
+
+bool place_forks(const struct place_opts *o)
+{
+    return o->kind == PLACE_MEM || o->kind == PLACE_MEM_STORE || o->kind == PLACE_LOG;
+}
 
 bool place_feature_known(const char *feature)
 {
@@ -217,7 +223,6 @@ void place_close(struct run *r)
     bough_store_close(r->store);
     r->store = NULL;
     if (r->dev != NULL) {
-        r->io_calls = r->dev->calls > r->io_calls ? r->dev->calls : r->io_calls;
         fault_dev_close(r->dev);
         free(r->dev);
         r->dev = NULL;
@@ -242,14 +247,12 @@ static enum bough_err log_fresh(struct run *r, struct bough_why *why)
 {
     struct bough_log_format_opts opts = {.algo = r->opts.algo, .granule = r->opts.granule};
     uint64_t size = r->opts.size > 0 ? r->opts.size : 1u << 30;
-    char path[600];
     enum bough_err err;
 
-    snprintf(path, sizeof path, "%s/log-%llu", r->dir, (unsigned long long)r->serial++);
     r->dev = calloc(1, sizeof *r->dev);
     if (r->dev == NULL)
         return BOUGH_ENOMEM;
-    err = fault_dev_open(r->dev, path, size, r->opts.unit, r->fail_io);
+    err = fault_dev_open(r->dev, size, r->opts.unit, &r->io);
     if (err) {
         free(r->dev);
         r->dev = NULL;
@@ -314,8 +317,11 @@ static enum bough_err handle_reopen(struct run *r, struct handle *h)
 {
     if (h->kind == HANDLE_PLAIN)
         return place_handle(r, &h->kv);
-    if (h->kind == HANDLE_SNAPSHOT && r->repo != NULL && !bough_oid_is_zero(&h->commit))
-        return bough_kv_commit_open(r->repo, &h->commit, &h->kv);
+    if (h->kind == HANDLE_SNAPSHOT && r->repo != NULL && !bough_oid_is_zero(&h->commit)) {
+        enum bough_err err = bough_kv_commit_open(r->repo, &h->commit, &h->kv);
+
+        return err == BOUGH_ENOENT ? BOUGH_OK : err; /* only its pin had kept it: it is over */
+    }
     return BOUGH_OK;
 }
 
@@ -342,4 +348,56 @@ enum bough_err place_reopen(struct run *r, struct bough_why *why)
         err = handle_reopen(r, &r->handles[i]);
     r->open = !err;
     return err;
+}
+
+/* ---- A run ---- */
+
+static void world_now(void *ctx, struct bough_time *out)
+{
+    const struct run *r = ctx;
+    struct timespec t;
+
+    *out = r->clock;
+    if (r->clock_fixed)
+        return;
+    clock_gettime(CLOCK_REALTIME, &t);
+    *out = (struct bough_time){.sec = t.tv_sec, .nsec = (uint32_t)t.tv_nsec};
+}
+
+static void world_random(void *ctx, void *dst, size_t n)
+{
+    static uint64_t state = 1;
+
+    (void)ctx;
+    for (size_t i = 0; i < n; i++) {
+        state = state * 6364136223846793005 + 1442695040888963407;
+        ((uint8_t *)dst)[i] = (uint8_t)(state >> 56);
+    }
+}
+
+void run_init(struct run *r, const struct place_opts *o, struct fault_mem *mem, const char *dir)
+{
+    static uint64_t serial;
+
+    *r = (struct run){.opts = *o, .mem = mem, .dir = dir, .serial = serial += 1000};
+    r->env = (struct bough_env){&mem->mem, r, world_now, world_random, NULL};
+    r->io = (struct fault_count){.fail_at = FAULT_NEVER};
+    r->info.author.time.sec = r->info.committer.time.sec = INT64_MIN;
+    r->branch = strdup("main");
+}
+
+void run_fini(struct run *r)
+{
+    place_end(r);
+    for (size_t i = 0; i < r->handles_n; i++)
+        free(r->handles[i].name);
+    for (size_t i = 0; i < r->nodes_n; i++)
+        free(r->nodes[i].name);
+    for (size_t i = 0; i < r->vars_n; i++)
+        free(r->vars[i].name);
+    free(r->handles);
+    free(r->nodes);
+    free(r->vars);
+    free(r->watches);
+    free(r->branch);
 }

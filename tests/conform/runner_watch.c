@@ -160,20 +160,27 @@ static void heard(void *ctx, const struct bough_event *e)
 }
 
 /* The paths that differ between two heads were touched. */
-static void touch_moved(struct watch *w, const struct bough_oid *old, const struct bough_oid *now)
+static enum bough_err touch_moved(
+    struct watch *w, const struct bough_oid *old, const struct bough_oid *now)
 {
     struct bough_repo *r = w->run->repo;
     struct bough_oid a = *bough_oid_empty_tree(w->run->opts.algo), b = a;
     struct bough_diff_entry e;
     struct bough_diff *d;
+    enum bough_err err = BOUGH_OK;
 
-    if ((!bough_oid_is_zero(old) && bough_repo_root_of(r, old, &a) != BOUGH_OK) ||
-        (!bough_oid_is_zero(now) && bough_repo_root_of(r, now, &b) != BOUGH_OK) ||
-        bough_diff_open(r, &a, &b, bough_view("", 0), &d) != BOUGH_OK)
-        return;
-    while (bough_diff_next(d, &e) == BOUGH_OK)
+    if (!bough_oid_is_zero(old))
+        err = bough_repo_root_of(r, old, &a);
+    if (!err && !bough_oid_is_zero(now))
+        err = bough_repo_root_of(r, now, &b);
+    if (!err)
+        err = bough_diff_open(r, &a, &b, bough_view("", 0), &d);
+    if (err)
+        return err;
+    while ((err = bough_diff_next(d, &e)) == BOUGH_OK)
         touch(w, e.path);
     bough_diff_close(d);
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
 }
 
 static bool was_touched(const struct watch *w, const char *path, size_t len)
@@ -237,7 +244,7 @@ static enum bough_err watch_begin(struct step *s, struct watch *w)
         if (!err)
             err = bough_branch_head(bough_kv_branch(w->kv), &now);
         if (!err)
-            touch_moved(w, &since, &now);
+            err = touch_moved(w, &since, &now);
     }
     w->was = st.w;
     w->was_n = st.n;
@@ -261,7 +268,9 @@ static void step_watch(struct step *s)
     bough_buf_init(&w->prefix, r->env.mem);
     bough_path_print(&w->prefix, arg(s, 2));
     bough_repo_listen(r->repo, &w->l);
-    err = bough_kv_branch_open(r->repo, arg(s, 1), &w->kv);
+    err = w->prefix.err;
+    if (!err)
+        err = bough_kv_branch_open(r->repo, arg(s, 1), &w->kv);
     if (!err)
         err = watch_begin(s, w);
     if (err) {
@@ -324,8 +333,8 @@ static void states_tell(struct step *s, struct watch *w, struct state *now)
 static void step_events(struct step *s)
 {
     struct watch *w = NULL;
-    struct state now;
-    enum bough_err err;
+    struct state now = {0};
+    enum bough_err err = BOUGH_OK;
 
     for (size_t i = 0; i < s->run->watches_n; i++) {
         if (bough_view_eq(arg(s, 0), bough_view_str(s->run->watches[i]->name)))
@@ -335,10 +344,10 @@ static void step_events(struct step *s)
         answer_err(s->got, "gone", bough_view(NULL, 0));
         return;
     }
-    for (size_t i = 0; i < w->moved_n; i++)
-        touch_moved(w, &w->moved[i][0], &w->moved[i][1]);
-    w->moved_n = 0;
-    err = state_read(w->kv, bough_buf_view(&w->prefix), &now);
+    for (size_t i = 0; !err && i < w->moved_n; i++)
+        err = touch_moved(w, &w->moved[i][0], &w->moved[i][1]);
+    if (!err)
+        err = state_read(w->kv, bough_buf_view(&w->prefix), &now);
     if (err) {
         answer_why(s->got, err, &w->kv->why);
         state_drop(now.w, now.n);
@@ -348,6 +357,7 @@ static void step_events(struct step *s)
     state_drop(w->was, w->was_n);
     w->was = now.w;
     w->was_n = now.n;
+    w->moved_n = 0;
     for (size_t i = 0; i < w->touched_n; i++)
         free(w->touched[i]);
     w->touched_n = 0;

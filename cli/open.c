@@ -37,7 +37,8 @@ static int open_file(struct cli *cli, unsigned flags)
     cli->file_open = true;
     err = bough_log_open(&cli->file.blk, &cli->env, &opts, &cli->engine, &cli->why);
     if (err == BOUGH_ENOENT) {
-        fprintf(stderr, "bough: %s: there is no store in this file\n", cli->store);
+        fprintf(stderr, "bough: %s: not a Bough store; `bough init` makes one, in a new file\n",
+            cli->store);
         return EXIT_NO_STORE;
     }
     return err ? say_error(err, cli->store, &cli->why) : 0;

@@ -351,11 +351,31 @@ static enum bough_err log_start(struct bough_log *l, const struct bough_log__sup
         l->damage = l->store.why; /* what is whole can be read */
         err = BOUGH_OK;
     }
-    if (all->s[0].ro_compat != 0)
+    if (all->s[0].ro_compat != 0) {
+        if (!l->store.read_only)
+            bough_env_log(l->store.env, BOUGH_LOG_WARN,
+                "made with a feature that this build does not know: open for reading only");
         l->store.read_only = true;
+    }
     if (!err && !l->store.read_only)
         err = mount(l, all);
     return err;
+}
+
+/* Why there are no superblocks to begin with. */
+static enum bough_err supers_why(
+    const struct bough_log__supers *all, enum bough_err err, struct bough_why *why)
+{
+    if (err == BOUGH_ENOTSUP) {
+        if (why != NULL)
+            *why = all->other;
+        return err;
+    }
+    return BOUGH_WHY(why, err,
+        err == BOUGH_ENOENT     ? "no store on this device"
+        : err == BOUGH_ECORRUPT ? "no superblock is whole"
+                                : "the superblocks could not be read",
+        NULL, 0);
 }
 
 enum bough_err bough_log_open(struct bough_block *dev, const struct bough_env *env,
@@ -369,12 +389,8 @@ enum bough_err bough_log_open(struct bough_block *dev, const struct bough_env *e
     if (all == NULL)
         return BOUGH_WHY(why, BOUGH_ENOMEM, "no memory to open a store", NULL, 0);
     err = bough_log__supers_find(dev, env->mem, all);
-    if (err == BOUGH_ENOENT)
-        (void)BOUGH_WHY(why, err, "no store on this device", NULL, 0);
-    else if (err == BOUGH_ENOTSUP)
-        (void)BOUGH_WHY(why, err, "a store of a later version of the format", NULL, 0);
-    else if (err)
-        (void)BOUGH_WHY(why, err, "the superblocks could not be read", NULL, 0);
+    if (err)
+        err = supers_why(all, err, why);
     if (!err && (uint64_t)all->geo.zones * all->geo.zone > dev->count * dev->unit)
         err = BOUGH_WHY(why, BOUGH_ECORRUPT, "the device is shorter than its store", NULL, 0);
     if (!err) {

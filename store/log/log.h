@@ -15,6 +15,8 @@
 extern "C" {
 #endif
 
+#define BOUGH_LOG_FORMAT 1 /* what this build writes, and the only one that it reads */
+
 /* Facts fixed at creation; 0 takes the default. */
 struct bough_log_format_opts {
     enum bough_algo algo; /* default BOUGH_SHA1 */
@@ -61,7 +63,8 @@ struct bough_log_open_opts {
  * settle_bytes); where the device takes longer than that, the damage is found at open.
  *
  * BOUGH_ENOENT     no store on this device
- * BOUGH_ENOTSUP    a format feature that this version does not know
+ * BOUGH_ENOTSUP    of another format, or with incompatible features, that this build does not read:
+ *                  why.key says which in words, why.at is their number
  * BOUGH_ECORRUPT   damaged; with read_only what is intact can be read
  */
 enum bough_err bough_log_open(struct bough_block *dev, const struct bough_env *env,

@@ -281,7 +281,8 @@ static enum bough_err apply_item(
     case BOUGH_LOG__AHEAD:
         return bough_log__ahead_replay(r->log, body);
     default:
-        return kind < BOUGH_LOG__KIND_OPTIONAL ? BOUGH_ENOTSUP : BOUGH_OK;
+        return kind < BOUGH_LOG__KIND_OPTIONAL ? bough_log__other_item(&r->log->store.why, kind)
+                                               : BOUGH_OK;
     }
 }
 

@@ -10,6 +10,7 @@
 
 enum { MAGIC = 0x74526742, ROOT_HEAD = 64 }; /* "BgRt" */
 enum { AT_ITEMS = 4, AT_DEVICE = 8, AT_NUMBER = 24, AT_LEN = 32 };
+enum { COUNTERS_EARLY = 16 }; /* bytes of the counters before refs were counted */
 
 /* ---- Extents ---- */
 
@@ -385,11 +386,23 @@ static enum bough_err load_record(struct bough_log *l, struct bough_view body)
     return err;
 }
 
-static enum bough_err load_item(struct bough_log *l, uint32_t kind, struct bough_view body)
+static enum bough_err load_counters(struct bough_log *l, struct bough_view body)
 {
     struct bough_log__fields f = {.left = body};
     uint32_t next;
 
+    if (body.len == COUNTERS_EARLY)
+        return bough_log__early_form(&l->store.why);
+    l->next_record = bough_log__get(&f, 8);
+    next = (uint32_t)bough_log__get(&f, 4);
+    l->next_segment = next > l->next_segment ? next : l->next_segment;
+    l->next_table = (uint32_t)bough_log__get(&f, 4);
+    l->refs_n = bough_log__get(&f, 8);
+    return f.bad ? BOUGH_ECORRUPT : BOUGH_OK;
+}
+
+static enum bough_err load_item(struct bough_log *l, uint32_t kind, struct bough_view body)
+{
     switch (kind) {
     case BOUGH_LOG__HELD:
         return bough_log__zones_held_decode(l, body, l->made);
@@ -406,14 +419,10 @@ static enum bough_err load_item(struct bough_log *l, uint32_t kind, struct bough
     case BOUGH_LOG__RECORD:
         return load_record(l, body);
     case BOUGH_LOG__COUNTERS:
-        l->next_record = bough_log__get(&f, 8);
-        next = (uint32_t)bough_log__get(&f, 4);
-        l->next_segment = next > l->next_segment ? next : l->next_segment;
-        l->next_table = (uint32_t)bough_log__get(&f, 4);
-        l->refs_n = bough_log__get(&f, 8);
-        return f.bad ? BOUGH_ECORRUPT : BOUGH_OK;
+        return load_counters(l, body);
     default:
-        return kind < BOUGH_LOG__KIND_OPTIONAL ? BOUGH_ENOTSUP : BOUGH_OK;
+        return kind < BOUGH_LOG__KIND_OPTIONAL ? bough_log__other_item(&l->store.why, kind)
+                                               : BOUGH_OK;
     }
 }
 

@@ -11,8 +11,6 @@
 
 static const uint8_t magic[8] = {0x42, 0x4f, 0x55, 0x47, 0x48, 0x0d, 0x0a, 0x1a};
 
-enum { VERSION = 1 };
-
 enum {
     AT_CRC = 8,
     AT_VERSION = 12,
@@ -47,7 +45,7 @@ void bough_log__super_encode(const struct bough_log__geo *geo, const struct boug
 {
     memset(dst, 0, BOUGH_LOG__SUPER_LEN);
     memcpy(dst, magic, sizeof magic);
-    bough_put32le(dst + AT_VERSION, VERSION);
+    bough_put32le(dst + AT_VERSION, BOUGH_LOG_FORMAT);
     bough_put32le(dst + AT_COMPAT, s->compat);
     bough_put32le(dst + AT_RO_COMPAT, s->ro_compat);
     bough_put32le(dst + AT_INCOMPAT, s->incompat);
@@ -108,7 +106,7 @@ enum bough_err bough_log__super_decode(
     s->compat = bough_get32le(src + AT_COMPAT);
     s->ro_compat = bough_get32le(src + AT_RO_COMPAT);
     s->incompat = bough_get32le(src + AT_INCOMPAT);
-    if (bough_get32le(src + AT_VERSION) != VERSION || s->incompat != 0)
+    if (bough_get32le(src + AT_VERSION) != BOUGH_LOG_FORMAT || s->incompat != 0)
         return BOUGH_ENOTSUP;
     s->generation = bough_get64le(src + AT_GENERATION);
     s->epoch = bough_get64le(src + AT_EPOCH);
@@ -179,6 +177,21 @@ static void supers_add(struct bough_log__supers *all, const struct bough_log__ge
         all->geo = *geo;
 }
 
+/* What every format has in common: the magic and the version; others may have their checksum elsewhere. */
+static void note_magic(const uint8_t *slot, enum bough_err err, struct bough_log__supers *all)
+{
+    uint32_t version = bough_get32le(slot + AT_VERSION);
+    bool known = version == BOUGH_LOG_FORMAT;
+
+    if (memcmp(slot, magic, sizeof magic) != 0)
+        return;
+    all->magic = true;
+    if (known && err == BOUGH_ENOTSUP)
+        (void)bough_log__other_features(&all->other, bough_get32le(slot + AT_INCOMPAT));
+    else if (!known && (err == BOUGH_ENOTSUP || all->other.err == BOUGH_OK))
+        (void)bough_log__other_format(&all->other, version);
+}
+
 /* Look at one place; `page` has room for a granule of the largest size. */
 static enum bough_err look_at(
     struct bough_block *dev, uint64_t at, uint8_t *page, struct bough_log__supers *all)
@@ -194,6 +207,7 @@ static enum bough_err look_at(
     if (err)
         return err;
     err = bough_log__super_decode(page + at % dev->unit, &geo, &s);
+    note_magic(page + at % dev->unit, err, all);
     if (err == BOUGH_ENOTSUP)
         return err;
     if (!err && bough_log__slot_at(&geo, s.generation) == at)
@@ -258,13 +272,17 @@ enum bough_err bough_log__supers_find(
 
     out->n = 0;
     out->damaged = 0;
+    out->other = (struct bough_why){.err = BOUGH_OK};
+    out->magic = false;
     if (page == NULL)
         return BOUGH_ENOMEM;
     err = supers_look(dev, page, out);
     bough_mem_free(mem, page, dev->unit);
     if (err)
         return err;
-    return out->n == 0 ? BOUGH_ENOENT : BOUGH_OK;
+    if (out->n > 0)
+        return BOUGH_OK;
+    return out->other.err != BOUGH_OK ? BOUGH_ENOTSUP : out->magic ? BOUGH_ECORRUPT : BOUGH_ENOENT;
 }
 
 /* ---- Owner, writing ---- */
@@ -301,7 +319,7 @@ static enum bough_err owner_search(struct bough_log *l)
 
     if (!err)
         err = bough_log__supers_find(l->dev, l->mem, all);
-    if (err == BOUGH_ENOENT || (!err && !same_shape(&all->geo, &l->geo)))
+    if (err == BOUGH_ENOENT || err == BOUGH_ENOTSUP || (!err && !same_shape(&all->geo, &l->geo)))
         err = owner_other(l);
     bough_mem_free(l->mem, all, sizeof *all);
     return err;

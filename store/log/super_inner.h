@@ -88,7 +88,9 @@ enum { BOUGH_LOG__SUPER_LEN = 512, BOUGH_LOG__RINGS = 2 };
 struct bough_log__supers {
     struct bough_log__geo geo;
     uint32_t n;
-    uint32_t damaged; /* a bit for each slot that holds something else, ring A first */
+    struct bough_why other; /* err set: of a store that this build does not read, and why */
+    bool magic;             /* there is something that was a superblock, whole or not */
+    uint32_t damaged;       /* a bit for each slot that holds something else, ring A first */
     struct bough_log__super s[BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS];
 };
 
@@ -99,9 +101,16 @@ void bough_log__super_encode(const struct bough_log__geo *geo, const struct boug
 enum bough_err bough_log__super_decode(const uint8_t src[BOUGH_LOG__SUPER_LEN],
     struct bough_log__geo *geo, struct bough_log__super *s);
 
-/* Look for superblocks.  BOUGH_ENOENT when there is none. */
+/* Look for superblocks.  BOUGH_ENOENT: there is none; BOUGH_ECORRUPT: none that is whole;
+   BOUGH_ENOTSUP: `out->other` says why. */
 enum bough_err bough_log__supers_find(
     struct bough_block *dev, struct bough_mem *mem, struct bough_log__supers *out);
+
+/* What is not read, as a reason (version.c); all return BOUGH_ENOTSUP. */
+enum bough_err bough_log__other_format(struct bough_why *why, uint32_t version);
+enum bough_err bough_log__other_features(struct bough_why *why, uint32_t bits);
+enum bough_err bough_log__other_item(struct bough_why *why, uint32_t kind);
+enum bough_err bough_log__early_form(struct bough_why *why);
 
 /* Wipe the slots with these bits, so that a check finds none but fresh damage. */
 enum bough_err bough_log__supers_heal(struct bough_log *l, uint32_t damaged);

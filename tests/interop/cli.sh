@@ -34,7 +34,7 @@ fails 3 'no such store' set a 1
 fails 3 'no such store' log
 fails 3 'no such store' fsck
 echo 'not a store, but a text' >text
-fails 3 'no store in this file' -s text get a
+fails 3 'text: not a Bough store' -s text get a
 fails 2 'no such verb: nope' nope
 fails 2 'did you mean `bough set`' ste
 fails 2 'unknown flag' --nope get a

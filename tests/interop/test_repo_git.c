@@ -208,7 +208,7 @@ static void make_history(void)
     clock_sec = 1700000000;
     for (int i = 0; i < BRANCHES; i++) {
         snprintf(name, sizeof name, "b%d", i);
-        assert_int_equal(bough_branch_open(bed.repo, V(name), &b[i]), BOUGH_OK);
+        b[i] = bed_branch(&bed, name);
     }
     for (int i = 0; i < COMMITS; i++) {
         uint64_t on = i < 5 ? 0 : pick(BRANCHES), from = pick(BRANCHES);

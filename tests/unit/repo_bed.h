@@ -59,6 +59,14 @@ static inline struct bough_info bed_info(int64_t sec)
     return info;
 }
 
+static inline struct bough_branch *bed_branch(struct bed *b, const char *name)
+{
+    struct bough_branch *branch;
+
+    assert_int_equal(bough_branch_open(b->repo, V(name), &branch), BOUGH_OK);
+    return branch;
+}
+
 /* One write; text NULL removes. */
 static inline enum bough_err bed_put(
     struct bough_branch *b, const char *path, const char *text, int64_t sec)
@@ -89,6 +97,16 @@ static inline void bed_expect(
     assert_int_equal(got.len, strlen(text));
     assert_true(got.len == 0 || memcmp(got.ptr, text, got.len) == 0);
     bough_buf_fini(&got);
+}
+
+/* The same of what a branch is now. */
+static inline void bed_sees(
+    struct bough_repo *r, struct bough_branch *b, const char *path, const char *text)
+{
+    struct bough_tree *t;
+
+    assert_int_equal(bough_branch_tree(b, &t), BOUGH_OK);
+    bed_expect(r, t, path, text);
 }
 
 static inline void hex_of(struct bough_repo *r, const struct bough_oid *id, char out[65])

@@ -1,5 +1,5 @@
 /*
- * test_repo_branch.c - writes through the journal, windows, gathers, refs.
+ * test_repo_branch.c - writes through the journal, windows, gathers.
  *
  * Goal: what was written is seen at once, becomes the commits that git would make, survives
  * closing the repository in any state, and a failure leaves the branch as it was.  Method: a
@@ -9,22 +9,6 @@
 #include "tests/unit/repo_bed.h"
 
 static struct bed bed;
-
-static struct bough_branch *open_branch(const char *name)
-{
-    struct bough_branch *b;
-
-    assert_int_equal(bough_branch_open(bed.repo, V(name), &b), BOUGH_OK);
-    return b;
-}
-
-static void expect(struct bough_branch *b, const char *path, const char *text)
-{
-    struct bough_tree *t;
-
-    assert_int_equal(bough_branch_tree(b, &t), BOUGH_OK);
-    bed_expect(bed.repo, t, path, text);
-}
 
 static void expect_head(struct bough_branch *b, const char *want)
 {
@@ -88,7 +72,7 @@ static void test_repo_branch__each_write_is_a_commit_of_git(void **state)
 
     (void)state;
     bed_open(&bed, BOUGH_SHA1, 0, 0);
-    b = open_branch("main");
+    b = bed_branch(&bed, "main");
     assert_int_equal(bed_put(b, "a/b", "hello\n", 1700000000), BOUGH_OK);
     /* git commit-tree -m "set a/b", TZ +0100 */
     expect_head(b, "b569631b778ef589127f59ade1d3a3d1ba0237e2");
@@ -109,9 +93,9 @@ static void test_repo_branch__a_window_is_one_commit(void **state)
 
     (void)state;
     bed_open(&bed, test_algo(), 50, 3);
-    b = open_branch("main");
+    b = bed_branch(&bed, "main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
-    expect(b, "x", "1");
+    bed_sees(bed.repo, b, "x", "1");
     assert_int_equal(bed_put(b, "y", "2", 101), BOUGH_OK);
     assert_int_equal(records(), 2);
     assert_int_equal(bed_put(b, "x", "3", 102), BOUGH_OK); /* the third: full */
@@ -138,7 +122,7 @@ static void test_repo_branch__ticks_fold_by_age(void **state)
 
     (void)state;
     bed_open(&bed, test_algo(), 50, 0);
-    b = open_branch("main");
+    b = bed_branch(&bed, "main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
     bed.env.time.nsec = 20 * 1000000;
     assert_int_equal(bough_repo_tick(bed.repo, bed.env.time, &next), BOUGH_OK);
@@ -160,7 +144,7 @@ static void test_repo_branch__another_author_closes_the_window(void **state)
 
     (void)state;
     bed_open(&bed, test_algo(), 50, 0);
-    b = open_branch("main");
+    b = bed_branch(&bed, "main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
     info.author.name = V("Another");
     w.bytes = V("1");
@@ -185,18 +169,18 @@ static void test_repo_branch__folding_after_a_restart_gives_the_same_ids(void **
         struct bough_branch *b;
 
         bed_open(&bed, test_algo(), 50, 4);
-        b = open_branch("main");
+        b = bed_branch(&bed, "main");
         for (int i = 1; i <= 6; i++) {
             char path[16];
 
             if (i == cut) {
                 bough_branch_close(b);
                 bed_reopen(&bed, 50, 4);
-                b = open_branch("main");
+                b = bed_branch(&bed, "main");
             }
             snprintf(path, sizeof path, "d%d/k", i % 2);
             assert_int_equal(bed_put(b, path, path + i % 3, 100 + i), BOUGH_OK);
-            expect(b, path, path + i % 3);
+            bed_sees(bed.repo, b, path, path + i % 3);
         }
         assert_int_equal(bough_branch_head(b, &got), BOUGH_OK);
         if (cut == 0)
@@ -213,13 +197,13 @@ static void test_repo_branch__reopened_with_each_it_is_folded(void **state)
 
     (void)state;
     bed_open(&bed, test_algo(), 50, 0);
-    b = open_branch("main");
+    b = bed_branch(&bed, "main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
     bough_branch_close(b);
     bed_reopen(&bed, 0, 0);
     assert_int_equal(records(), 0);
-    b = open_branch("main");
-    expect(b, "x", "1");
+    b = bed_branch(&bed, "main");
+    bed_sees(bed.repo, b, "x", "1");
     bough_branch_close(b);
     bed_close(&bed);
 }
@@ -243,7 +227,7 @@ static void test_repo_branch__a_journal_of_two_windows_is_two_folds(void **state
 
     (void)state;
     bed_open(&bed, test_algo(), 60000, 100);
-    b = open_branch("main");
+    b = bed_branch(&bed, "main");
     assert_int_equal(bed_put(b, "a", "1", 100), BOUGH_OK);
     bough_branch_close(b);
     bough_buf_init(&rec, &bed.env.mem.mem);
@@ -256,8 +240,8 @@ static void test_repo_branch__a_journal_of_two_windows_is_two_folds(void **state
     assert_int_equal(bough_txn_commit(txn, BOUGH_DURABLE_NOW), BOUGH_OK);
     bough_buf_fini(&rec);
     bed_reopen(&bed, 60000, 100);
-    b = open_branch("main");
-    expect(b, "a", "1");
+    b = bed_branch(&bed, "main");
+    bed_sees(bed.repo, b, "a", "1");
     assert_int_equal(count_commits(b), 1);
     bough_branch_close(b);
     bed_close(&bed);
@@ -271,19 +255,19 @@ static void test_repo_branch__a_read_only_store_shows_the_journal(void **state)
 
     (void)state;
     bed_open(&bed, test_algo(), 50, 0);
-    b = open_branch("main");
+    b = bed_branch(&bed, "main");
     assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
     bough_branch_close(b);
     bed.store->read_only = true;
     bed_reopen(&bed, 0, 0);
-    b = open_branch("main");
-    expect(b, "x", "1");
+    b = bed_branch(&bed, "main");
+    bed_sees(bed.repo, b, "x", "1");
     assert_int_equal(bough_branch_head(b, &id), BOUGH_OK);
     assert_true(bough_oid_is_zero(&id)); /* not folded yet */
     assert_int_equal(bough_repo_fold_all(bed.repo), BOUGH_OK);
     assert_int_equal(bough_repo_tick(bed.repo, bed.env.time, &next), BOUGH_OK);
     assert_int_equal(bed_put(b, "x", "2", 100), BOUGH_EREADONLY);
-    expect(b, "x", "1");
+    bed_sees(bed.repo, b, "x", "1");
     bough_branch_close(b);
     bed_close(&bed);
 }
@@ -296,8 +280,8 @@ static void test_repo_branch__a_gather_happens_whole(void **state)
 
     (void)state;
     bed_open(&bed, test_algo(), 0, 0);
-    b = open_branch("main");
-    other = open_branch("other");
+    b = bed_branch(&bed, "main");
+    other = bed_branch(&bed, "other");
     assert_int_equal(bough_store_stat(bed.store, &before), BOUGH_OK);
     assert_int_equal(bough_repo_gather_begin(bed.repo), BOUGH_OK);
     assert_int_equal(bough_repo_gather_begin(bed.repo), BOUGH_ENESTED);
@@ -305,7 +289,7 @@ static void test_repo_branch__a_gather_happens_whole(void **state)
     assert_int_equal(bed_put(b, "nix", NULL, 100), BOUGH_ENOENT); /* spoils nothing */
     assert_int_equal(bed_put(other, "y", "2", 100), BOUGH_OK);
     assert_int_equal(bed_put(b, "x", "3", 101), BOUGH_OK);
-    expect(b, "x", "3");
+    bed_sees(bed.repo, b, "x", "3");
     assert_int_equal(bough_repo_ref(bed.repo, V("refs/heads/main"), &ref), BOUGH_OK);
     assert_int_equal(
         bough_repo_ref_next(bed.repo, V("refs/"), V("refs/heads/main"), &ref), BOUGH_OK);
@@ -330,7 +314,7 @@ static void test_repo_branch__an_attack_spoils_no_gather(void **state)
 
     (void)state;
     bed_open(&bed, BOUGH_SHA1, 1000, 1000);
-    b = open_branch("main");
+    b = bed_branch(&bed, "main");
     memset(block, '!', sizeof block);
     memset(evil, '!', sizeof evil - 1);
     evil[sizeof evil - 1] = 0;
@@ -343,9 +327,9 @@ static void test_repo_branch__an_attack_spoils_no_gather(void **state)
     assert_int_equal(bed_put(b, "c", "two", 13), BOUGH_OK);
     assert_int_equal(bough_repo_gather_end(bed.repo), BOUGH_OK);
     bough_hash_alarm(NULL);
-    expect(b, "a", "one");
-    expect(b, "b", NULL);
-    expect(b, "c", "two");
+    bed_sees(bed.repo, b, "a", "one");
+    bed_sees(bed.repo, b, "b", NULL);
+    bed_sees(bed.repo, b, "c", "two");
     bough_branch_close(b);
     bed_close(&bed);
 }
@@ -360,7 +344,7 @@ static void test_repo_branch__without_memory_the_branch_is_as_it_was(void **stat
             bool failed;
 
             bed_open(&bed, test_algo(), ms, ms == 25 ? 4 : 0);
-            b = open_branch("main");
+            b = bed_branch(&bed, "main");
             assert_int_equal(bed_put(b, "a/x", "1", 100), BOUGH_OK);
             assert_int_equal(bed_put(b, "a/y", "1", 101), BOUGH_OK);
             bed.env.mem.fail_at = bed.env.mem.calls + n;
@@ -373,13 +357,13 @@ static void test_repo_branch__without_memory_the_branch_is_as_it_was(void **stat
             failed = bed.env.mem.failed;
             bed.env.mem.fail_at = UINT64_MAX;
             assert_true(err == BOUGH_OK || err == BOUGH_ENOMEM);
-            expect(b, "a/x", "1");
+            bed_sees(bed.repo, b, "a/x", "1");
             if (err == BOUGH_OK && !failed) {
-                expect(b, "a/y", NULL);
-                expect(b, "b/c/d", "2");
+                bed_sees(bed.repo, b, "a/y", NULL);
+                bed_sees(bed.repo, b, "b/c/d", "2");
             } else if (err) {
-                expect(b, "a/y", "1");
-                expect(b, "b/c/d", NULL);
+                bed_sees(bed.repo, b, "a/y", "1");
+                bed_sees(bed.repo, b, "b/c/d", NULL);
             }
             assert_int_equal(bed_put(b, "after", "3", 104), BOUGH_OK);
             assert_int_equal(bough_repo_fold_all(bed.repo), BOUGH_OK);
@@ -402,11 +386,11 @@ static void test_repo_branch__a_tree_is_committed_by_test_and_set(void **state)
 
     (void)state;
     bed_open(&bed, test_algo(), 50, 0);
-    b = open_branch("main");
+    b = bed_branch(&bed, "main");
     assert_int_equal(bough_tree_open(bed.repo, NULL, &t), BOUGH_OK);
     assert_int_equal(bough_tree_set(t, V("k"), 0100644, NULL, V("v")), BOUGH_OK);
     assert_int_equal(bough_branch_commit(b, t, &info, &opts, &head), BOUGH_OK);
-    expect(b, "k", "v");
+    bed_sees(bed.repo, b, "k", "v");
     expect_message(b, "set k\n");
     assert_int_equal(bough_branch_commit(b, t, &info, &opts, &id), BOUGH_ETEST);
     opts.expect = &head;
@@ -434,7 +418,7 @@ static void test_repo_branch__remembered_paths_are_true(void **state)
         struct bough_branch *b;
 
         bed_open(&bed, test_algo(), ms, 5);
-        b = open_branch("main");
+        b = bed_branch(&bed, "main");
         for (int step = 0; step < 600; step++) {
             const char *path = paths[test_random(&seed) % PATHS];
             bool remove = test_random(&seed) % 3 == 0;
@@ -475,193 +459,10 @@ static void test_repo_branch__remembered_paths_are_true(void **state)
     }
 }
 
-/* ---- Events ---- */
-
-struct heard {
-    char text[512];
-};
-
-static void hear(void *ctx, const struct bough_event *e)
-{
-    struct heard *h = ctx;
-    size_t n = strlen(h->text);
-
-    if (e->kind == BOUGH_EVENT_PATH)
-        snprintf(h->text + n, sizeof h->text - n, "%c%.*s ", e->removed ? '-' : '+',
-            (int)e->path.len, (const char *)e->path.ptr);
-    else
-        snprintf(h->text + n, sizeof h->text - n, "%.*s%s ", (int)e->ref.len,
-            (const char *)e->ref.ptr, e->folded ? "(folded)" : "");
-}
-
-static void test_repo_branch__tells_what_happened_when_it_did(void **state)
-{
-    struct heard heard = {""};
-    struct bough_listener l = {.fn = hear, .ctx = &heard};
-    struct bough_branch *b;
-    struct bough_oid id;
-
-    (void)state;
-    bed_open(&bed, test_algo(), 50, 0);
-    bough_repo_listen(bed.repo, &l);
-    b = open_branch("main");
-    assert_int_equal(bough_repo_gather_begin(bed.repo), BOUGH_OK);
-    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
-    assert_string_equal(heard.text, "");
-    assert_int_equal(bough_repo_gather_end(bed.repo), BOUGH_OK);
-    assert_string_equal(heard.text, "+x ");
-    assert_int_equal(bed_put(b, "x", NULL, 100), BOUGH_OK);
-    assert_int_equal(bed_put(b, "y", "1", 100), BOUGH_OK);
-    assert_int_equal(bough_branch_head(b, &id), BOUGH_OK);
-    assert_string_equal(heard.text, "+x -x +y refs/heads/main(folded) ");
-    bough_repo_unlisten(bed.repo, &l);
-    bough_branch_close(b);
-    bed_close(&bed);
-}
-
-/* ---- Refs ---- */
-
-static struct bough_ref_update change(const char *name, const struct bough_oid *now)
-{
-    struct bough_ref_update u = {.name = V(name)};
-
-    if (now != NULL)
-        u.now = *now;
-    return u;
-}
-
-static void test_repo_branch__updates_are_checked_one_by_one(void **state)
-{
-    struct bough_oid head, blob = *bough_oid_empty_blob(test_algo());
-    struct bough_ref_update u[9];
-    struct bough_branch *b;
-
-    (void)state;
-    bed_open(&bed, test_algo(), 50, 0);
-    b = open_branch("main");
-    assert_int_equal(bed_put(b, "x", "", 100), BOUGH_OK);
-    assert_int_equal(bough_branch_head(b, &head), BOUGH_OK);
-    u[0] = change("refs/heads/dev", &head);
-    u[1] = change("refs/heads/dev/x", &head); /* clash with the one before */
-    u[2] = change("refs/heads/..", &head);    /* bad name */
-    u[3] = change("refs/heads/dev", &head);   /* twice */
-    u[4] = change("refs/heads/blob", &blob);  /* no commit */
-    u[5] = change("refs/tags/blob", &blob);   /* fine */
-    u[6] = change("refs/heads/main", NULL);   /* the current branch */
-    u[7] = change("refs/heads/new", &head);
-    u[7].check = true;
-    u[7].old = head;                             /* not there */
-    u[8] = change("refs/heads/main/sub", &head); /* clash with a stored one */
-    assert_int_equal(bough_repo_update(bed.repo, u, 9, 0, NULL), BOUGH_OK);
-    assert_int_equal(u[0].err, BOUGH_OK);
-    assert_int_equal(u[1].err, BOUGH_EKEY);
-    assert_int_equal(u[2].err, BOUGH_EKEY);
-    assert_int_equal(u[3].err, BOUGH_EINVAL);
-    assert_int_equal(u[4].err, BOUGH_EINVAL);
-    assert_int_equal(u[5].err, BOUGH_OK);
-    assert_int_equal(u[6].err, BOUGH_EDENIED);
-    assert_int_equal(u[7].err, BOUGH_ETEST);
-    assert_string_equal(u[7].why, "fetch first");
-    assert_int_equal(u[8].err, BOUGH_EKEY);
-    u[0] = change("refs/heads/dev/x", &head); /* in place of dev, which goes in the same step */
-    u[1] = change("refs/heads/dev", NULL);
-    assert_int_equal(bough_repo_update(bed.repo, u, 2, BOUGH_UPDATE_ATOMIC, NULL), BOUGH_OK);
-    assert_int_equal(u[0].err, BOUGH_OK);
-    assert_int_equal(u[1].err, BOUGH_OK);
-    u[0] = change("refs/heads/q", &head);
-    u[1] = change("refs/heads/dev", &head);
-    assert_int_equal(bough_repo_update(bed.repo, u, 2, BOUGH_UPDATE_ATOMIC, NULL), BOUGH_OK);
-    assert_int_equal(u[0].err, BOUGH_ETEST);
-    assert_int_equal(u[1].err, BOUGH_EKEY);
-    bough_branch_close(b);
-    bed_close(&bed);
-}
-
-/* A push compares with what was acknowledged, and handles see it at once. */
-static void test_repo_branch__an_update_folds_first(void **state)
-{
-    struct bough_oid first;
-    struct bough_ref_update u;
-    struct bough_branch *b;
-
-    (void)state;
-    bed_open(&bed, test_algo(), 50, 0);
-    b = open_branch("main");
-    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
-    assert_int_equal(bough_branch_head(b, &first), BOUGH_OK);
-    assert_int_equal(bed_put(b, "x", "2", 101), BOUGH_OK);
-    u = change("refs/heads/main", &first);
-    u.check = true;
-    u.old = first;
-    assert_int_equal(bough_repo_update(bed.repo, &u, 1, 0, NULL), BOUGH_OK);
-    assert_int_equal(u.err, BOUGH_ETEST);
-    u.check = false;
-    assert_int_equal(bough_repo_update(bed.repo, &u, 1, 0, NULL), BOUGH_OK);
-    assert_int_equal(u.err, BOUGH_OK);
-    expect(b, "x", "1");
-    u.now = (struct bough_oid){{0}};
-    assert_int_equal(bough_repo_update(bed.repo, &u, 1, BOUGH_UPDATE_FORCE_HEAD, NULL), BOUGH_OK);
-    assert_int_equal(u.err, BOUGH_OK);
-    expect(b, "x", NULL);
-    bough_branch_close(b);
-    bed_close(&bed);
-}
-
-static void test_repo_branch__the_first_branch_becomes_heads(void **state)
-{
-    struct bough_oid head;
-    struct bough_ref_update u[2];
-    struct bough_branch *b;
-    struct bough_view name;
-
-    (void)state;
-    bed_open(&bed, test_algo(), 0, 0);
-    b = open_branch("main");
-    assert_int_equal(bed_put(b, "x", "1", 100), BOUGH_OK);
-    assert_int_equal(bough_branch_head(b, &head), BOUGH_OK);
-    u[0] = change("refs/heads/main", NULL);
-    assert_int_equal(bough_repo_update(bed.repo, u, 1, BOUGH_UPDATE_FORCE_HEAD, NULL), BOUGH_OK);
-    assert_int_equal(bough_repo_head_branch(bed.repo, &name), BOUGH_OK);
-    assert_true(bough_view_eq(name, V("main")));
-    u[0] = change("refs/heads/trunk", &head);
-    u[1] = change("refs/heads/other", &head);
-    assert_int_equal(bough_repo_update(bed.repo, u, 2, 0, NULL), BOUGH_OK);
-    assert_int_equal(bough_repo_head_branch(bed.repo, &name), BOUGH_OK);
-    assert_true(bough_view_eq(name, V("trunk")));
-    bough_branch_close(b);
-    bed_close(&bed);
-}
-
-/* A blob is named that nobody put: then nothing of the write happens, in a window or not. */
-static void test_repo_branch__what_is_named_must_be_there(void **state)
-{
-    struct bough_oid id = {{1, 2, 3}}, head;
-    struct bough_write w[] = {{.path = V("a"), .mode = 0100644, .bytes = V("1")},
-        {.path = V("b"), .mode = 0100644, .id = &id}};
-    struct bough_info info = bed_info(100);
-
-    (void)state;
-    for (uint32_t ms = 0; ms <= 60000; ms += 60000) {
-        struct bough_branch *b;
-
-        bed_open(&bed, test_algo(), ms, 0);
-        assert_int_equal(bough_branch_open(bed.repo, V("main"), &b), BOUGH_OK);
-        assert_int_equal(bough_branch_write(b, w, 2, &info), BOUGH_ENOENT);
-        assert_int_equal(bough_branch_head(b, &head), BOUGH_OK);
-        assert_true(bough_oid_is_zero(&head));
-        w[1].mode = 0160000; /* a submodule's commit lives elsewhere */
-        assert_int_equal(bough_branch_write(b, w, 2, &info), BOUGH_OK);
-        w[1].mode = 0100644;
-        bough_branch_close(b);
-        bed_close(&bed);
-    }
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repo_branch__each_write_is_a_commit_of_git),
-        cmocka_unit_test(test_repo_branch__what_is_named_must_be_there),
         cmocka_unit_test(test_repo_branch__a_window_is_one_commit),
         cmocka_unit_test(test_repo_branch__ticks_fold_by_age),
         cmocka_unit_test(test_repo_branch__another_author_closes_the_window),
@@ -674,10 +475,6 @@ int main(void)
         cmocka_unit_test(test_repo_branch__without_memory_the_branch_is_as_it_was),
         cmocka_unit_test(test_repo_branch__a_tree_is_committed_by_test_and_set),
         cmocka_unit_test(test_repo_branch__remembered_paths_are_true),
-        cmocka_unit_test(test_repo_branch__tells_what_happened_when_it_did),
-        cmocka_unit_test(test_repo_branch__updates_are_checked_one_by_one),
-        cmocka_unit_test(test_repo_branch__an_update_folds_first),
-        cmocka_unit_test(test_repo_branch__the_first_branch_becomes_heads),
     };
 
     return cmocka_run_group_tests_name("repo/branch", tests, NULL, NULL);

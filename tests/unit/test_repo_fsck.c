@@ -27,7 +27,7 @@ static int setup(void **state)
 
     (void)state;
     bed_open(&bed, test_algo(), 0, 0);
-    OK(bough_branch_open(bed.repo, V("main"), &b));
+    b = bed_branch(&bed, "main");
     OK(bed_put(b, "a/b", "good", 100));
     OK(bough_branch_head(b, &one));
     OK(bed_put(b, "a/c/d", "to be lost", 200));

@@ -22,12 +22,12 @@ static int setup(void **state)
 
     (void)state;
     bed_open(&bed, test_algo(), 0, 0);
-    assert_int_equal(bough_branch_open(bed.repo, V("main"), &b), BOUGH_OK);
+    b = bed_branch(&bed, "main");
     assert_int_equal(bed_put(b, "a/b", "1", 100), BOUGH_OK);
     assert_int_equal(bough_branch_head(b, &first), BOUGH_OK);
     u.now = first;
     assert_int_equal(bough_repo_update(bed.repo, &u, 1, 0, NULL), BOUGH_OK);
-    assert_int_equal(bough_branch_open(bed.repo, V("side"), &s), BOUGH_OK);
+    s = bed_branch(&bed, "side");
     assert_int_equal(bed_put(b, "c", "2", 200), BOUGH_OK);
     assert_int_equal(bough_branch_head(b, &second), BOUGH_OK);
     assert_int_equal(bed_put(s, "a/d", "3", 300), BOUGH_OK);

@@ -124,7 +124,7 @@ static void make(size_t commits, bool upkeep)
 
     for (int i = 0; i < BRANCHES; i++) {
         snprintf(name, sizeof name, "b%d", i);
-        assert_int_equal(bough_branch_open(bed.repo, V(name), &b[i]), BOUGH_OK);
+        b[i] = bed_branch(&bed, name);
     }
     for (size_t i = 0; i < commits; i++) {
         uint64_t on = made_n < 5 ? 0 : pick(BRANCHES);
@@ -276,7 +276,7 @@ static void make_line(size_t n)
     struct bough_oid id;
     char path[32], text[32];
 
-    assert_int_equal(bough_branch_open(bed.repo, V("b0"), &b), BOUGH_OK);
+    b = bed_branch(&bed, "b0");
     for (size_t i = 0; i < n; i++) {
         snprintf(path, sizeof path, "d%d/e/k%d", (int)(made_n % 7), (int)(made_n % 500));
         snprintf(text, sizeof text, "%d", (int)made_n);
@@ -328,7 +328,7 @@ static void commit_big(const char *under, int n)
     struct bough_tree *t;
     char path[32];
 
-    assert_int_equal(bough_branch_open(bed.repo, V("b0"), &b), BOUGH_OK);
+    b = bed_branch(&bed, "b0");
     assert_int_equal(bough_branch_head(b, &id), BOUGH_OK);
     assert_int_equal(bough_repo_root_of(bed.repo, &id, &root), BOUGH_OK);
     assert_int_equal(bough_tree_open(bed.repo, &root, &t), BOUGH_OK);

@@ -35,7 +35,7 @@ static struct bough_branch *branch(const char *name)
 {
     struct bough_branch *b;
 
-    assert_int_equal(bough_branch_open(bed.repo, V(name), &b), BOUGH_OK);
+    b = bed_branch(&bed, name);
     return b;
 }
 

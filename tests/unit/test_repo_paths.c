@@ -94,7 +94,7 @@ static void test_paths__a_value_that_is_read_is_known(void **state)
     assert_int_equal(bed_put(b, "large", large, 3), BOUGH_OK);
     bough_branch_close(b);
     bed_reopen(&bed, 0, 0);
-    assert_int_equal(bough_branch_open(bed.repo, V("main"), &b), BOUGH_OK);
+    b = bed_branch(&bed, "main");
     assert_false(known(b, "small", "value"));
     for (int i = 0; i < 2; i++) {
         get_expect(&bed, b, "small", "value");

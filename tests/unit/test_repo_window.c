@@ -45,7 +45,7 @@ static void begin(uint32_t ops)
 {
     serial = 0;
     bed_open(&bed, test_algo(), 50, ops);
-    assert_int_equal(bough_branch_open(bed.repo, V("main"), &branch), BOUGH_OK);
+    branch = bed_branch(&bed, "main");
 }
 
 static void end(void)
@@ -148,7 +148,7 @@ static void test_window__a_crash_changes_no_id(void **state)
         if (crash) {
             bough_branch_close(branch);
             bed_reopen(&bed, 50, 0);
-            assert_int_equal(bough_branch_open(bed.repo, V("main"), &branch), BOUGH_OK);
+            branch = bed_branch(&bed, "main");
         }
         assert_int_equal(bough_branch_head(branch, &ids[crash]), BOUGH_OK);
         end();

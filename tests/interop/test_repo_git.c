@@ -124,22 +124,6 @@ static void random_info(struct bough_info *info)
     }
 }
 
-static void random_edits(struct bough_tree *t)
-{
-    for (uint64_t n = 1 + pick(4); n-- > 0;) {
-        const char *path = paths[pick(PATHS)];
-        char text[8];
-
-        snprintf(text, sizeof text, "%d", (int)pick(3));
-        if (pick(4) == 0)
-            (void)bough_tree_remove(t, V(path));
-        else
-            assert_int_equal(
-                bough_tree_set(t, V(path), pick(5) == 0 ? 0100755 : 0100644, NULL, V(text)),
-                BOUGH_OK);
-    }
-}
-
 static void remember(struct bough_branch *b)
 {
     assert_int_equal(bough_branch_head(b, &made[made_n]), BOUGH_OK);
@@ -177,7 +161,7 @@ static void random_merge(struct bough_branch *b, struct bough_branch *from)
     assert_int_equal(bough_repo_root_of(bed.repo, how == 0 ? &theirs : &ours, &root), BOUGH_OK);
     assert_int_equal(bough_tree_open(bed.repo, &root, &t), BOUGH_OK);
     if (how == 2)
-        random_edits(t);
+        bed_edit_some(t, 1 + pick(4), paths, PATHS, &seed);
     assert_int_equal(bough_branch_commit(b, t, &info, &opts, NULL), BOUGH_OK);
     bough_tree_close(t);
 }
@@ -193,7 +177,7 @@ static void random_commit(struct bough_branch *b)
         assert_int_equal(bough_repo_root_of(bed.repo, &head, &root), BOUGH_OK);
     assert_int_equal(
         bough_tree_open(bed.repo, bough_oid_is_zero(&head) ? NULL : &root, &t), BOUGH_OK);
-    random_edits(t);
+    bed_edit_some(t, 1 + pick(4), paths, PATHS, &seed);
     random_info(&info);
     assert_int_equal(bough_branch_commit(b, t, &info, NULL, NULL), BOUGH_OK);
     bough_tree_close(t);

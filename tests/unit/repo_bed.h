@@ -109,6 +109,23 @@ static inline void bed_sees(
     bed_expect(r, t, path, text);
 }
 
+/* So many edits of a tree: values of these paths come, change, go. */
+static inline void bed_edit_some(
+    struct bough_tree *t, uint64_t edits, const char *const *paths, size_t paths_n, uint64_t *seed)
+{
+    while (edits-- > 0) {
+        const char *path = paths[test_random(seed) % paths_n];
+        uint32_t mode = test_random(seed) % 5 == 0 ? 0100755 : 0100644;
+        char text[8];
+
+        snprintf(text, sizeof text, "%d", (int)(test_random(seed) % 3));
+        if (test_random(seed) % 4 == 0)
+            (void)bough_tree_remove(t, V(path));
+        else
+            assert_int_equal(bough_tree_set(t, V(path), mode, NULL, V(text)), BOUGH_OK);
+    }
+}
+
 static inline void hex_of(struct bough_repo *r, const struct bough_oid *id, char out[65])
 {
     out[bough_oid_hex(bough_repo_store(r)->algo, id, out)] = 0;

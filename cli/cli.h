@@ -55,6 +55,7 @@ struct verb {
     int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the verb; the exit code */
     const char *syntax;
     const char *summary;
+    bool plain; /* takes words, and no flags */
 };
 const struct verb *verb_row(size_t i);          /* NULL past the end */
 const struct verb *verb_find(const char *name); /* NULL: none */
@@ -112,16 +113,30 @@ int exit_of(enum bough_err err);
 
 /* ---- Flags ---- */
 
-/* Reads "-x V", "--name V" and "--name=V"; ends at "--" or at the first word without a dash. */
+/*
+ * Reads "-x V", "--name V" and "--name=V", wherever they stand up to "--", and sorts argv so that
+ * the words are argv[at] and behind when all flags are read.
+ */
 struct flags {
     int argc;
     char **argv;
-    int at; /* of the next word */
+    int at;       /* of the next flag, in the end of the first word */
+    bool first;   /* end at the first word: what follows is another's */
+    size_t words; /* passed over so far */
     const char *value;
     char name[64];
 };
-const char *flag_next(struct flags *f);           /* with its dashes; NULL: no more */
-const char *flag_value(struct flags *f);          /* NULL: missing */
+const char *flag_next(struct flags *f);  /* with its dashes; NULL: no more */
+const char *flag_value(struct flags *f); /* NULL: missing */
+bool flag_is_global(const char *name);   /* does it stand before the verb? */
+bool asks_help(int argc, char **argv);   /* is there a --help among the flags? */
+
+/* Say that a verb does not know a flag, or misses its value; EXIT_USAGE. */
+int flag_unknown(const char *verb, const char *name);
+
+/* For a verb without flags: only words are left in argv, or the code of a usage error. */
+int words_only(const char *verb, int *argc, char **argv);
+
 bool parse_size(const char *text, uint64_t *out); /* 512, 4K, 64M, 1G, 2T */
 
 /* ---- Verbs ---- */

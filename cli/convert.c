@@ -160,7 +160,9 @@ int verb_convert(struct cli *cli, int argc, char **argv)
     int code;
 
     while ((name = flag_next(&f)) != NULL) {
-        if (strcmp(name, "--size") != 0 || flag_value(&f) == NULL || !parse_size(f.value, &size))
+        if (strcmp(name, "--size") != 0)
+            return flag_unknown("convert", name);
+        if (flag_value(&f) == NULL || !parse_size(f.value, &size))
             return say_usage("convert", "--size is a number, with K, M, G or T");
     }
     if (argc - f.at != 2)

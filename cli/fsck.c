@@ -80,14 +80,22 @@ static int index_rebuild(struct cli *cli)
 
 int verb_fsck(struct cli *cli, int argc, char **argv)
 {
+    struct flags f = {.argc = argc, .argv = argv, .at = 1};
     struct checking c = {.cli = cli};
+    const char *name;
+    bool rebuild = false;
     enum bough_err err, walk;
     int code;
 
-    if (argc == 2 && strcmp(argv[1], "--rebuild-index") == 0)
+    while ((name = flag_next(&f)) != NULL) {
+        if (strcmp(name, "--rebuild-index") != 0)
+            return flag_unknown("fsck", name);
+        rebuild = true;
+    }
+    if (f.at < argc)
+        return say_usage("fsck", "takes no words; the store is given with -s, before the verb");
+    if (rebuild)
         return index_rebuild(cli);
-    if (argc > 1)
-        return say_usage("fsck", "takes --rebuild-index or nothing");
     code = cli_open(cli, OPEN_READ);
     if (code != 0)
         return code;

@@ -97,10 +97,12 @@ static int gc_parse(int argc, char **argv, struct gc *out)
             if (out->keep == NULL || bough_keep_parse(bough_view_str(out->keep), &policy))
                 return say_usage("gc", "--keep is all, a number of commits, or of days as in 30d");
         } else {
-            return say_usage("gc", "unknown flag");
+            return flag_unknown("gc", name);
         }
     }
-    return f.at < argc ? say_usage("gc", "takes no words") : 0;
+    return f.at < argc
+               ? say_usage("gc", "takes no words; the store is given with -s, before the verb")
+               : 0;
 }
 
 static int gc_failed(struct cli *cli, enum bough_err err)
@@ -248,7 +250,7 @@ int verb_keep(struct cli *cli, int argc, char **argv)
 
     while ((name = flag_next(&f)) != NULL) {
         if (strcmp(name, "-d") != 0)
-            return say_usage("keep", "unknown flag");
+            return flag_unknown("keep", name);
         remove = true;
     }
     words = argc - f.at;

@@ -114,7 +114,7 @@ static int log_parse(int argc, char **argv, struct log_opts *o)
             if (f.value[0] == 0 || *end != 0 || o->limit < 0)
                 return say_usage("log", "-n wants a number");
         } else {
-            return say_usage("log", "unknown flag, or one without its value");
+            return flag_unknown("log", name);
         }
     }
     if (argc - f.at > 1)
@@ -244,7 +244,7 @@ int verb_branch(struct cli *cli, int argc, char **argv)
 
     while ((name = flag_next(&f)) != NULL) {
         if (strcmp(name, "-d") != 0)
-            return say_usage("branch", "unknown flag");
+            return flag_unknown("branch", name);
         remove = true;
     }
     words = argc - f.at;

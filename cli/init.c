@@ -95,14 +95,14 @@ static int init_parse(struct cli *cli, int argc, char **argv, struct init *out)
     if (value != NULL && !parse_format(value, &out->algo))
         return say_usage("init", "GIT_DEFAULT_HASH is sha1 or sha256");
     while ((name = flag_next(&f)) != NULL) {
-        value = flag_value(&f);
-        if (value == NULL)
-            return say_usage("init", "a flag wants a value");
         if (strcmp(name, "--size") == 0) {
-            if (!parse_size(value, &out->size) || out->size == 0)
+            if (flag_value(&f) == NULL || !parse_size(f.value, &out->size) || out->size == 0)
                 return say_usage("init", "--size is a number, with K, M, G or T");
-        } else if (strcmp(name, "--object-format") != 0 || !parse_format(value, &out->algo)) {
-            return say_usage("init", "unknown flag or value");
+        } else if (strcmp(name, "--object-format") == 0) {
+            if (flag_value(&f) == NULL || !parse_format(f.value, &out->algo))
+                return say_usage("init", "--object-format is sha1 or sha256; others are unknown");
+        } else {
+            return flag_unknown("init", name);
         }
     }
     if (argc - f.at > 1)

@@ -16,6 +16,11 @@ int verb_version(struct cli *cli, int argc, char **argv)
     return EXIT_YES;
 }
 
+static void print_usage(const struct verb *v)
+{
+    printf("usage: bough [-s STORE] %s %s\n\n%s\n", v->name, v->syntax, v->summary);
+}
+
 int verb_help(struct cli *cli, int argc, char **argv)
 {
     const struct verb *v = argc > 1 ? verb_find(argv[1]) : NULL;
@@ -26,7 +31,7 @@ int verb_help(struct cli *cli, int argc, char **argv)
         return EXIT_USAGE;
     }
     if (v != NULL) {
-        printf("usage: bough [-s STORE] %s %s\n\n%s\n", v->name, v->syntax, v->summary);
+        print_usage(v);
         return EXIT_YES;
     }
     printf("usage: bough [-s STORE] [-b BRANCH] [--author 'Name <mail>'] [-m MESSAGE] VERB ...\n\n"
@@ -93,10 +98,18 @@ static const char **global_field(struct cli *cli, const char *name)
 
 enum { GLOBALS_BAD = -1, GLOBALS_DONE = -2 };
 
+bool flag_is_global(const char *name)
+{
+    struct cli none = {.store = NULL};
+
+    return global_field(&none, name) != NULL || strcmp(name, "--json") == 0 ||
+           strcmp(name, "-v") == 0 || strcmp(name, "--verbose") == 0;
+}
+
 /* Global flags; the index of the verb, or one of the above. */
 static int globals(struct cli *cli, int argc, char **argv)
 {
-    struct flags f = {.argc = argc, .argv = argv, .at = 1};
+    struct flags f = {.argc = argc, .argv = argv, .at = 1, .first = true};
     const char *name;
 
     while ((name = flag_next(&f)) != NULL) {
@@ -125,6 +138,19 @@ static int globals(struct cli *cli, int argc, char **argv)
     return f.at;
 }
 
+static int run(struct cli *cli, const struct verb *verb, int argc, char **argv)
+{
+    int code = 0;
+
+    if (asks_help(argc, argv)) {
+        print_usage(verb);
+        return EXIT_YES;
+    }
+    if (verb->plain)
+        code = words_only(verb->name, &argc, argv);
+    return code != 0 ? code : verb->run(cli, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {.level = BOUGH_LOG_WARN};
@@ -142,7 +168,7 @@ int main(int argc, char **argv)
     verb = verb_find(argv[at]);
     if (verb == NULL)
         return unknown_verb(argv[at]);
-    code = verb->run(&cli, argc - at, argv + at);
+    code = run(&cli, verb, argc - at, argv + at);
     cli_close(&cli);
     if ((fflush(stdout) != 0 || ferror(stdout)) && (code == EXIT_YES || code == EXIT_REMOTE)) {
         fprintf(stderr, "bough: the output cannot be written\n");

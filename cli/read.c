@@ -117,7 +117,7 @@ static int ls_flags(struct flags *f, struct listing *l, bool *deep)
         else if (strcmp(name, "-z") == 0)
             l->end = 0;
         else
-            return say_usage("ls", "unknown flag");
+            return flag_unknown("ls", name);
     }
     return f->argc - f->at > 1 ? say_usage("ls", "takes one key") : 0;
 }

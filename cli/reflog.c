@@ -73,7 +73,7 @@ int verb_reflog(struct cli *cli, int argc, char **argv)
         } else if (strcmp(flag, "--expire") == 0 && flag_value(&f) != NULL) {
             days = f.value;
         } else {
-            return say_usage("reflog", "unknown flag, or one without its value");
+            return flag_unknown("reflog", flag);
         }
     }
     if (argc - f.at > (days == NULL))

@@ -1,10 +1,6 @@
 /*
- * say.c - errors in people's words, and flags.
- *
- *   errors    exit codes and messages
- *   flags     a small reader
+ * say.c - errors in people's words: exit codes and messages.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -75,55 +71,4 @@ int say_usage(const char *verb, const char *text)
     if (v != NULL)
         fprintf(stderr, "usage: bough %s %s\n", v->name, v->syntax);
     return EXIT_USAGE;
-}
-
-/* ---- Flags ---- */
-
-const char *flag_next(struct flags *f)
-{
-    const char *word = f->at < f->argc ? f->argv[f->at] : NULL;
-    const char *eq;
-
-    f->value = NULL;
-    if (word == NULL || word[0] != '-' || word[1] == 0)
-        return NULL;
-    f->at++;
-    if (strcmp(word, "--") == 0)
-        return NULL;
-    eq = word[1] == '-' ? strchr(word, '=') : NULL;
-    if (eq == NULL || (size_t)(eq - word) >= sizeof f->name)
-        return word;
-    memcpy(f->name, word, (size_t)(eq - word));
-    f->name[eq - word] = 0;
-    f->value = eq + 1;
-    return f->name;
-}
-
-const char *flag_value(struct flags *f)
-{
-    if (f->value == NULL && f->at < f->argc)
-        f->value = f->argv[f->at++];
-    return f->value;
-}
-
-bool parse_size(const char *text, uint64_t *out)
-{
-    static const char units[] = "KMGT";
-    char *end;
-    const char *unit;
-
-    *out = strtoull(text, &end, 10);
-    if (end == text || text[0] == '-')
-        return false;
-    if (*end == 0)
-        return true;
-    unit = strchr(units, *end >= 'a' ? *end - 32 : *end);
-    if (unit == NULL || end[1] != 0)
-        return false;
-    for (const char *u = units; u <= unit; u++) {
-        if (*out > UINT64_MAX / 1024)
-            return false;
-        *out *= 1024;
-    }
-    return true;
 }

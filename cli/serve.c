@@ -15,7 +15,7 @@
 
 /* ---- serve ---- */
 
-enum { PUSH_TIMEOUT = 60, SECONDS_MAX = 86400, CACHE_MIN = 1 << 20 };
+enum { PUSH_TIMEOUT = 60, SECONDS_MAX = 86400, CACHE_MIN = 1 << 20, KEEPS_MAX = 64 };
 
 static bool parse_port(const char *text, int *out)
 {
@@ -35,7 +35,39 @@ static bool parse_seconds(const char *text, uint32_t *out)
     return text[0] >= '0' && text[0] <= '9' && *end == 0 && n <= SECONDS_MAX;
 }
 
-static int serve_parse(struct cli *cli, int argc, char **argv, struct bough_server_opts *o)
+/* What --keep said, in the order it was said. */
+struct keeps {
+    struct bough_keep keep[KEEPS_MAX];
+    size_t n;
+};
+
+/* "POLICY" for every branch, or "BRANCH=POLICY", with a pattern in place of BRANCH, too. */
+static bool keep_parse(struct keeps *k, const char *text)
+{
+    const char *eq = strrchr(text, '=');
+    struct bough_keep *to = &k->keep[k->n];
+
+    if (k->n == KEEPS_MAX || eq == text ||
+        bough_keep_parse(bough_view_str(eq != NULL ? eq + 1 : text), to) != BOUGH_OK)
+        return false;
+    to->refs = eq != NULL ? bough_view(text, (size_t)(eq - text)) : bough_view_str("*");
+    k->n++;
+    return true;
+}
+
+/* They stay in the store, where GIT.KEEP and `bough keep` tell them. */
+static int keeps_set(struct cli *cli, const struct keeps *k)
+{
+    for (size_t i = 0; i < k->n; i++) {
+        enum bough_err err = bough_repo_keep_set(cli->repo, &k->keep[i]);
+        if (err)
+            return say_error(err, "serve: --keep", bough_repo_why(cli->repo));
+    }
+    return 0;
+}
+
+static int serve_parse(
+    struct cli *cli, int argc, char **argv, struct bough_server_opts *o, struct keeps *keeps)
 {
     struct flags f = {.argc = argc, .argv = argv, .at = 1};
     const char *name;
@@ -51,6 +83,11 @@ static int serve_parse(struct cli *cli, int argc, char **argv, struct bough_serv
                                                               : NULL;
         if (strcmp(name, "--read-only") == 0) {
             o->read_only = true;
+        } else if (strcmp(name, "--keep") == 0) {
+            if (flag_value(&f) == NULL || !keep_parse(keeps, f.value))
+                return say_usage("serve",
+                    "--keep is a policy for all branches, or BRANCH=POLICY; a "
+                    "policy is all, N commits, Nd days, or N,Nd");
         } else if (strcmp(name, "--push-timeout") == 0) {
             if (flag_value(&f) == NULL || !parse_seconds(f.value, &o->push_timeout_sec))
                 return say_usage("serve", "--push-timeout is a number of seconds; 0: for ever");
@@ -64,9 +101,9 @@ static int serve_parse(struct cli *cli, int argc, char **argv, struct bough_serv
         } else if (text != NULL) {
             *text = flag_value(&f);
             if (*text == NULL)
-                return say_usage("serve", "a flag wants a value");
+                return flag_unknown("serve", name);
         } else {
-            return say_usage("serve", "unknown flag");
+            return flag_unknown("serve", name);
         }
     }
     if (f.at < argc)
@@ -74,6 +111,8 @@ static int serve_parse(struct cli *cli, int argc, char **argv, struct bough_serv
     if (o->fsync != NULL && strcmp(o->fsync, "always") != 0 && strcmp(o->fsync, "everysec") != 0 &&
         strcmp(o->fsync, "no") != 0)
         return say_usage("serve", "--fsync is always, everysec or no");
+    if (keeps->n > 0 && o->read_only)
+        return say_usage("serve", "--keep is written into the store, which is --read-only");
     if (o->redis_port == 0 && o->git_port == 0 && o->http_port == 0)
         return say_usage("serve", "all ports are off: there is nothing to serve");
     if (o->bind != NULL && strcmp(o->bind, "localhost") == 0)
@@ -121,12 +160,15 @@ int verb_serve(struct cli *cli, int argc, char **argv)
         .http_port = 8080,
         .version = BOUGH_VERSION,
         .push_timeout_sec = PUSH_TIMEOUT};
+    struct keeps keeps = {.n = 0};
     char name[256];
     enum bough_err err;
-    int code = serve_parse(cli, argc, argv, &o);
+    int code = serve_parse(cli, argc, argv, &o, &keeps);
 
     if (code == 0)
         code = cli_open(cli, open_flags(&o));
+    if (code == 0)
+        code = keeps_set(cli, &keeps);
     if (code != 0)
         return code;
     name_of(cli->store, name, sizeof name);
@@ -236,7 +278,7 @@ int verb_git(struct cli *cli, int argc, char **argv)
                  strcmp(name, "--advertise-refs") == 0)
             opts.transport = BOUGH_TRANSPORT_ADVERTISE;
         else if (strncmp(name, "--timeout", 9) != 0 && strcmp(name, "--strict") != 0)
-            return say_usage("git", "unknown flag");
+            return flag_unknown("git", name);
     }
     if (f.at < argc)
         cli->store = argv[f.at];

@@ -79,13 +79,20 @@ static enum bough_err print_indexed(struct cli *cli)
 
 int verb_stats(struct cli *cli, int argc, char **argv)
 {
+    struct flags f = {.argc = argc, .argv = argv, .at = 1};
     struct bough_store_stats st;
-    bool live = argc == 2 && strcmp(argv[1], "--live") == 0;
+    const char *name;
+    bool live = false;
     enum bough_err err;
     int code;
 
-    if (argc > 1 && !live)
-        return say_usage("stats", "takes --live");
+    while ((name = flag_next(&f)) != NULL) {
+        if (strcmp(name, "--live") != 0)
+            return flag_unknown("stats", name);
+        live = true;
+    }
+    if (f.at < argc)
+        return say_usage("stats", "takes no words; the store is given with -s, before the verb");
     code = cli_open(cli, live ? 0 : OPEN_READ);
     if (code != 0)
         return code;

@@ -95,7 +95,7 @@ int verb_set(struct cli *cli, int argc, char **argv)
             opts.has_mode = true;
             opts.mode = BOUGH_MODE_EXEC;
         } else {
-            return say_usage("set", "unknown flag, or one without its value");
+            return flag_unknown("set", name);
         }
     }
     if (argc - f.at < 1 || argc - f.at > 2)

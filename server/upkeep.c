@@ -187,6 +187,16 @@ void cmd_git_gc(struct redis *r, struct args a)
     }
 }
 
+static uint64_t keep_count(struct bough_repo *repo)
+{
+    struct bough_keep k = {.refs = bough_view("", 0)};
+    uint64_t n = 0;
+
+    while (bough_repo_keep_next(repo, k.refs, &k) == BOUGH_OK)
+        n++;
+    return n;
+}
+
 void server_upkeep_info(struct server *s, struct bough_buf *out,
     void (*line)(struct bough_buf *, const char *, uint64_t))
 {
@@ -205,6 +215,7 @@ void server_upkeep_info(struct server *s, struct bough_buf *out,
     line(out, "freed_bytes", p.freed_bytes);
     if (bough_history_stat(s->repo, 0, &h) == BOUGH_OK)
         line(out, "history_indexed", h.indexed);
+    line(out, "keep_policies", keep_count(s->repo));
     line(out, "upkeep_steps", s->upkeep.steps);
     line(out, "upkeep_usec", s->upkeep.ns / 1000);
     line(out, "upkeep_step_usec_max", s->upkeep.ns_max / 1000);
@@ -226,12 +237,8 @@ static void keep_list(struct redis *r)
 {
     struct bough_keep k = {.refs = bough_view("", 0)};
     struct bough_repo *repo = r->conn.server->repo;
-    size_t n = 0;
 
-    while (bough_repo_keep_next(repo, k.refs, &k) == BOUGH_OK)
-        n++;
-    resp_map(&r->w, n);
-    k.refs = bough_view("", 0);
+    resp_map(&r->w, (size_t)keep_count(repo));
     while (bough_repo_keep_next(repo, k.refs, &k) == BOUGH_OK) {
         resp_bulk(&r->w, k.refs);
         policy_say(r, &k);

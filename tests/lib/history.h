@@ -56,6 +56,16 @@ static inline void history_fini(struct history *h)
     bough_buf_fini(&h->tree_body);
 }
 
+/* Begin again at `was`, a copy made earlier; the body of its tree is read when it is asked for. */
+static inline void history_again(struct history *h, const struct history *was)
+{
+    struct bough_buf body = h->tree_body;
+
+    *h = *was;
+    h->tree_body = body;
+    bough_buf_clear(&h->tree_body);
+}
+
 static inline struct bough_view history_blob(uint8_t body[HIST_BODY], uint64_t seed)
 {
     size_t len = 60 + (size_t)(seed % (HIST_BODY - 60));
@@ -202,6 +212,20 @@ static inline enum bough_err history_drop(struct history *h, struct bough_store 
     if (!err)
         err = history_ref(t, h->name, NULL);
     return err ? err : bough_txn_commit(t, BOUGH_DURABLE_NOW);
+}
+
+/* What a collection finds: so many commits of `keep`, as many of a branch that was dropped. */
+static inline void history_past(struct history *keep, struct bough_store *s, uint64_t commits)
+{
+    struct history drop;
+
+    history_init(&drop, "drop");
+    for (uint64_t i = 1; i <= commits; i++) {
+        assert_int_equal(history_commit(keep, s, (uint32_t)i, i), BOUGH_OK);
+        assert_int_equal(history_commit(&drop, s, (uint32_t)i, 1000 + i), BOUGH_OK);
+    }
+    assert_int_equal(history_drop(&drop, s), BOUGH_OK);
+    history_fini(&drop);
 }
 
 /* Steps of at most `budget` until the collection is over. */

@@ -10,27 +10,19 @@
  * whose power fails (cutblk.h) at every call, with every fate of what was not flushed; then many
  * lives of random writers.
  */
-#include "store/log/log.h"
 #include "tests/lib/history.h"
+#include "tests/lib/log_bed.h"
 #include "tests/sim/cutblk.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
 
 enum { UNIT = 512, ZONE = 32 * 1024, WINDOW = 4, HEADS = 200 };
 enum { LITTLE = 6 * 1024, MUCH = 64 * 1024 }; /* bytes after which a change has settled */
 
 struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device, *fresh; /* the medium, and how it begins */
-    size_t bytes;
-    struct bough_store *s;
-    struct bough_why why;
+    struct log_bed b;
     struct history keep;
     const struct bough_store_keeper *keeper; /* NULL: all is kept */
     struct bough_oid acked;                  /* the head that is promised, and one that may be */
     struct bough_oid tried;
-    uint64_t settle; /* bytes after which a write has settled; 0: the device can flush */
     struct {
         struct bough_oid id;
         uint64_t written; /* bytes, when it was committed */
@@ -42,41 +34,21 @@ struct fix {
 
 static const struct bough_collect_opts now = {.grace = 0};
 
-static enum bough_err open_on(struct fix *f, struct bough_block *dev)
+static struct fix *fix_new(size_t zones, uint64_t settle)
 {
+    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
     struct bough_log_open_opts opts = {.table_rows = 60,
         .log_max = 24 * 1024,
         .cache = 64 * 1024,
         .prepare = 1,
         .reach_rows = 1,
         .reach_every = 4,
-        .settle_bytes = f->settle};
-
-    return bough_log_open(dev, &f->t.env, &opts, &f->s, &f->why);
-}
-
-static void close_it(struct fix *f)
-{
-    bough_store_close(f->s);
-    f->s = NULL;
-}
-
-static struct fix *fix_new(size_t zones, uint64_t settle)
-{
-    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
+        .settle_bytes = settle};
     struct fix *f = calloc(1, sizeof *f);
 
     assert_non_null(f);
-    f->bytes = zones * ZONE;
-    f->device = calloc(1, f->bytes);
-    f->fresh = calloc(1, f->bytes);
-    assert_true(f->device != NULL && f->fresh != NULL);
-    test_env_init(&f->t);
-    bough_ramblk_init(&f->ram, f->device, f->bytes / UNIT, UNIT);
-    f->settle = settle;
-    if (settle > 0)
-        f->ram.blk.caps &= ~(uint32_t)BOUGH_BLOCK_SYNC;
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &format, &f->why));
+    log_bed_begin(&f->b, zones * ZONE, format, opts);
+    log_bed_close(&f->b);
     history_init(&f->keep, "keep");
     return f;
 }
@@ -84,9 +56,7 @@ static struct fix *fix_new(size_t zones, uint64_t settle)
 static void fix_free(struct fix *f)
 {
     history_fini(&f->keep);
-    test_env_done(&f->t);
-    free(f->device);
-    free(f->fresh);
+    log_bed_end(&f->b);
     free(f);
 }
 
@@ -99,7 +69,7 @@ static void head_note(struct fix *f, uint64_t written)
 
 static enum bough_err commit(struct fix *f, uint64_t seed)
 {
-    enum bough_err err = history_commit(&f->keep, f->s, (uint32_t)(seed % 20), seed);
+    enum bough_err err = history_commit(&f->keep, f->b.s, (uint32_t)(seed % 20), seed);
 
     f->tried = f->keep.head;
     if (!err)
@@ -127,20 +97,19 @@ static void past(struct fix *f)
 {
     struct history drop;
 
-    OK(open_on(f, &f->ram.blk));
+    log_bed_open(&f->b);
     history_init(&drop, "drop");
     for (uint64_t i = 1; i <= 30; i++) {
         OK(commit(f, i));
-        OK(history_commit(&drop, f->s, (uint32_t)i, 1000 + i));
+        OK(history_commit(&drop, f->b.s, (uint32_t)i, 1000 + i));
         if (i == 20 && f->keeper != NULL) {
-            bough_store_keep(f->s, f->keeper);
-            OK(history_collect(f->s, &now, 1 << 20));
+            bough_store_keep(f->b.s, f->keeper);
+            OK(history_collect(f->b.s, &now, 1 << 20));
         }
     }
-    OK(history_drop(&drop, f->s));
+    OK(history_drop(&drop, f->b.s));
     history_fini(&drop);
-    close_it(f);
-    memcpy(f->fresh, f->device, f->bytes);
+    log_bed_keep(&f->b);
 }
 
 /* Collect in steps, with commits between them, then let the zones go and write into them. */
@@ -150,10 +119,10 @@ static enum bough_err collect_and_go_on(struct fix *f)
     uint64_t seed = 100;
     enum bough_err err;
 
-    bough_store_keep(f->s, f->keeper);
-    err = bough_store_collect(f->s, &now);
+    bough_store_keep(f->b.s, f->keeper);
+    err = bough_store_collect(f->b.s, &now);
     for (uint32_t i = 0; !err && more; i++) {
-        err = bough_store_maintain(f->s, 6000, &more);
+        err = bough_store_maintain(f->b.s, 6000, &more);
         if (!err && i % 8 == 7)
             err = commit(f, ++seed);
     }
@@ -167,9 +136,9 @@ static bool is_promised(const struct fix *f, const struct bough_oid *id)
 {
     bool found = bough_oid_eq(id, &f->acked) || bough_oid_eq(id, &f->tried);
 
-    for (size_t i = f->heads; f->settle > 0 && i > 0 && !found; i--) {
+    for (size_t i = f->heads; f->b.opts.settle_bytes > 0 && i > 0 && !found; i--) {
         found = bough_oid_eq(id, &f->head[i - 1].id);
-        if (f->written >= f->head[i - 1].written + f->settle)
+        if (f->written >= f->head[i - 1].written + f->b.opts.settle_bytes)
             break;
     }
     return found;
@@ -181,27 +150,27 @@ static void recovered(struct fix *f)
     struct bough_ref ref;
     uint64_t n;
 
-    if (open_on(f, &f->ram.blk) != BOUGH_OK)
-        fail_msg("open: %s", f->why.what);
-    OK(bough_store_ref(f->s, bough_view_str(f->keep.name), &ref));
+    if (log_bed_open_on(&f->b, &f->b.ram.blk) != BOUGH_OK)
+        fail_msg("open: %s", f->b.why.what);
+    OK(bough_store_ref(f->b.s, bough_view_str(f->keep.name), &ref));
     assert_true(is_promised(f, &ref.id));
-    (void)history_closed(f->s);
-    bough_store_keep(f->s, f->keeper);
-    OK(history_collect(f->s, &now, 1 << 20));
-    n = history_closed(f->s);
+    (void)history_closed(f->b.s);
+    bough_store_keep(f->b.s, f->keeper);
+    OK(history_collect(f->b.s, &now, 1 << 20));
+    n = history_closed(f->b.s);
     f->keep.head = ref.id;
     memset(f->keep.file, 0, sizeof f->keep.file); /* what was in flight may not be there */
     f->keep.tree_body.len = 0;
     OK(commit(f, 77777));
-    assert_true(history_closed(f->s) > n);
-    close_it(f);
+    assert_true(history_closed(f->b.s) > n);
+    log_bed_close(&f->b);
 }
 
 static void cut_begin(struct fix *f, struct cutblk *cut, uint64_t left)
 {
-    cutblk_init(cut, &f->ram.blk, NULL, left);
-    if (f->settle > 0)
-        cutblk_settle(cut, f->settle);
+    cutblk_init(cut, &f->b.ram.blk, NULL, left);
+    if (f->b.opts.settle_bytes > 0)
+        cutblk_settle(cut, f->b.opts.settle_bytes);
     f->cut = cut;
 }
 
@@ -210,25 +179,21 @@ static void life(struct fix *f, const struct history *was, uint64_t left, enum c
     struct cutblk cut;
     enum bough_err err;
 
-    memcpy(f->device, f->fresh, f->bytes);
-    memcpy(f->keep.file, was->file, sizeof was->file);
-    f->keep.head = f->acked = f->tried = was->head;
-    f->keep.tree = was->tree;
-    f->keep.commits = was->commits;
-    f->keep.time = was->time;
-    bough_buf_clear(&f->keep.tree_body);
+    log_bed_again(&f->b);
+    history_again(&f->keep, was);
+    f->acked = f->tried = was->head;
     cut_begin(f, &cut, left);
     cut.fate = fate;
     cut.seed = left;
     f->heads = 0;
     head_note(f, 0); /* it lies on the medium */
-    err = open_on(f, &cut.blk);
+    err = log_bed_open_on(&f->b, &cut.blk);
     if (!err)
         err = collect_and_go_on(f);
-    close_it(f);
+    log_bed_close(&f->b);
     if (err && !cut.dead)
         fail_msg("%s at %d", bough_err_name(err), (int)left);
-    if (f->settle > 0 && !cut.dead)
+    if (f->b.opts.settle_bytes > 0 && !cut.dead)
         cutblk_cut(&cut);
     f->written = cut.written;
     f->cut = NULL;
@@ -240,12 +205,12 @@ static uint64_t calls_of(struct fix *f, const struct history *was)
     struct cutblk cut;
     uint64_t calls;
 
-    memcpy(f->device, f->fresh, f->bytes);
+    log_bed_again(&f->b);
     f->heads = 0;
     cut_begin(f, &cut, CUT_NEVER);
-    OK(open_on(f, &cut.blk));
+    OK(log_bed_open_on(&f->b, &cut.blk));
     OK(collect_and_go_on(f));
-    close_it(f);
+    log_bed_close(&f->b);
     calls = cut.calls;
     f->cut = NULL;
     cutblk_fini(&cut);
@@ -379,7 +344,7 @@ static enum bough_err value_write(struct writers *w)
 
     memcpy(w->value, w->acked_value, sizeof w->value);
     w->value[i] = test_random(&w->seed) | 1;
-    err = bough_txn_begin(w->f->s, &t);
+    err = bough_txn_begin(w->f->b.s, &t);
     if (err)
         return err;
     err = values_put(w, t, i);
@@ -404,16 +369,16 @@ static void snapshot_look(struct writers *w)
     enum bough_err err;
 
     bough_buf_init(&body, bough_posix_mem());
-    err = bough_store_read(w->f->s, &w->pinned, &type, &body);
+    err = bough_store_read(w->f->b.s, &w->pinned, &type, &body);
     if (w->pin.expired)
         w->expired++;
     else if (!bough_oid_is_zero(&w->pinned))
         assert_true(err == BOUGH_OK ||
                     (w->cut != NULL && w->cut->dead)); /* now, at a discard: a hint may fail */
     bough_buf_fini(&body);
-    bough_store_unpin(w->f->s, &w->pin);
+    bough_store_unpin(w->f->b.s, &w->pin);
     w->pinned = w->f->acked;
-    bough_store_pin(w->f->s, &w->pin, &w->pinned);
+    bough_store_pin(w->f->b.s, &w->pin, &w->pinned);
 }
 
 static enum bough_err write_on(struct writers *w, bool maintain)
@@ -421,13 +386,13 @@ static enum bough_err write_on(struct writers *w, bool maintain)
     enum bough_err err = BOUGH_OK;
     bool more;
 
-    bough_store_keep(w->f->s, &w->keeper);
+    bough_store_keep(w->f->b.s, &w->keeper);
     w->pinned = w->f->acked;
-    bough_store_pin(w->f->s, &w->pin, &w->pinned);
+    bough_store_pin(w->f->b.s, &w->pin, &w->pinned);
     for (uint32_t i = 0; i < w->most && !err; i++) {
         err = value_write(w);
         if (!err && maintain)
-            err = bough_store_maintain(w->f->s, 16 * 1024, &more);
+            err = bough_store_maintain(w->f->b.s, 16 * 1024, &more);
         if (!err && i % 60 == 59)
             snapshot_look(w);
     }
@@ -439,11 +404,11 @@ static void look_again(struct writers *w)
 {
     struct fix *f = w->f;
     struct bough_ref ref;
-    enum bough_err err = open_on(f, &f->ram.blk);
+    enum bough_err err = log_bed_open_on(&f->b, &f->b.ram.blk);
 
     if (err)
-        fail_msg("open: %s", f->why.what);
-    err = bough_store_ref(f->s, bough_view_str("refs/heads/keep"), &ref);
+        fail_msg("open: %s", f->b.why.what);
+    err = bough_store_ref(f->b.s, bough_view_str("refs/heads/keep"), &ref);
     if (err == BOUGH_ENOENT)
         assert_true(bough_oid_is_zero(&f->acked));
     else if (!bough_oid_eq(&ref.id, &f->acked)) {
@@ -452,8 +417,8 @@ static void look_again(struct writers *w)
         memcpy(w->acked_value, w->value, sizeof w->value);
     }
     if (w->lives % 8 == 0)
-        (void)history_closed(f->s);
-    close_it(f);
+        (void)history_closed(f->b.s);
+    log_bed_close(&f->b);
 }
 
 static void for_ever(bool maintain)
@@ -461,20 +426,21 @@ static void for_ever(bool maintain)
     struct fix *f = fix_new(SMALL, 0);
     struct writers w = {.f = f, .keeper = windows, .seed = 1, .most = 500};
 
-    while (w.written < 3 * f->bytes) {
+    while (w.written < 3 * f->b.bytes) {
         struct cutblk cut;
         enum bough_err err;
 
-        cutblk_init(&cut, &f->ram.blk, NULL, 1 + w.lives * 7 % 611);
+        cutblk_init(&cut, &f->b.ram.blk, NULL, 1 + w.lives * 7 % 611);
         cut.fate = w.lives % 5 == 0 ? CUT_LOST : CUT_SEEDED;
         cut.seed = w.lives++;
         w.cut = &cut;
-        err = open_on(f, &cut.blk);
+        err = log_bed_open_on(&f->b, &cut.blk);
         if (!err)
             err = write_on(&w, maintain);
         if (err && !cut.dead)
-            fail_msg("%s (%s) after %d bytes", bough_err_name(err), f->s->why.what, (int)w.written);
-        close_it(f);
+            fail_msg(
+                "%s (%s) after %d bytes", bough_err_name(err), f->b.s->why.what, (int)w.written);
+        log_bed_close(&f->b);
         w.cut = NULL;
         cutblk_fini(&cut);
         look_again(&w);
@@ -499,28 +465,28 @@ static uint64_t whole_life(struct fix *f, uint64_t left, enum cut_fate fate)
     uint64_t calls;
     enum bough_err err;
 
-    w.most = (uint32_t)(3 * f->bytes / VALUE);
-    memcpy(f->device, f->fresh, f->bytes);
+    w.most = (uint32_t)(3 * f->b.bytes / VALUE);
+    log_bed_again(&f->b);
     f->acked = f->tried = (struct bough_oid){{0}};
     f->keep.time = 1000000000;
-    cutblk_init(&cut, &f->ram.blk, NULL, left);
+    cutblk_init(&cut, &f->b.ram.blk, NULL, left);
     cut.fate = fate;
     cut.seed = left;
     w.cut = &cut;
-    err = open_on(f, &cut.blk);
+    err = log_bed_open_on(&f->b, &cut.blk);
     if (!err)
         err = write_on(&w, left % 2 == 0);
     if (err && !cut.dead)
-        fail_msg("%s (%s) at %d", bough_err_name(err), f->s->why.what, (int)left);
-    close_it(f);
+        fail_msg("%s (%s) at %d", bough_err_name(err), f->b.s->why.what, (int)left);
+    log_bed_close(&f->b);
     calls = cut.calls;
     w.cut = NULL;
     cutblk_fini(&cut);
     look_again(&w);
     w.most = 20; /* and it goes on */
-    OK(open_on(f, &f->ram.blk));
+    log_bed_open(&f->b);
     OK(write_on(&w, false));
-    close_it(f);
+    log_bed_close(&f->b);
     return calls;
 }
 
@@ -531,7 +497,7 @@ static void test_collect__gives_room_whatever_call_the_power_fails_at(void **sta
     uint64_t by = getenv("LONG") != NULL ? 1 : 331, runs = 0, calls;
 
     (void)state;
-    memcpy(f->fresh, f->device, f->bytes);
+    log_bed_keep(&f->b);
     calls = whole_life(f, CUT_NEVER, CUT_KEPT);
     for (uint64_t left = 1; left < calls; left += by, runs++)
         (void)whole_life(f, left, left % 3 == 0 ? CUT_LOST : CUT_SEEDED);

@@ -7,100 +7,62 @@
  * Method: a history with a dropped branch, collected with commits in between, once for each
  * allocation and each device call that can fail (LONG=1; else fewer and fewer of the later ones).
  */
-#include "store/log/log.h"
 #include "tests/lib/history.h"
+#include "tests/lib/log_bed.h"
 #include "tests/sim/failblk.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
 
 enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 40, BYTES = ZONES * ZONE, COMMITS = 24 };
 
 struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device, *fresh;
-    struct bough_store *s;
-    struct bough_why why;
+    struct log_bed b;
     struct history keep;
     uint64_t commits; /* that are acknowledged */
 };
 
 static const struct bough_collect_opts now = {.grace = 0};
 
-static enum bough_err open_on(struct fix *f, struct bough_block *dev)
+static struct fix *fix_new(void)
 {
+    struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
     struct bough_log_open_opts opts = {.table_rows = 60,
         .log_max = 24 * 1024,
         .cache = 64 * 1024,
         .prepare = 1,
         .reach_rows = 1,
         .reach_every = 4};
-
-    return bough_log_open(dev, &f->t.env, &opts, &f->s, &f->why);
-}
-
-static void close_it(struct fix *f)
-{
-    bough_store_close(f->s);
-    f->s = NULL;
-}
-
-static struct fix *fix_new(void)
-{
-    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
     struct fix *f = calloc(1, sizeof *f);
-    struct history drop;
 
     assert_non_null(f);
-    f->device = calloc(1, BYTES);
-    f->fresh = calloc(1, BYTES);
-    assert_true(f->device != NULL && f->fresh != NULL);
-    test_env_init(&f->t);
-    bough_ramblk_init(&f->ram, f->device, BYTES / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &format, &f->why));
-    OK(open_on(f, &f->ram.blk));
+    log_bed_begin(&f->b, BYTES, format, opts);
     history_init(&f->keep, "keep");
-    history_init(&drop, "drop");
-    for (uint64_t i = 1; i <= COMMITS; i++) {
-        OK(history_commit(&f->keep, f->s, (uint32_t)i, i));
-        OK(history_commit(&drop, f->s, (uint32_t)i, 1000 + i));
-    }
-    OK(history_drop(&drop, f->s));
-    history_fini(&drop);
-    close_it(f);
-    memcpy(f->fresh, f->device, BYTES);
+    history_past(&f->keep, f->b.s, COMMITS);
+    log_bed_keep(&f->b);
     return f;
 }
 
 static void fix_free(struct fix *f)
 {
     history_fini(&f->keep);
-    test_env_done(&f->t);
-    free(f->device);
-    free(f->fresh);
+    log_bed_end(&f->b);
     free(f);
 }
 
 static void begin_again(struct fix *f, const struct history *was)
 {
-    memcpy(f->device, f->fresh, BYTES);
-    memcpy(f->keep.file, was->file, sizeof was->file);
-    f->keep.head = was->head;
-    f->keep.tree = was->tree;
-    f->keep.time = was->time;
-    f->keep.commits = f->commits = COMMITS;
-    bough_buf_clear(&f->keep.tree_body);
+    log_bed_again(&f->b);
+    history_again(&f->keep, was);
+    f->commits = COMMITS;
 }
 
 static enum bough_err work(struct fix *f)
 {
     bool more = true;
-    enum bough_err err = bough_store_collect(f->s, &now);
+    enum bough_err err = bough_store_collect(f->b.s, &now);
 
     for (uint32_t i = 0; !err && more; i++) {
-        err = bough_store_maintain(f->s, 6000, &more);
+        err = bough_store_maintain(f->b.s, 6000, &more);
         if (!err && i % 8 == 7) {
-            err = history_commit(&f->keep, f->s, (uint32_t)(i % 20), 100 + i);
+            err = history_commit(&f->keep, f->b.s, (uint32_t)(i % 20), 100 + i);
             f->commits += !err;
         }
     }
@@ -112,9 +74,9 @@ static void look(struct fix *f)
 {
     uint64_t n;
 
-    assert_true(history_closed(f->s) >= 3 * f->commits);
-    OK(history_collect(f->s, &now, 1 << 20));
-    n = history_closed(f->s);
+    assert_true(history_closed(f->b.s) >= 3 * f->commits);
+    OK(history_collect(f->b.s, &now, 1 << 20));
+    n = history_closed(f->b.s);
     assert_true(n == 3 * f->commits || n == 3 * f->commits + 3);
 }
 
@@ -136,18 +98,18 @@ static void test_collect__survives_failing_memory(void **state)
         enum bough_err err;
 
         begin_again(f, &was);
-        OK(open_on(f, &f->ram.blk));
-        f->t.mem.failed = false;
-        f->t.mem.fail_at = f->t.mem.calls + n;
+        log_bed_open(&f->b);
+        f->b.t.mem.failed = false;
+        f->b.t.mem.fail_at = f->b.t.mem.calls + n;
         err = work(f);
-        f->t.mem.fail_at = UINT64_MAX;
-        failed = f->t.mem.failed;
+        f->b.t.mem.fail_at = UINT64_MAX;
+        failed = f->b.t.mem.failed;
         assert_true(err == BOUGH_OK || err == BOUGH_ENOMEM);
         look(f);
-        close_it(f);
-        OK(open_on(f, &f->ram.blk));
+        log_bed_close(&f->b);
+        log_bed_open(&f->b);
         look(f);
-        close_it(f);
+        log_bed_close(&f->b);
     }
     print_message("%d runs\n", (int)runs);
     fix_free(f);
@@ -165,8 +127,8 @@ static void device_calls(bool late, bool on)
         enum bough_err err;
 
         begin_again(f, &was);
-        failblk_init(&fail, &f->ram.blk, UINT64_MAX);
-        OK(open_on(f, &fail.blk));
+        failblk_init(&fail, &f->b.ram.blk, UINT64_MAX);
+        OK(log_bed_open_on(&f->b, &fail.blk));
         fail.fail_at = fail.calls + n;
         fail.late = late;
         fail.fail_on = on;
@@ -174,11 +136,11 @@ static void device_calls(bool late, bool on)
         failed = fail.failed;
         assert_true(failed || err == BOUGH_OK);
         fail.fail_at = UINT64_MAX;
-        assert_true(history_closed(f->s) >= 3 * f->commits); /* before it is opened again, too */
-        close_it(f);
-        OK(open_on(f, &f->ram.blk));
+        assert_true(history_closed(f->b.s) >= 3 * f->commits); /* before it is opened again, too */
+        log_bed_close(&f->b);
+        log_bed_open(&f->b);
         look(f);
-        close_it(f);
+        log_bed_close(&f->b);
     }
     print_message("%d runs\n", (int)runs);
     fix_free(f);

@@ -7,46 +7,21 @@
  * pack, that does not fit.
  */
 #include "git/pack.h"
-#include "store/log/log.h"
 #include "tests/lib/bulk.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024, BYTES = 8 * 1024 * 1024 };
 
-struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device;
-    struct bough_store *s;
-    struct bough_why why;
-};
-
-static struct fix *fix_new(void)
+static struct log_bed *begin(struct log_bed *f)
 {
     struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
     struct bough_log_open_opts opts = {.cache = 256 * 1024, .prepare = 1};
-    struct fix *f = calloc(1, sizeof *f);
 
-    assert_non_null(f);
-    f->device = calloc(1, BYTES);
-    assert_non_null(f->device);
-    test_env_init(&f->t);
-    bough_ramblk_init(&f->ram, f->device, BYTES / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &format, &f->why));
-    OK(bough_log_open(&f->ram.blk, &f->t.env, &opts, &f->s, &f->why));
+    log_bed_begin(f, BYTES, format, opts);
     return f;
 }
 
-static void fix_free(struct fix *f)
-{
-    bough_store_close(f->s);
-    test_env_done(&f->t);
-    free(f->device);
-    free(f);
-}
-
-static uint64_t used(struct fix *f)
+static uint64_t used(struct log_bed *f)
 {
     struct bough_store_stats st;
 
@@ -55,7 +30,7 @@ static uint64_t used(struct fix *f)
 }
 
 /* All that a collection gives, and the zones that it frees, to be used at once. */
-static void collect(struct fix *f)
+static void collect(struct log_bed *f)
 {
     struct bough_collect_opts now = {.grace = 0};
 
@@ -63,7 +38,7 @@ static void collect(struct fix *f)
 }
 
 /* A pack of one value after another, until there is no room. */
-static enum bough_err pack_feed(struct fix *f, uint32_t n)
+static enum bough_err pack_feed(struct log_bed *f, uint32_t n)
 {
     struct bough_entry_head head = {.type = BOUGH_BLOB, .size = BULK_VALUE};
     struct bough_pack_writer w;
@@ -97,9 +72,9 @@ static void is_about(uint64_t told, uint64_t freed)
 }
 
 /* A branch that lives, one that does not. */
-static struct fix *garbage(uint32_t dead, bool counted_before)
+static struct log_bed *garbage(struct log_bed *bed, uint32_t dead, bool counted_before)
 {
-    struct fix *f = fix_new();
+    struct log_bed *f = begin(bed);
 
     OK(bulk_branch(f->s, "refs/heads/keep", 1, 600));
     if (counted_before)
@@ -112,7 +87,7 @@ static struct fix *garbage(uint32_t dead, bool counted_before)
 static void says_what(bool counted_before)
 {
     for (uint32_t dead = 100; dead <= 900; dead += 400) {
-        struct fix *f = garbage(dead, counted_before);
+        struct log_bed bed, *f = garbage(&bed, dead, counted_before);
         uint64_t told, before;
 
         assert_int_equal(bulk_branch(f->s, "refs/heads/big", 3, 2000), BOUGH_ENOSPC);
@@ -123,7 +98,7 @@ static void says_what(bool counted_before)
         is_about(told, before - used(f));
         OK(bulk_branch(f->s, "refs/heads/big", 3, 1700));
         (void)history_closed(f->s);
-        fix_free(f);
+        log_bed_end(f);
     }
 }
 
@@ -139,20 +114,20 @@ static void test_full__frees_it_for_who_sends_a_pack(void **state)
 {
     (void)state;
     for (uint32_t dead = 100; dead <= 900; dead += 400) {
-        struct fix *f = garbage(dead, dead == 500);
+        struct log_bed bed, *f = garbage(&bed, dead, dead == 500);
 
         assert_int_equal(pack_feed(f, 2200), BOUGH_ENOSPC);
         assert_int_equal(f->s->why.at, 0);
         assert_non_null(strstr(f->s->why.what, "gc would free nothing"));
         OK(pack_feed(f, 1700));
-        fix_free(f);
+        log_bed_end(f);
     }
 }
 
 /* Who tries again has what was told to be there, though nobody collected. */
 static void test_full__who_tries_again_has_that_room(void **state)
 {
-    struct fix *f = fix_new();
+    struct log_bed bed, *f = begin(&bed);
 
     (void)state;
     OK(bulk_branch(f->s, "refs/heads/keep", 1, 600));
@@ -161,11 +136,11 @@ static void test_full__who_tries_again_has_that_room(void **state)
     assert_int_equal(bulk_branch(f->s, "refs/heads/big", 3, 1500), BOUGH_ENOSPC);
     assert_true(f->s->why.at > 700 * BULK_VALUE);
     OK(bulk_branch(f->s, "refs/heads/big", 3, 1500));
-    fix_free(f);
+    log_bed_end(f);
 }
 
 /* Branches of a few values until there is no room; some frames do not fill their zone, which gc gives back. */
-static uint32_t fill(struct fix *f, uint32_t n)
+static uint32_t fill(struct log_bed *f, uint32_t n)
 {
     enum bough_err err = BOUGH_OK;
 
@@ -180,7 +155,7 @@ static uint32_t fill(struct fix *f, uint32_t n)
 
 static void test_full__says_nothing_where_all_of_it_lives(void **state)
 {
-    struct fix *f = fix_new();
+    struct log_bed bed, *f = begin(&bed);
     uint32_t n = 0, rounds = 0;
 
     (void)state;
@@ -202,13 +177,13 @@ static void test_full__says_nothing_where_all_of_it_lives(void **state)
     assert_int_equal(pack_feed(f, 500), BOUGH_ENOSPC);
     assert_int_equal(f->s->why.at, 0);
     OK(bulk_drop(f->s, "refs/heads/b5"));
-    fix_free(f);
+    log_bed_end(f);
 }
 
 /* Where nobody can say what lives, it says so. */
 static void test_full__says_when_gc_cannot_run(void **state)
 {
-    struct fix *f = fix_new();
+    struct log_bed bed, *f = begin(&bed);
     struct bough_txn *t;
 
     (void)state;
@@ -218,7 +193,7 @@ static void test_full__says_when_gc_cannot_run(void **state)
     assert_int_equal(bulk_branch(f->s, "refs/heads/big", 3, 3000), BOUGH_ENOSPC);
     assert_int_equal(f->s->why.at, 0);
     assert_non_null(strstr(f->s->why.what, "gc cannot run"));
-    fix_free(f);
+    log_bed_end(f);
 }
 
 int main(void)

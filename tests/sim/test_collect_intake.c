@@ -8,19 +8,13 @@
  * Method: packs that stop in the middle while branches are dropped and collected.
  */
 #include "git/pack.h"
-#include "store/log/log.h"
 #include "tests/lib/bulk.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024 };
 
 struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device;
-    struct bough_store *s;
-    struct bough_why why;
+    struct log_bed b;
     struct bough_intake *in;
     struct bough_buf pack;
     size_t fed;
@@ -33,22 +27,15 @@ static struct fix *fix_new(uint32_t zones)
     struct fix *f = calloc(1, sizeof *f);
 
     assert_non_null(f);
-    f->device = calloc(zones, ZONE);
-    assert_non_null(f->device);
-    test_env_init(&f->t);
+    log_bed_begin(&f->b, (size_t)zones * ZONE, format, opts);
     bough_buf_init(&f->pack, bough_posix_mem());
-    bough_ramblk_init(&f->ram, f->device, (uint64_t)zones * ZONE / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &format, &f->why));
-    OK(bough_log_open(&f->ram.blk, &f->t.env, &opts, &f->s, &f->why));
     return f;
 }
 
 static void fix_free(struct fix *f)
 {
-    bough_store_close(f->s);
     bough_buf_fini(&f->pack);
-    test_env_done(&f->t);
-    free(f->device);
+    log_bed_end(&f->b);
     free(f);
 }
 
@@ -60,7 +47,7 @@ static void pack_make(struct fix *f, uint64_t seed, uint32_t n, const struct bou
     uint8_t body[BULK_VALUE];
 
     bough_buf_clear(&f->pack);
-    bough_pack_writer_init(&w, &f->pack, f->s->algo, n + (base != NULL));
+    bough_pack_writer_init(&w, &f->pack, f->b.s->algo, n + (base != NULL));
     for (uint32_t i = 0; i < n; i++)
         bough_pack_writer_put(&w, &head, bulk_value(body, (seed << 20) + i), 1);
     if (base != NULL) {
@@ -72,12 +59,12 @@ static void pack_make(struct fix *f, uint64_t seed, uint32_t n, const struct bou
         bough_delta_copy(&d, 0, base->len / 2);
         bough_delta_end(&d);
         head = (struct bough_entry_head){.type = BOUGH_REF_DELTA, .size = delta.len};
-        head.base = bough_oid_of(f->s->algo, BOUGH_BLOB, *base);
+        head.base = bough_oid_of(f->b.s->algo, BOUGH_BLOB, *base);
         bough_pack_writer_put(&w, &head, bough_buf_view(&delta), 1);
         bough_buf_fini(&delta);
     }
     bough_pack_writer_finish(&w);
-    OK(bough_store_intake(f->s, NULL, &f->in));
+    OK(bough_store_intake(f->b.s, NULL, &f->in));
     f->fed = 0;
 }
 
@@ -101,7 +88,7 @@ static enum bough_err pack_end(struct fix *f)
     while (!err && (err = bough_intake_step(f->in, 100000)) == BOUGH_EAGAIN)
         err = BOUGH_OK;
     if (!err)
-        err = bough_txn_begin(f->s, &t);
+        err = bough_txn_begin(f->b.s, &t);
     if (err) {
         bough_intake_close(f->in);
         return err;
@@ -119,9 +106,9 @@ static void collect(struct fix *f)
     struct bough_collect_opts now = {.grace = 0};
     struct bough_collect_progress p, was;
 
-    bough_store_collection(f->s, &was);
-    OK(history_collect(f->s, &now, 20000));
-    bough_store_collection(f->s, &p);
+    bough_store_collection(f->b.s, &was);
+    OK(history_collect(f->b.s, &now, 20000));
+    bough_store_collection(f->b.s, &p);
     assert_int_equal(p.collections, was.collections + 1);
     assert_true(p.freed_bytes > 0);
 }
@@ -130,12 +117,12 @@ static void value_is(struct fix *f, uint64_t seed, bool there)
 {
     uint8_t want[BULK_VALUE];
     struct bough_view v = bulk_value(want, seed);
-    struct bough_oid id = bough_oid_of(f->s->algo, BOUGH_BLOB, v);
+    struct bough_oid id = bough_oid_of(f->b.s->algo, BOUGH_BLOB, v);
     struct bough_buf got;
     enum bough_type type;
 
     bough_buf_init(&got, bough_posix_mem());
-    assert_int_equal(bough_store_read(f->s, &id, &type, &got), there ? BOUGH_OK : BOUGH_ENOENT);
+    assert_int_equal(bough_store_read(f->b.s, &id, &type, &got), there ? BOUGH_OK : BOUGH_ENOENT);
     if (there)
         assert_true(bough_view_eq(bough_buf_view(&got), v));
     bough_buf_fini(&got);
@@ -149,18 +136,18 @@ static void test_intake__what_goes_meanwhile_comes_with_the_pack(void **state)
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         struct fix *f = fix_new(200);
 
-        OK(bulk_branch(f->s, "refs/heads/keep", 1, 50));
-        OK(bulk_branch(f->s, "refs/heads/drop", 2, 300));
+        OK(bulk_branch(f->b.s, "refs/heads/keep", 1, 50));
+        OK(bulk_branch(f->b.s, "refs/heads/drop", 2, 300));
         pack_make(f, 2, sizes[k], NULL); /* all of it is known now */
         OK(pack_feed(f, f->pack.len * 3 / 4));
-        OK(bulk_drop(f->s, "refs/heads/drop"));
+        OK(bulk_drop(f->b.s, "refs/heads/drop"));
         collect(f);
         value_is(f, (2 << 20) + 3, false);
         OK(pack_end(f));
         for (uint32_t i = 0; i < sizes[k]; i++)
             value_is(f, (2 << 20) + i, true);
-        OK(bough_store_check(f->s, NULL, NULL));
-        (void)history_closed(f->s);
+        OK(bough_store_check(f->b.s, NULL, NULL));
+        (void)history_closed(f->b.s);
         fix_free(f);
     }
 }
@@ -172,15 +159,15 @@ static void test_intake__misses_a_base_that_went(void **state)
     struct bough_view base = bulk_value(body, (2 << 20) + 7);
 
     (void)state;
-    OK(bulk_branch(f->s, "refs/heads/keep", 1, 50));
-    OK(bulk_branch(f->s, "refs/heads/drop", 2, 300));
+    OK(bulk_branch(f->b.s, "refs/heads/keep", 1, 50));
+    OK(bulk_branch(f->b.s, "refs/heads/drop", 2, 300));
     pack_make(f, 5, 100, &base);
     OK(pack_feed(f, f->pack.len - 10)); /* the delta itself is there */
-    OK(bulk_drop(f->s, "refs/heads/drop"));
+    OK(bulk_drop(f->b.s, "refs/heads/drop"));
     collect(f);
     assert_int_equal(pack_end(f), BOUGH_EFORMAT);
-    OK(bough_store_check(f->s, NULL, NULL));
-    (void)history_closed(f->s);
+    OK(bough_store_check(f->b.s, NULL, NULL));
+    (void)history_closed(f->b.s);
     fix_free(f);
 }
 
@@ -194,23 +181,23 @@ static void test_intake__keeps_a_base_that_it_saw(void **state)
     struct bough_txn *t;
 
     (void)state;
-    OK(bulk_branch(f->s, "refs/heads/keep", 1, 50));
-    OK(bulk_branch(f->s, "refs/heads/drop", 2, 300));
+    OK(bulk_branch(f->b.s, "refs/heads/keep", 1, 50));
+    OK(bulk_branch(f->b.s, "refs/heads/drop", 2, 300));
     pack_make(f, 5, 100, &base);
     OK(pack_feed(f, f->pack.len));
     assert_int_equal(bough_intake_step(f->in, 1), BOUGH_EAGAIN);
-    OK(bulk_drop(f->s, "refs/heads/drop"));
+    OK(bulk_drop(f->b.s, "refs/heads/drop"));
     while (bough_intake_step(f->in, 100) == BOUGH_EAGAIN)
-        OK(history_collect(f->s, &now, 1 << 20));
-    OK(history_collect(f->s, &now, 1 << 20));
+        OK(history_collect(f->b.s, &now, 1 << 20));
+    OK(history_collect(f->b.s, &now, 1 << 20));
     assert_true(f->in->done);
-    OK(bough_txn_begin(f->s, &t));
+    OK(bough_txn_begin(f->b.s, &t));
     OK(bough_txn_adopt(t, f->in));
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
     value_is(f, (2 << 20) + 7, true);
-    OK(history_collect(f->s, &now, 1 << 20));
-    OK(bough_store_check(f->s, NULL, NULL));
-    (void)history_closed(f->s);
+    OK(history_collect(f->b.s, &now, 1 << 20));
+    OK(bough_store_check(f->b.s, NULL, NULL));
+    (void)history_closed(f->b.s);
     fix_free(f);
 }
 
@@ -223,7 +210,7 @@ static void test_intake__that_stalls_holds_nobody_up(void **state)
     pack_make(f, 9, 40, NULL);
     OK(pack_feed(f, f->pack.len / 2));
     for (uint32_t i = 0; i < 3 * 64 * ZONE / (20 * BULK_VALUE); i++)
-        OK(bulk_branch(f->s, "refs/heads/one", 100 + i, 20));
+        OK(bulk_branch(f->b.s, "refs/heads/one", 100 + i, 20));
     OK(pack_end(f));
     value_is(f, (9 << 20) + 39, true);
     fix_free(f);
@@ -237,14 +224,14 @@ static void test_intake__finds_the_room_that_gc_gives(void **state)
         uint32_t all = (zones - 20) * ZONE / BULK_VALUE;
         struct fix *f = fix_new(zones);
 
-        OK(bulk_branch(f->s, "refs/heads/keep", 1, all / 5));
-        OK(bulk_branch(f->s, "refs/heads/drop", 2, all / 2));
-        OK(bulk_drop(f->s, "refs/heads/drop"));
+        OK(bulk_branch(f->b.s, "refs/heads/keep", 1, all / 5));
+        OK(bulk_branch(f->b.s, "refs/heads/drop", 2, all / 2));
+        OK(bulk_drop(f->b.s, "refs/heads/drop"));
         pack_make(f, 3, all * 3 / 5, NULL);
         OK(pack_end(f));
         value_is(f, 3 << 20, true);
         value_is(f, 1 << 20, true);
-        OK(bough_store_check(f->s, NULL, NULL));
+        OK(bough_store_check(f->b.s, NULL, NULL));
         fix_free(f);
     }
 }
@@ -258,21 +245,21 @@ static void test_intake__that_has_looked_costs_no_pins(void **state)
     enum bough_err err = BOUGH_OK;
 
     (void)state;
-    OK(bulk_branch(f->s, "refs/heads/pinned", 1, 50));
-    OK(bough_store_ref(f->s, bough_view_str("refs/heads/pinned"), &ref));
-    bough_store_pin(f->s, &pin, &ref.id);
-    OK(bulk_drop(f->s, "refs/heads/pinned"));
+    OK(bulk_branch(f->b.s, "refs/heads/pinned", 1, 50));
+    OK(bough_store_ref(f->b.s, bough_view_str("refs/heads/pinned"), &ref));
+    bough_store_pin(f->b.s, &pin, &ref.id);
+    OK(bulk_drop(f->b.s, "refs/heads/pinned"));
     pack_make(f, 9, 40, NULL);
     OK(pack_feed(f, f->pack.len));
     assert_int_equal(bough_intake_step(f->in, 1), BOUGH_EAGAIN);
     for (uint32_t i = 0; i < 3 * 64 * ZONE / (20 * BULK_VALUE) && !err; i++)
-        err = bulk_branch(f->s, "refs/heads/one", 100 + i, 20);
+        err = bulk_branch(f->b.s, "refs/heads/one", 100 + i, 20);
     assert_int_equal(err, BOUGH_ENOSPC);
     assert_false(pin.expired);
     value_is(f, 1 << 20, true);
     bough_intake_close(f->in);
-    bough_store_unpin(f->s, &pin);
-    OK(bulk_branch(f->s, "refs/heads/one", 99, 20));
+    bough_store_unpin(f->b.s, &pin);
+    OK(bulk_branch(f->b.s, "refs/heads/one", 99, 20));
     fix_free(f);
 }
 

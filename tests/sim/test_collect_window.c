@@ -8,21 +8,15 @@
  * Method: a branch that keeps four commits of thirty; the promise comes after each number of small
  * steps; commits beside it, so that the branch's head is old or young.
  */
-#include "store/log/log.h"
 #include "tests/lib/history.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 60, COMMITS = 30, WINDOW = 4, MORE = 12, TAGS = 70 };
 
 enum promise { KEPT_REF, KEPT_TAG, LIMITED_REF, PIN, POLICY_ALL, POLICY_MORE, PROMISES };
 
 struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device, *fresh;
-    struct bough_store *s;
-    struct bough_why why;
+    struct log_bed b;
     struct bough_store_keeper keeper;
     struct history main;
     uint32_t window; /* commits that the branch keeps; 0: all */
@@ -40,42 +34,32 @@ static enum bough_err retention(void *ctx, const struct bough_ref *ref, struct b
 
 static void open_it(struct fix *f)
 {
-    struct bough_log_open_opts opts = {
-        .table_rows = 60, .log_max = 24 * 1024, .cache = 64 * 1024, .prepare = 1};
-
-    OK(bough_log_open(&f->ram.blk, &f->t.env, &opts, &f->s, &f->why));
+    log_bed_open(&f->b);
     f->keeper = (struct bough_store_keeper){.retention = retention, .ctx = f};
     f->window = WINDOW;
-    bough_store_keep(f->s, &f->keeper);
+    bough_store_keep(f->b.s, &f->keeper);
 }
 
 static struct fix *fix_new(void)
 {
     struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_open_opts opts = {
+        .table_rows = 60, .log_max = 24 * 1024, .cache = 64 * 1024, .prepare = 1};
     struct fix *f = calloc(1, sizeof *f);
 
     assert_non_null(f);
-    f->device = calloc(ZONES, ZONE);
-    f->fresh = calloc(ZONES, ZONE);
-    assert_true(f->device != NULL && f->fresh != NULL);
-    test_env_init(&f->t);
-    bough_ramblk_init(&f->ram, f->device, (uint64_t)ZONES * ZONE / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &format, &f->why));
-    open_it(f);
+    log_bed_begin(&f->b, (size_t)ZONES * ZONE, format, opts);
     history_init(&f->main, "main");
     for (uint64_t i = 1; i <= COMMITS; i++)
-        OK(history_commit(&f->main, f->s, (uint32_t)i, i));
-    bough_store_close(f->s);
-    memcpy(f->fresh, f->device, (size_t)ZONES * ZONE);
+        OK(history_commit(&f->main, f->b.s, (uint32_t)i, i));
+    log_bed_keep(&f->b);
     return f;
 }
 
 static void fix_free(struct fix *f)
 {
     history_fini(&f->main);
-    test_env_done(&f->t);
-    free(f->device);
-    free(f->fresh);
+    log_bed_end(&f->b);
     free(f);
 }
 
@@ -85,10 +69,10 @@ static void ref_put(
 {
     struct bough_txn *t;
 
-    OK(bough_txn_begin(f->s, &t));
+    OK(bough_txn_begin(f->b.s, &t));
     for (uint32_t i = 0; i < tags; i++) {
         char hex[BOUGH_HEX_MAX], text[256];
-        int n, len = (int)bough_oid_hex(f->s->algo, &id, hex);
+        int n, len = (int)bough_oid_hex(f->b.s->algo, &id, hex);
 
         n = snprintf(text, sizeof text, "object %.*s\ntype %s\ntag t\ntagger a <b> 1 +0000\n\nm\n",
             len, hex, i == 0 && type == BOUGH_COMMIT ? "commit" : "tag");
@@ -112,15 +96,15 @@ static uint32_t promise(struct fix *f, enum promise p)
         ref_put(f, "refs/heads/two", 0, BOUGH_COMMIT, f->main.head);
         return WINDOW;
     case PIN:
-        bough_store_pin(f->s, &f->pin, &f->main.head);
+        bough_store_pin(f->b.s, &f->pin, &f->main.head);
         return UINT32_MAX;
     case POLICY_ALL:
         f->window = 0;
-        bough_store_keep(f->s, &f->keeper);
+        bough_store_keep(f->b.s, &f->keeper);
         return UINT32_MAX;
     default:
         f->window = MORE;
-        bough_store_keep(f->s, &f->keeper);
+        bough_store_keep(f->b.s, &f->keeper);
         return MORE;
     }
 }
@@ -136,12 +120,12 @@ static uint32_t depth(struct fix *f, struct bough_oid id)
         enum bough_type type;
 
         bough_buf_init(&body, bough_posix_mem());
-        OK(bough_store_read(f->s, &id, &type, &body));
-        OK(bough_commit_parse(f->s->algo, bough_buf_view(&body), &c));
+        OK(bough_store_read(f->b.s, &id, &type, &body));
+        OK(bough_commit_parse(f->b.s->algo, bough_buf_view(&body), &c));
         if (c.parents_n > 0)
             id = bough_commit_parent(&c, 0);
         bough_buf_fini(&body);
-        if (c.parents_n == 0 || bough_store_has(f->s, &id) != BOUGH_OK)
+        if (c.parents_n == 0 || bough_store_has(f->b.s, &id) != BOUGH_OK)
             return n;
     }
 }
@@ -150,7 +134,7 @@ static uint64_t collections(struct fix *f)
 {
     struct bough_collect_progress p;
 
-    bough_store_collection(f->s, &p);
+    bough_store_collection(f->b.s, &p);
     return p.collections;
 }
 
@@ -161,39 +145,34 @@ static bool run(struct fix *f, const struct history *was, enum promise p, uint32
     uint32_t want, all;
     bool more = true, early;
 
-    memcpy(f->device, f->fresh, (size_t)ZONES * ZONE);
-    memcpy(f->main.file, was->file, sizeof was->file);
-    f->main.head = was->head;
-    f->main.tree = was->tree;
-    f->main.time = was->time;
-    f->main.commits = COMMITS;
-    bough_buf_clear(&f->main.tree_body);
+    log_bed_again(&f->b);
+    history_again(&f->main, was);
     open_it(f);
-    OK(bough_store_collect(f->s, &now));
+    OK(bough_store_collect(f->b.s, &now));
     if (busy)
-        OK(history_commit(&f->main, f->s, 3, 555));
+        OK(history_commit(&f->main, f->b.s, 3, 555));
     for (uint32_t i = 0; i < steps && more; i++)
-        OK(bough_store_maintain(f->s, 1000, &more));
+        OK(bough_store_maintain(f->b.s, 1000, &more));
     early = collections(f) == 0;
     if (busy)
-        OK(history_commit(&f->main, f->s, 4, 556));
+        OK(history_commit(&f->main, f->b.s, 4, 556));
     want = promise(f, p);
     all = early ? COMMITS + (busy ? 2 : 0) : WINDOW;
     while (more)
-        OK(bough_store_maintain(f->s, 1000, &more));
-    (void)history_closed(f->s);
+        OK(bough_store_maintain(f->b.s, 1000, &more));
+    (void)history_closed(f->b.s);
     if (depth(f, f->main.head) < (want < all ? want : all))
         fail_msg("promise %d after %u steps: %u commits of %u", (int)p, steps,
             depth(f, f->main.head), want < all ? want : all);
-    bough_store_unpin(f->s, &f->pin);
-    bough_store_close(f->s);
+    bough_store_unpin(f->b.s, &f->pin);
+    log_bed_close(&f->b);
     open_it(f);
-    (void)history_closed(f->s);
-    OK(history_collect(f->s, &now, 1 << 20));
-    (void)history_closed(f->s);
+    (void)history_closed(f->b.s);
+    OK(history_collect(f->b.s, &now, 1 << 20));
+    (void)history_closed(f->b.s);
     if (p != KEPT_REF && p != KEPT_TAG)
         assert_int_equal(depth(f, f->main.head), WINDOW);
-    bough_store_close(f->s);
+    log_bed_close(&f->b);
     return early;
 }
 
@@ -223,10 +202,10 @@ static void test_collect__follows_tags_of_tags(void **state)
     (void)state;
     open_it(f);
     ref_put(f, "refs/heads/deep", TAGS, BOUGH_COMMIT, f->main.head);
-    OK(history_collect(f->s, &now, 1 << 20));
+    OK(history_collect(f->b.s, &now, 1 << 20));
     assert_int_equal(collections(f), 1);
-    (void)history_closed(f->s);
-    bough_store_close(f->s);
+    (void)history_closed(f->b.s);
+    log_bed_close(&f->b);
     fix_free(f);
 }
 

@@ -7,7 +7,7 @@
  * that counts; the bytes of superblock and frame read by hand.  (The store suites and the
  * simulations run on this engine, too: tests/conform/, tests/sim/.)
  */
-#include "tests/unit/log_bed.h"
+#include "tests/lib/log_bed.h"
 
 #define VIEW(literal) bough_view(literal, sizeof(literal) - 1)
 
@@ -15,9 +15,9 @@ enum { UNIT = 512, ZONE = 128 * 1024, BYTES = 64 * 1024 * 1024, ROWS = 100 };
 
 static int setup(void **state)
 {
-    static struct fix f;
+    static struct log_bed f;
 
-    fix_begin(&f, BYTES, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
+    log_bed_begin(&f, BYTES, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
         (struct bough_log_open_opts){
             .table_rows = ROWS, .log_max = 256 * 1024, .cache = 64 * 1024});
     *state = &f;
@@ -26,7 +26,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    fix_end(*state);
+    log_bed_end(*state);
     return 0;
 }
 
@@ -46,7 +46,7 @@ static void put_many(struct bough_txn *t, uint32_t from, uint32_t n)
     }
 }
 
-static void assert_many(struct fix *f, uint32_t from, uint32_t n)
+static void assert_many(struct log_bed *f, uint32_t from, uint32_t n)
 {
     struct bough_buf out;
 
@@ -63,7 +63,7 @@ static void assert_many(struct fix *f, uint32_t from, uint32_t n)
     bough_buf_fini(&out);
 }
 
-static uint64_t used(struct fix *f)
+static uint64_t used(struct log_bed *f)
 {
     struct bough_store_stats st;
 
@@ -78,7 +78,7 @@ static void no_report(void *ctx, enum bough_err err, const char *what, struct bo
     print_message("%s: %.*s\n", what, (int)key.len, (const char *)key.ptr);
 }
 
-static void assert_sound(struct fix *f)
+static void assert_sound(struct log_bed *f)
 {
     OK(bough_store_check(f->s, no_report, NULL));
 }
@@ -99,7 +99,7 @@ static void put_noise(struct bough_txn *t, uint32_t *seed, size_t len, struct bo
 static void test_log__what_comes_behind_an_abort_is_found_again(void **state)
 {
     enum { ROUNDS = 60 };
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     struct bough_oid id[ROUNDS], given_up;
     uint32_t seed = 7;
 
@@ -113,7 +113,7 @@ static void test_log__what_comes_behind_an_abort_is_found_again(void **state)
         OK(bough_txn_begin(f->s, &t));
         put_noise(t, &seed, 30000 + i * 1000, &id[i]);
         OK(bough_txn_commit(t, i % 3 == 0 ? BOUGH_DURABLE_LATER : BOUGH_DURABLE_NOW));
-        fix_reopen(f);
+        log_bed_reopen(f);
         for (uint32_t k = 0; k <= i; k++)
             OK(bough_store_has(f->s, &id[k]));
     }
@@ -124,7 +124,7 @@ static void test_log__what_comes_behind_an_abort_is_found_again(void **state)
 static void test_log__a_long_transaction_takes_bounded_memory(void **state)
 {
     enum { LONG = 15000 };
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     struct bough_txn *t;
     size_t before;
 
@@ -136,7 +136,7 @@ static void test_log__a_long_transaction_takes_bounded_memory(void **state)
     assert_true(f->t.mem.peak < before + 512 * 1024);
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
     assert_many(f, 0, LONG);
-    fix_reopen(f);
+    log_bed_reopen(f);
     assert_many(f, 0, LONG);
     assert_sound(f);
 }
@@ -145,7 +145,7 @@ static void test_log__a_long_transaction_takes_bounded_memory(void **state)
 static void test_log__a_long_transaction_is_replayed(void **state)
 {
     struct bough_log_open_opts opts = {.table_rows = ROWS, .log_max = 64 * 1024 * 1024};
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     struct bough_txn *t;
 
     bough_store_close(f->s);
@@ -154,7 +154,7 @@ static void test_log__a_long_transaction_is_replayed(void **state)
     put_many(t, 0, 5 * ROWS + 7);
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
     for (int i = 0; i < 2; i++) {
-        fix_reopen(f);
+        log_bed_reopen(f);
         assert_many(f, 0, 5 * ROWS + 7);
         assert_sound(f);
     }
@@ -162,7 +162,7 @@ static void test_log__a_long_transaction_is_replayed(void **state)
 
 static void test_log__an_abort_gives_its_space_back(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     uint8_t *big = calloc(1, 3 * ZONE);
     uint64_t seed = 1, at_first = used(f);
 
@@ -187,7 +187,7 @@ static void test_log__an_abort_gives_its_space_back(void **state)
 static void test_log__many_segments_come_in_one_commit(void **state)
 {
     enum { MANY = 100 };
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     uint8_t *big = calloc(1, 2 * ZONE);
     struct bough_oid id[MANY];
     struct bough_txn *t;
@@ -210,7 +210,7 @@ static void test_log__many_segments_come_in_one_commit(void **state)
             assert_int_equal(piece[0], i);
             assert_int_equal(piece[1], big[1]);
         }
-        fix_reopen(f);
+        log_bed_reopen(f);
     }
     assert_sound(f);
     free(big);
@@ -219,7 +219,7 @@ static void test_log__many_segments_come_in_one_commit(void **state)
 static void test_log__tables_merge_and_their_zones_return(void **state)
 {
     enum { COMMITS = 300, EACH = 40 };
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     uint64_t log_bytes;
 
     for (uint32_t i = 0; i < COMMITS; i++) {
@@ -236,7 +236,7 @@ static void test_log__tables_merge_and_their_zones_return(void **state)
     assert_true(used(f) < 2 * log_bytes + 4 * 1024 * 1024); /* and not a table a checkpoint */
     assert_many(f, 0, COMMITS * EACH);
     OK(bough_store_sync(f->s));
-    fix_reopen(f);
+    log_bed_reopen(f);
     assert_many(f, 0, COMMITS * EACH);
     assert_sound(f);
 }
@@ -244,7 +244,7 @@ static void test_log__tables_merge_and_their_zones_return(void **state)
 /* ---- What lies on the device ---- */
 
 /* So many of `n` commits tried a checkpoint and had no memory for it. */
-static uint32_t tries_of(struct fix *f, uint32_t from, uint32_t n)
+static uint32_t tries_of(struct log_bed *f, uint32_t from, uint32_t n)
 {
     uint32_t tries = 0;
 
@@ -262,7 +262,7 @@ static uint32_t tries_of(struct fix *f, uint32_t from, uint32_t n)
 
 static void test_log__a_checkpoint_that_fails_is_tried_less_and_less(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     uint32_t tries;
 
     assert_int_equal(tries_of(f, 0, ROWS + 20), 0);
@@ -280,7 +280,7 @@ static void test_log__a_checkpoint_that_fails_is_tried_less_and_less(void **stat
 
 static void test_log__a_superblock_is_as_documented(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     uint64_t newest = 0, generation[2] = {0, 0};
 
     for (uint64_t ring = 0; ring < 2; ring++) {
@@ -311,7 +311,7 @@ static void test_log__a_superblock_is_as_documented(void **state)
 /* The one frame with one object and one ref, found by its magic. */
 static void test_log__a_frame_is_as_documented(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     struct bough_ref_change c = {.name = VIEW("refs/tags/x"), .kind = BOUGH_REF_ID};
     const uint8_t *p = NULL, *item;
     struct bough_txn *t;

@@ -9,7 +9,7 @@
  */
 #include "git/pack.h"
 #include "tests/lib/history.h"
-#include "tests/unit/log_bed.h"
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024, BYTES = 8 * 1024 * 1024 };
 
@@ -17,9 +17,9 @@ static const struct bough_collect_opts now = {.grace = 0};
 
 static int setup(void **state)
 {
-    static struct fix f;
+    static struct log_bed f;
 
-    fix_begin(&f, BYTES, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
+    log_bed_begin(&f, BYTES, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
         (struct bough_log_open_opts){
             .table_rows = 100, .log_max = 64 * 1024, .cache = 64 * 1024, .prepare = 1});
     *state = &f;
@@ -28,7 +28,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    fix_end(*state);
+    log_bed_end(*state);
     return 0;
 }
 
@@ -46,16 +46,16 @@ static uint64_t used(struct bough_store *s)
     return st.used_bytes;
 }
 
-static void whole(struct fix *f, uint64_t objects)
+static void whole(struct log_bed *f, uint64_t objects)
 {
     assert_int_equal(history_closed(f->s), objects);
-    fix_reopen(f);
+    log_bed_reopen(f);
     assert_int_equal(history_closed(f->s), objects);
 }
 
 static void test_collect__a_dropped_branch_gives_its_space_back(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     struct history keep, drop;
     struct bough_collect_progress p;
     uint64_t kept, before, full;
@@ -88,7 +88,7 @@ static void test_collect__a_dropped_branch_gives_its_space_back(void **state)
 
 static void test_collect__steps_may_be_as_small_as_can_be(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     struct history keep, drop;
     uint64_t n = 0, kept;
     bool more = true;
@@ -150,7 +150,7 @@ static void rest_is(struct bough_object *o, const uint8_t *body, size_t from)
 
 static void test_collect__what_is_being_read_goes_on_where_it_was_moved(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     struct bough_collect_opts all = {.whole = true};
     uint8_t *body = malloc(BIG), piece[1000];
     struct bough_oid id = put_big(f->s, body);
@@ -184,7 +184,7 @@ static void test_collect__what_is_being_read_goes_on_where_it_was_moved(void **s
 /* A commit that nothing reached when it began gets a ref; so does a blob by way of a new tree. */
 static void test_collect__what_is_named_again_lives(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     struct history keep, drop;
 
     history_init(&keep, "keep");
@@ -234,7 +234,7 @@ static enum bough_err two_of_drop(
 static void test_collect__what_comes_back_ends_at_the_boundary(void **state)
 {
     static const struct bough_store_keeper keeper = {.retention = two_of_drop};
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     uint64_t steps = UINT64_MAX;
 
     bough_store_keep(f->s, &keeper);
@@ -273,7 +273,7 @@ static enum bough_err some_of_keep(
 /* Whenever a branch is said to keep all, or less, it is not lost. */
 static void test_collect__retention_may_change_meanwhile(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     uint64_t steps = UINT64_MAX;
     uint32_t some = 0;
     const struct bough_store_keeper keeper = {.retention = some_of_keep, .ctx = &some};
@@ -402,7 +402,7 @@ static void litter(struct bough_store *s, uint64_t seed)
 
 /* A received pack stays; the base of one of its deltas goes, and another stands upon that delta by
    its place, whether the delta lives or not. */
-static void base_goes(struct fix *f, bool one_lives)
+static void base_goes(struct log_bed *f, bool one_lives)
 {
     struct bough_buf pack, tree;
     struct bough_intake *in;

@@ -10,7 +10,7 @@
 #include "git/entry.h"
 #include "git/object.h"
 #include "tests/lib/history.h"
-#include "tests/unit/log_bed.h"
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 4096, ZONE = 1 << 20, BYTES = 320 << 20, VERSIONS = 3, VALUES = 4, STEP = 64 * 1024 };
 
@@ -18,7 +18,7 @@ enum { UNIT = 4096, ZONE = 1 << 20, BYTES = 320 << 20, VERSIONS = 3, VALUES = 4,
 static const size_t sizes[VALUES] = {300000, 3000000, 5000000, 17 << 20};
 enum { TEXT = 1, LARGEST = VALUES - 1 };
 
-static struct fix f;
+static struct log_bed f;
 static uint8_t *body[VALUES][VERSIONS];
 static size_t len[VALUES][VERSIONS];
 static struct bough_oid blob[VALUES][VERSIONS];
@@ -86,7 +86,7 @@ static void commits_make(void)
 static int setup(void **state)
 {
     (void)state;
-    fix_begin(&f, BYTES, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
+    log_bed_begin(&f, BYTES, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
         (struct bough_log_open_opts){.cache = 1 << 20});
     commits_make();
     return 0;
@@ -95,7 +95,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    fix_end(&f);
+    log_bed_end(&f);
     return 0;
 }
 
@@ -185,7 +185,7 @@ static void test_long__versions_cost_what_changed(void **state)
     }
     expect_all(0);
     expect_whole_store();
-    fix_reopen(&f);
+    log_bed_reopen(&f);
     expect_all(0);
     OK(history_collect(f.s, &anew, STEP)); /* deltas now: they stay */
     for (size_t v = 0; v < VALUES; v++)
@@ -338,7 +338,7 @@ static void test_long__what_is_sound_does_not_stand_on_what_is_damaged(void **st
     }
     assert_int_equal(hits, 1);
     OK(history_collect(f.s, &anew, STEP));
-    fix_reopen(&f);
+    log_bed_reopen(&f);
     for (int i = 0; i < 2; i++) {
         struct bough_buf out;
 

@@ -9,15 +9,15 @@
  */
 #include <pthread.h>
 
-#include "tests/unit/log_bed.h"
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 4096, ZONE = 128 * 1024, ROWS = 100, EACH = 20 };
 
 static uint32_t written; /* commits */
 
-static void begin(struct fix *f, size_t bytes)
+static void begin(struct log_bed *f, size_t bytes)
 {
-    fix_begin(f, bytes, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
+    log_bed_begin(f, bytes, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
         (struct bough_log_open_opts){.table_rows = ROWS, .log_max = 256 * 1024, .prepare = 1});
     written = 0;
 }
@@ -35,7 +35,7 @@ static struct bough_oid id_of(uint32_t i)
 }
 
 /* Commit number n brings EACH objects and moves the ref `tip` to the last of them. */
-static void commit(struct fix *f)
+static void commit(struct log_bed *f)
 {
     struct bough_ref_change c = {.name = bough_view_str("refs/tip"), .kind = BOUGH_REF_ID};
     struct bough_txn *t;
@@ -114,7 +114,7 @@ static void test_store_log_reader__threads_see_what_was_there(void **state)
 {
     enum { JOBS = 8 };
     static struct job job[JOBS];
-    struct fix f;
+    struct log_bed f;
 
     (void)state;
     begin(&f, 64 * 1024 * 1024);
@@ -137,7 +137,7 @@ static void test_store_log_reader__threads_see_what_was_there(void **state)
         test_env_done(&job[i].t);
     }
     assert_int_equal(look(f.s, written), 0);
-    fix_end(&f);
+    log_bed_end(&f);
 }
 
 /* ---- Pressure ---- */
@@ -154,7 +154,7 @@ static void test_store_log_reader__closing_gives_zones_back(void **state)
 {
     struct bough_store *reader;
     uint64_t held, given;
-    struct fix f;
+    struct log_bed f;
 
     (void)state;
     begin(&f, 64 * 1024 * 1024);
@@ -172,7 +172,7 @@ static void test_store_log_reader__closing_gives_zones_back(void **state)
         commit(&f);
     given = used(f.s);
     assert_true(given < held);
-    fix_end(&f);
+    log_bed_end(&f);
 }
 
 static void test_store_log_reader__the_oldest_is_given_up(void **state)
@@ -181,7 +181,7 @@ static void test_store_log_reader__the_oldest_is_given_up(void **state)
     struct bough_txn *t;
     struct bough_ref_change c = {.name = bough_view_str("refs/x"), .kind = BOUGH_REF_NONE};
     enum bough_err err = BOUGH_OK;
-    struct fix f;
+    struct log_bed f;
 
     (void)state;
     begin(&f, 24 * ZONE);
@@ -219,7 +219,7 @@ static void test_store_log_reader__the_oldest_is_given_up(void **state)
     bough_txn_abort(t);
     bough_store_close(old);
     bough_store_close(young);
-    fix_end(&f);
+    log_bed_end(&f);
 }
 
 int main(void)

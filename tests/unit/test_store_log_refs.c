@@ -6,7 +6,7 @@
  * Method: 50,000 refs (LONG=1: a million) in mixed order on a device in memory; what the device
  * is told to write is counted.
  */
-#include "tests/unit/log_bed.h"
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 4096, PART = 5000 };
 
@@ -14,10 +14,10 @@ static uint32_t refs_n; /* how many */
 
 static int setup(void **state)
 {
-    static struct fix f;
+    static struct log_bed f;
 
     refs_n = getenv("LONG") != NULL ? 1000000 : 50000;
-    fix_begin(&f, (size_t)refs_n * 1200 / UNIT * UNIT,
+    log_bed_begin(&f, (size_t)refs_n * 1200 / UNIT * UNIT,
         (struct bough_log_format_opts){.granule = UNIT}, (struct bough_log_open_opts){.cache = 0});
     *state = &f;
     return 0;
@@ -25,7 +25,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    fix_end(*state);
+    log_bed_end(*state);
     return 0;
 }
 
@@ -47,7 +47,7 @@ static void put(struct bough_txn *t, uint32_t i, uint32_t value)
     OK(bough_txn_ref(t, &c));
 }
 
-static void put_all(struct fix *f)
+static void put_all(struct log_bed *f)
 {
     struct bough_txn *t;
     uint32_t i = 0;
@@ -63,7 +63,7 @@ static void put_all(struct fix *f)
 }
 
 /* How many there are with this prefix; they come in order. */
-static uint32_t list(struct fix *f, const char *prefix)
+static uint32_t list(struct log_bed *f, const char *prefix)
 {
     char last[64] = "";
     struct bough_ref ref;
@@ -81,7 +81,7 @@ static uint32_t list(struct fix *f, const char *prefix)
     return n;
 }
 
-static struct bough_store_stats stats_of(struct fix *f)
+static struct bough_store_stats stats_of(struct log_bed *f)
 {
     struct bough_store_stats st;
 
@@ -92,7 +92,7 @@ static struct bough_store_stats stats_of(struct fix *f)
 /* Set again, set and removed in one transaction, removed though not there: counted right. */
 static void test_store_log_refs__are_counted_as_they_come_and_go(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     struct bough_ref_change gone = {.name = bough_view_str("refs/heads/gone")};
     struct bough_txn *t;
     struct bough_ref ref;
@@ -114,7 +114,7 @@ static void test_store_log_refs__are_counted_as_they_come_and_go(void **state)
             OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
         assert_int_equal(stats_of(f).refs, 11);
         bough_store_close(f->s);
-        fix_open(f);
+        log_bed_open(f);
         assert_int_equal(stats_of(f).refs, 11);
         assert_int_equal(bough_store_ref(f->s, gone.name, &ref), BOUGH_ENOENT);
     }
@@ -123,13 +123,13 @@ static void test_store_log_refs__are_counted_as_they_come_and_go(void **state)
     OK(bough_txn_ref(t, &gone));
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
     bough_store_close(f->s);
-    fix_open(f);
+    log_bed_open(f);
     assert_int_equal(stats_of(f).refs, 10);
 }
 
 static void test_store_log_refs__many_are_listed_and_changed(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     uint64_t written, read;
     struct bough_txn *t;
     struct bough_ref ref;
@@ -138,7 +138,7 @@ static void test_store_log_refs__many_are_listed_and_changed(void **state)
     assert_int_equal(list(f, "refs/heads/"), refs_n);
     assert_int_equal(list(f, "refs/heads/g042/"), refs_n / 100);
     bough_store_close(f->s);
-    fix_open(f);
+    log_bed_open(f);
     read = stats_of(f).read_bytes;
     assert_int_equal(stats_of(f).refs, refs_n + 1); /* and HEAD */
     assert_int_equal(stats_of(f).read_bytes, read); /* told without a walk */

@@ -8,16 +8,16 @@
  * count of bytes written; every object read at the end, in this mount and the next.
  */
 #include "store/log/inner.h"
-#include "tests/unit/log_bed.h"
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 512, ZONE = 64 * 1024, BYTES = 96 * 1024 * 1024 };
 enum { ROWS = 64, PER_COMMIT = 16, COMMITS = 1200, BUDGET = 8 * 1024 };
 
 static int setup(void **state)
 {
-    static struct fix f;
+    static struct log_bed f;
 
-    fix_begin(&f, BYTES, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
+    log_bed_begin(&f, BYTES, (struct bough_log_format_opts){.granule = UNIT, .zone = ZONE},
         (struct bough_log_open_opts){.table_rows = ROWS, .prepare = 1});
     *state = &f;
     return 0;
@@ -25,22 +25,22 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    fix_end(*state);
+    log_bed_end(*state);
     return 0;
 }
 
-static uint64_t written(struct fix *f)
+static uint64_t written(struct log_bed *f)
 {
     return bough_log__of(f->s)->pages.written_bytes;
 }
 
-static size_t tables(struct fix *f)
+static size_t tables(struct log_bed *f)
 {
     return bough_log__of(f->s)->tables;
 }
 
 /* Bytes that it wrote. */
-static uint64_t commit(struct fix *f, uint32_t no)
+static uint64_t commit(struct log_bed *f, uint32_t no)
 {
     uint64_t before = written(f);
     struct bough_txn *t;
@@ -56,7 +56,7 @@ static uint64_t commit(struct fix *f, uint32_t no)
     return written(f) - before;
 }
 
-static void assert_all(struct fix *f, uint32_t commits)
+static void assert_all(struct log_bed *f, uint32_t commits)
 {
     for (uint32_t body = 0; body < commits * PER_COMMIT; body++) {
         struct bough_oid id = bough_oid_of(test_algo(), BOUGH_BLOB, bough_view(&body, sizeof body));
@@ -66,7 +66,7 @@ static void assert_all(struct fix *f, uint32_t commits)
 }
 
 /* The most that one of them wrote. */
-static uint64_t commits_most(struct fix *f, uint32_t from, uint32_t to)
+static uint64_t commits_most(struct log_bed *f, uint32_t from, uint32_t to)
 {
     uint64_t most = 0;
 
@@ -79,7 +79,7 @@ static uint64_t commits_most(struct fix *f, uint32_t from, uint32_t to)
 
 static void test_tiers__a_commit_writes_no_more_in_a_large_store(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     uint64_t small = commits_most(f, 0, COMMITS / 10);
     uint64_t large = commits_most(f, COMMITS / 10, COMMITS);
 
@@ -87,12 +87,12 @@ static void test_tiers__a_commit_writes_no_more_in_a_large_store(void **state)
     assert_in_range(tables(f), 1, 24);
     assert_all(f, COMMITS);
     bough_store_close(f->s);
-    fix_open(f);
+    log_bed_open(f);
     assert_all(f, COMMITS);
 }
 
 /* Steps until there is nothing to do; the most that one wrote. */
-static uint64_t maintain(struct fix *f)
+static uint64_t maintain(struct log_bed *f)
 {
     uint64_t most = 0;
     bool more = true;
@@ -108,7 +108,7 @@ static uint64_t maintain(struct fix *f)
 
 static void test_tiers__maintenance_writes_its_budget_and_leaves_few_tables(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     uint64_t most = 0;
 
     for (uint32_t i = 0; i < COMMITS; i++) {
@@ -125,7 +125,7 @@ static void test_tiers__maintenance_writes_its_budget_and_leaves_few_tables(void
 
 static void test_tiers__a_merge_under_way_disturbs_nobody(void **state)
 {
-    struct fix *f = *state;
+    struct log_bed *f = *state;
     uint32_t no = 0;
     bool seen = false, more;
 
@@ -138,7 +138,7 @@ static void test_tiers__a_merge_under_way_disturbs_nobody(void **state)
         seen = seen || bough_log__of(f->s)->tiers != NULL;
         if (i % 97 == 96) { /* it is given up */
             bough_store_close(f->s);
-            fix_open(f);
+            log_bed_open(f);
         }
     }
     assert_true(seen);

@@ -159,6 +159,7 @@ int verb_serve(struct cli *cli, int argc, char **argv)
         .git_port = 9418,
         .http_port = 8080,
         .version = BOUGH_VERSION,
+        .agent = "bough/" BOUGH_VERSION,
         .push_timeout_sec = PUSH_TIMEOUT};
     struct keeps keeps = {.n = 0};
     char name[256];

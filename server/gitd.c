@@ -151,7 +151,7 @@ static void hello(struct git_conn *g)
 {
     struct conn *c = &g->conn;
     struct server *s = c->server;
-    struct bough_sync_opts opts = {.agent = s->opts->version};
+    struct bough_sync_opts opts = {.agent = s->opts->agent};
     struct bough_hello h;
     int len = packet_len(&c->in);
 

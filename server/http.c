@@ -17,15 +17,27 @@
 #include "server/inner.h"
 #include "sync/sync.h"
 
-enum { BITE = 256 * 1024, BLOCK = 64 * 1024 };
+enum {
+    BITE = 256 * 1024,
+    BLOCK = 64 * 1024,
+    PIECE = 16 * 1024,           /* bytes inflated at a time */
+    PIECES_MAX = 16,             /* of them in a turn */
+    HELD_MAX = 16 * 1024 * 1024, /* bytes of an answer before its request is whole */
+};
 
 struct request {
     struct server *server;
     struct MHD_Connection *conn;
     struct bough_sync *session;
     struct request *next; /* in http.waiting */
-    bool begun, waiting, zipped, replied, broken;
+    bool begun, waiting, zipped, replied;
+    const char *broken;    /* the body is wrong: why */
+    struct bough_buf held; /* said before the request was whole; read up to held_at */
+    size_t held_at;
     z_stream z;
+    bool unzipped; /* its stream is over */
+    uint8_t *piece;
+    size_t piece_at, piece_n; /* what is inflated and not fed yet */
 };
 
 struct http {
@@ -49,6 +61,22 @@ static enum MHD_Result answer(
         return MHD_NO;
     MHD_add_response_header(res, "Content-Type", type);
     ok = MHD_queue_response(conn, status, res);
+    MHD_destroy_response(res);
+    return ok;
+}
+
+static enum MHD_Result not_allowed(struct MHD_Connection *conn, const char *allow)
+{
+    static char text[] = "another method\n";
+    struct MHD_Response *res =
+        MHD_create_response_from_buffer(sizeof text - 1, text, MHD_RESPMEM_PERSISTENT);
+    enum MHD_Result ok;
+
+    if (res == NULL)
+        return MHD_NO;
+    MHD_add_response_header(res, "Content-Type", "text/plain");
+    MHD_add_response_header(res, "Allow", allow);
+    ok = MHD_queue_response(conn, MHD_HTTP_METHOD_NOT_ALLOWED, res);
     MHD_destroy_response(res);
     return ok;
 }
@@ -111,6 +139,12 @@ static ssize_t answer_read(void *ctx, uint64_t pos, char *dst, size_t max)
     ssize_t n;
 
     (void)pos;
+    if (q->held_at < q->held.len) {
+        n = (ssize_t)(q->held.len - q->held_at < max ? q->held.len - q->held_at : max);
+        memcpy(dst, q->held.ptr + q->held_at, (size_t)n);
+        q->held_at += (size_t)n;
+        return n;
+    }
     if (bough_sync_pending(q->session) == 0) {
         if (q->session->state == BOUGH_SYNC_WORK) {
             suspend(q);
@@ -150,75 +184,107 @@ static enum MHD_Result answer_session(struct request *q, const char *type)
 
 /* ---- Bodies ---- */
 
+static bool is_over(const struct request *q)
+{
+    return q->broken != NULL || q->session->state >= BOUGH_SYNC_DONE;
+}
+
+/*
+ * No answer can leave before the request is whole.  Acknowledgments of version 0 may be many by
+ * then: take them off the session, or it would wait for it.
+ */
+static void hold(struct request *q)
+{
+    if (q->session->state != BOUGH_SYNC_OUTPUT)
+        return;
+    bough_sync_pull(q->session, &q->held, BOUGH_SYNC_OUT_MAX);
+    if (q->held.err || q->held.len > HELD_MAX)
+        q->broken = "the answer would be too long\n";
+}
+
 /* Feed what the session takes; the bytes not taken are left in `*v`. */
 static void feed_plain(struct request *q, struct bough_view *v)
 {
-    size_t used = 0;
-    enum bough_err err = bough_sync_feed(q->session, *v, &used);
+    size_t used;
 
-    (void)err; /* the state tells */
-    *v = bough_view(v->ptr + used, v->len - used);
+    do {
+        enum bough_err err = bough_sync_feed(q->session, *v, &used);
+        (void)err; /* the state tells */
+        *v = bough_view(v->ptr + used, v->len - used);
+        hold(q);
+    } while (v->len > 0 && q->broken == NULL && q->session->state == BOUGH_SYNC_INPUT);
 }
 
-/* Inflate in pieces small enough to be taken whole. */
+/* Inflate the next piece of `*v`.  What follows the stream is dropped, as git does. */
+static void piece_next(struct request *q, struct bough_view *v)
+{
+    int rc;
+
+    q->z.next_in = (Bytef *)(uintptr_t)v->ptr;
+    q->z.avail_in = (uInt)v->len;
+    q->z.next_out = q->piece;
+    q->z.avail_out = PIECE;
+    rc = inflate(&q->z, Z_NO_FLUSH);
+    *v = bough_view(v->ptr + (v->len - q->z.avail_in), q->z.avail_in);
+    q->piece_at = 0;
+    q->piece_n = PIECE - q->z.avail_out;
+    q->unzipped = rc == Z_STREAM_END;
+    if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
+        q->broken = "the body is not gzip\n";
+}
+
+/* Is there more to inflate, or inflated and not fed? */
+static bool has_pieces(const struct request *q)
+{
+    return q->zipped && !is_over(q) &&
+           (q->piece_at < q->piece_n || (!q->unzipped && q->z.avail_out == 0));
+}
+
 static void feed_zipped(struct request *q, struct bough_view *v)
 {
-    uint8_t piece[16 * 1024];
-
-    while (!q->broken && (v->len > 0 || q->z.avail_out == 0)) {
-        struct bough_view out;
-        int rc;
-
-        if (q->session->state != BOUGH_SYNC_INPUT)
+    for (int n = 0; n < PIECES_MAX && !is_over(q); n++) {
+        struct bough_view piece = bough_view(q->piece + q->piece_at, q->piece_n - q->piece_at);
+        feed_plain(q, &piece);
+        q->piece_at = q->piece_n - piece.len;
+        if (piece.len > 0 || q->session->state != BOUGH_SYNC_INPUT)
             return;
-        q->z.next_in = (Bytef *)(uintptr_t)v->ptr;
-        q->z.avail_in = (uInt)v->len;
-        q->z.next_out = piece;
-        q->z.avail_out = sizeof piece;
-        rc = inflate(&q->z, Z_NO_FLUSH);
-        *v = bough_view(v->ptr + (v->len - q->z.avail_in), q->z.avail_in);
-        q->broken = rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR;
-        out = bough_view(piece, sizeof piece - q->z.avail_out);
-        while (out.len > 0 && !q->broken) {
-            feed_plain(q, &out);
-            if (out.len > 0 && q->session->state == BOUGH_SYNC_WORK) {
-                enum bough_err err = bough_sync_step(q->session, BITE);
-                (void)err;
-            } else if (out.len > 0) {
-                q->broken = true;
-            }
-        }
-        if (rc == Z_STREAM_END || rc == Z_BUF_ERROR)
+        if (q->unzipped)
+            break;
+        if (v->len == 0 && q->z.avail_out != 0)
             return;
+        piece_next(q, v);
     }
+    if (is_over(q) || q->unzipped)
+        *v = bough_view(v->ptr, 0);
 }
 
 /* A piece of the body, or its end (size 0); answers when the request is whole. */
 static enum MHD_Result body(struct request *q, const char *data, size_t *size, const char *type)
 {
     struct bough_view v = bough_view(data, *size);
+    bool end = *size == 0;
 
     if (q->waiting) /* the library goes on with the next chunk for all that: take none of it */
         return MHD_YES;
-    if (*size > 0 && !q->broken) {
-        if (q->zipped)
-            feed_zipped(q, &v);
-        else
-            feed_plain(q, &v);
-        *size = v.len;
-        if (q->session->state == BOUGH_SYNC_WORK)
+    hold(q);
+    if (is_over(q))
+        v.len = 0; /* swallow it */
+    else if (q->zipped)
+        feed_zipped(q, &v);
+    else
+        feed_plain(q, &v);
+    *size = v.len;
+    if (!end) {
+        if (v.len > 0 || q->session->state == BOUGH_SYNC_WORK)
             suspend(q);
         return MHD_YES;
     }
-    *size = 0;
-    if (q->zipped && q->z.avail_out == 0) /* what inflate still holds */
-        feed_zipped(q, &v);
-    if (q->zipped && q->z.avail_out == 0 && !q->broken && q->session->state == BOUGH_SYNC_WORK) {
+    if (has_pieces(q)) {
         suspend(q);
         return MHD_YES; /* called again */
     }
-    if (q->broken)
-        return answer(q->conn, MHD_HTTP_BAD_REQUEST, "text/plain", "the body is not gzip\n");
+    if (q->broken != NULL)
+        return answer(q->conn, MHD_HTTP_BAD_REQUEST, "text/plain", q->broken);
     if (q->session->state == BOUGH_SYNC_INPUT) {
         enum bough_err err = bough_sync_eof(q->session);
         (void)err; /* what it says goes out as the answer */
@@ -246,7 +312,7 @@ static enum MHD_Result open_session(
     struct request *q, enum bough_service service, enum bough_transport transport)
 {
     struct server *s = q->server;
-    struct bough_sync_opts opts = {.agent = s->opts->version, .transport = transport};
+    struct bough_sync_opts opts = {.agent = s->opts->agent, .transport = transport};
     const char *version = MHD_lookup_connection_value(q->conn, MHD_HEADER_KIND, "Git-Protocol");
 
     if (service == BOUGH_SERVICE_NONE)
@@ -272,8 +338,9 @@ static enum MHD_Result open_session(
 static enum MHD_Result get_refs(struct request *q)
 {
     const char *name = MHD_lookup_connection_value(q->conn, MHD_GET_ARGUMENT_KIND, "service");
-    enum bough_service service =
-        name == NULL ? BOUGH_SERVICE_NONE : bough_service_parse(bough_view_str(name));
+    enum bough_service service = name == NULL || strncmp(name, "git-", 4) != 0
+                                     ? BOUGH_SERVICE_NONE
+                                     : bough_service_parse(bough_view_str(name));
     enum MHD_Result ok = open_session(q, service, BOUGH_TRANSPORT_ADVERTISE);
     char type[64];
 
@@ -313,8 +380,12 @@ static enum MHD_Result post(struct request *q, const char *name, const char *dat
                 "only Git clients may post here\n");
         ok = open_session(q, service, BOUGH_TRANSPORT_REQUEST);
         q->zipped = zipped(q->conn);
-        if (q->session != NULL && q->zipped && inflateInit2(&q->z, 15 + 16) != Z_OK)
-            return MHD_NO;
+        bough_buf_init(&q->held, q->server->mem);
+        if (q->session != NULL && q->zipped) {
+            q->piece = bough_mem_zalloc(q->server->mem, 1, PIECE);
+            if (q->piece == NULL || inflateInit2(&q->z, 15 + 16) != Z_OK)
+                return MHD_NO;
+        }
         return ok;
     }
     if (q->session == NULL) { /* refused: swallow the body */
@@ -349,11 +420,12 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
     }
     if (rest == NULL)
         return answer(conn, MHD_HTTP_NOT_FOUND, "text/plain", "no such thing here\n");
-    if (strcmp(method, "GET") == 0 && strcmp(rest, "info/refs") == 0)
+    if (strcmp(rest, "info/refs") == 0 &&
+        (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0))
         return get_refs(q);
     if (strcmp(method, "POST") == 0 && strcmp(rest, "info/refs") != 0)
         return post(q, rest, data, size);
-    return answer(conn, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", "GET or POST\n");
+    return not_allowed(conn, strcmp(rest, "info/refs") == 0 ? "GET, HEAD" : "POST");
 }
 
 static void on_completed(
@@ -366,8 +438,9 @@ static void on_completed(
     (void)why;
     if (q == NULL)
         return;
-    if (q->zipped && q->session != NULL)
-        inflateEnd(&q->z);
+    inflateEnd(&q->z);
+    bough_mem_free(s->mem, q->piece, q->piece != NULL ? PIECE : 0);
+    bough_buf_fini(&q->held);
     bough_sync_close(q->session);
     bough_mem_free(s->mem, q, sizeof *q);
     *state = NULL;

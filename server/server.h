@@ -21,7 +21,8 @@ struct bough_server_opts {
     int http_port;        /* 0: off */
     const char *name;     /* the repository is /NAME.git; /store.git always is */
     const char *pid_file; /* written when ready, removed at the end; NULL: none */
-    const char *version;  /* for INFO and the agent string */
+    const char *version;  /* for INFO */
+    const char *agent;    /* what git clients are told: bough/VERSION */
     bool read_only;
     uint32_t push_timeout_sec; /* so long may who pushes, or sends a big value, stop; 0: for ever */
     const char

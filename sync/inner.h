@@ -293,8 +293,9 @@ struct bough_sync__select {
     } * nodes;
     size_t nodes_n, nodes_cap;
     struct bough_sync__queue queue;
-    size_t wanting;                  /* commits in the queue that the client is not known to have */
-    int64_t oldest;                  /* date of the oldest commit on the list */
+    uint32_t newest_had; /* node of the newest commit queued that the client has, plus one */
+    size_t wanting;      /* commits in the queue that the client is not known to have */
+    int64_t oldest;      /* date of the oldest commit on the list */
     struct bough_sync__list commits; /* nodes to send, the newest first */
     struct bough_sync__list order;   /* rows to send */
     struct bough_sync__trees trees;

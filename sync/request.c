@@ -101,8 +101,10 @@ static enum bough_err want_ref(
     uint32_t row;
     enum bough_err err =
         name.len > BOUGH_REF_NAME_MAX ? BOUGH_ENOENT : bough_sync__ref_follow(s, name, &ref);
-    if (err == BOUGH_ENOENT || err == BOUGH_EKEY)
-        return bough_sync__session_fail_text(s, BOUGH_EDENIED, "unknown ref", name);
+    if (err == BOUGH_ENOENT || err == BOUGH_EKEY) /* `git fetch-pack` asks so for a bare id, too */
+        err = bough_oid_parse(s->algo, name, &ref.id)
+                  ? bough_sync__session_fail_text(s, BOUGH_EDENIED, "unknown ref", name)
+                  : BOUGH_OK;
     if (err)
         return err;
     struct bough_oid id = ref.id;

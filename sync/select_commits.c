@@ -85,6 +85,8 @@ enum bough_err bough_sync__select_paint(struct bough_sync__select *sel, uint32_t
     bough_sync__flag(&sel->ids, row, QUEUED);
     if ((after & HAVE) == 0)
         sel->wanting++;
+    else if (sel->newest_had == 0 || sel->nodes[node].date > sel->nodes[sel->newest_had - 1].date)
+        sel->newest_had = node + 1;
     return BOUGH_OK;
 }
 

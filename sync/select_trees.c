@@ -105,6 +105,33 @@ static uint64_t bough_sync__select_parent_flags(
     return bough_sync__flags(&sel->ids, bough_sync__select_parent(sel, node, i));
 }
 
+/*
+ * A commit without parents to look at, be it cut off or a root.  Whoever fetches with the same small
+ * depth again and again has what it stood on, and else something like it.
+ */
+static enum bough_err anchor_loose(struct bough_sync__select *sel, struct bough_sync__node *node)
+{
+    struct bough_commit c = {0};
+    struct bough_oid id = bough_sync__ids_at(&sel->ids, node->row);
+    uint32_t row, had = sel->newest_had;
+    if (had == 0)
+        return BOUGH_OK;
+    bough_buf_clear(&sel->body);
+    enum bough_err err = bough_store_read(sel->store, &id, NULL, &sel->body);
+    if (!err)
+        err = bough_commit_parse(sel->store->algo, bough_buf_view(&sel->body), &c);
+    for (uint32_t i = 0; !err && i < c.parents_n; i++) {
+        struct bough_oid parent = bough_commit_parent(&c, i);
+        uint64_t number = bough_sync__ids_find(&sel->ids, &parent, &row)
+                              ? bough_sync__ids_get(&sel->ids, row)
+                              : 0;
+        if ((number & HAVE) != 0 && number >> BOUGH_SYNC__BITS != 0)
+            had = (uint32_t)(number >> BOUGH_SYNC__BITS);
+    }
+    node->anchor = sel->nodes[had - 1].tree + 1;
+    return err;
+}
+
 enum bough_err bough_sync__select_anchors_step(struct bough_sync__select *sel)
 {
     if (sel->at == 0) {
@@ -122,16 +149,17 @@ enum bough_err bough_sync__select_anchors_step(struct bough_sync__select *sel)
         if (node.anchor != 0)
             continue;
         if ((number & HAVE) != 0) {
-            enum bough_err err = bough_sync__select_parent_tree(sel, &node, i, &tree);
-            if (err)
-                return err;
+            enum bough_err fault = bough_sync__select_parent_tree(sel, &node, i, &tree);
+            if (fault)
+                return fault;
             node.anchor = tree + 1;
         } else if (number >> BOUGH_SYNC__BITS != 0) {
             node.anchor = sel->nodes[(number >> BOUGH_SYNC__BITS) - 1].anchor;
         }
     }
+    enum bough_err err = node.n == 0 ? anchor_loose(sel, &node) : BOUGH_OK;
     sel->nodes[at].anchor = node.anchor;
-    return BOUGH_OK;
+    return err;
 }
 
 /* Mark what a tree that the client has (row `base`) holds and the tree of this commit does not. */

@@ -125,6 +125,11 @@ static void gc_say(struct cli *cli, const struct gc *g, const struct bough_store
     if (p.damaged > 0)
         fprintf(stderr, "bough: gc: %llu damaged segments were left as they are; see bough fsck\n",
             (unsigned long long)p.damaged);
+    if (p.unread > 0)
+        fprintf(stderr,
+            "bough: gc: %llu commits or trees cannot be read; %llu objects are kept that they may "
+            "need, see bough fsck\n",
+            (unsigned long long)p.unread, (unsigned long long)p.held);
     if (cli->json)
         printf("{\"kept\":%llu,\"dropped\":%llu,\"dropped_bytes\":%llu,\"bytes_before\":%llu,"
                "\"bytes_after\":%llu,\"dry_run\":%s}\n",

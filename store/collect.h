@@ -105,6 +105,12 @@ struct bough_collect_opts {
  */
 enum bough_err bough_store_collect(struct bough_store *s, const struct bough_collect_opts *opts);
 
+/*
+ * What a damaged commit, tree or tag names is not known.  All that it can have named, since it was
+ * there when that came, is kept while it lives; what came later goes as ever.  When it is healed (put
+ * again), or nothing reaches it any more, the next collection drops what it held.
+ */
+
 /* How far the collection is, or how the last one ended. */
 enum bough_collect_phase {
     BOUGH_COLLECT_IDLE,
@@ -120,6 +126,8 @@ struct bough_collect_progress {
     uint64_t live_bytes, dead_bytes; /* packed; known after counting */
     uint64_t copied_bytes, freed_bytes;
     uint64_t damaged;     /* segments left as they are, since something in them is damaged */
+    uint64_t unread;      /* commits, trees and tags that live and cannot be read */
+    uint64_t held;        /* objects that nothing else reaches: one of those may have */
     uint64_t collections; /* ended since open */
 };
 void bough_store_collection(struct bough_store *s, struct bough_collect_progress *out);

@@ -117,6 +117,24 @@ static enum bough_err block_check(struct check *c, struct table_check *t, uint32
     return err == BOUGH_ENOMEM ? err : BOUGH_OK;
 }
 
+/* What damage holds; its rows lead nowhere. */
+static enum bough_err hold_check(struct check *c)
+{
+    struct bough_log *l = c->log;
+    const uint8_t *block;
+    uint32_t rows;
+
+    for (uint32_t no = 0; no < l->hold.blocks; no++) {
+        enum bough_err err =
+            bough_log__table_block(l, &l->hold, BOUGH_LOG__BLOCK_OID, no, &block, &rows);
+        if (err == BOUGH_ENOMEM)
+            return err;
+        if (err)
+            say_place(c, "the list of what damage holds cannot be read", "block ", no);
+    }
+    return BOUGH_OK;
+}
+
 static enum bough_err tables_check(struct check *c)
 {
     struct bough_log *l = c->log;
@@ -127,6 +145,8 @@ static enum bough_err tables_check(struct check *c)
         for (uint32_t no = 0; no < t.table->blocks && !err; no++)
             err = block_check(c, &t, no);
     }
+    if (!err)
+        err = hold_check(c);
     for (size_t i = 0; i < l->rows.n && !err; i++)
         err = row_check(c, &l->rows.row[i]);
     return err;

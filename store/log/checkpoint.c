@@ -256,6 +256,8 @@ static void lists_unmark(struct bough_log *l, const struct bough_log__lists *lis
         bough_log__zones_unmark(l, &lists->table[i].run);
     for (size_t i = 0; i < lists->reftables; i++)
         bough_log__zones_unmark(l, &lists->reftable[i].run);
+    if (lists->hold != NULL)
+        bough_log__zones_unmark(l, &lists->hold->run);
     bough_log__cycle_unmark(l);
     bough_log__tiers_unmark(l);
 }
@@ -263,7 +265,7 @@ static void lists_unmark(struct bough_log *l, const struct bough_log__lists *lis
 /* The tables are made: what is not in the new lists leaves with this checkpoint. */
 static enum bough_err zones_part(struct making *m)
 {
-    struct bough_log__lists lists = {m->table, m->tables, m->reftable, m->reftables};
+    struct bough_log__lists lists = {m->table, m->tables, m->reftable, m->reftables, &m->log->hold};
 
     bough_log__zones_mark(m->log);
     lists_unmark(m->log, &lists);
@@ -273,7 +275,7 @@ static enum bough_err zones_part(struct making *m)
 static enum bough_err root_make(struct making *m)
 {
     struct bough_log *l = m->log;
-    struct bough_log__lists lists = {m->table, m->tables, m->reftable, m->reftables};
+    struct bough_log__lists lists = {m->table, m->tables, m->reftable, m->reftables, &m->log->hold};
     struct bough_log__out out = {.buf = NULL};
     struct bough_buf b;
     enum bough_err err;
@@ -376,7 +378,8 @@ static void making_drop(struct making *m)
         bough_log__table_fini(l, &m->reftable[i]);
     bough_log__run_fini(l, &m->root);
     bough_log__zones_mark(l);
-    lists_unmark(l, &(struct bough_log__lists){l->table, l->tables, l->reftable, l->reftables});
+    lists_unmark(
+        l, &(struct bough_log__lists){l->table, l->tables, l->reftable, l->reftables, &l->hold});
     if (l->before != NULL)
         lists_unmark(l, l->before);
     bough_log__zones_unmark(l, &l->root_run);

@@ -22,6 +22,7 @@ void bough_log__cycle_end(struct bough_log *l, bool zones)
     else
         bough_log__table_fini(l, &c->table);
     bough_log__copy_fini(c, zones);
+    bough_log__hold_fini(c, zones);
     bough_log__since_fini(c);
     bough_log__entries_fini(&c->entries);
     bough_log__limits_fini(c);
@@ -70,6 +71,9 @@ enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_co
     bough_log__entries_init(&c->entries, l);
     bough_log__entries_init(&c->since_pack, l);
     c->progress.phase = BOUGH_COLLECT_MARK;
+    c->hold.on = true;
+    c->hold.before = l->hold_all ? BOUGH_LOG__HOLD_ALL : 0;
+    l->hold_all = false;
     err = cut_make(c);
     l->cycle = c;
     if (!err)
@@ -152,6 +156,8 @@ static enum bough_err stage_step(struct bough_log__cycle *c)
         return bough_log__copy_step(c);
     case BOUGH_LOG__STAGE_STRAY:
         return bough_log__stray_step(c);
+    case BOUGH_LOG__STAGE_LIST:
+        return bough_log__list_step(c);
     case BOUGH_LOG__STAGE_SINCE:
         return catch_up(c);
     case BOUGH_LOG__STAGE_TABLE:
@@ -236,7 +242,7 @@ static enum bough_err steps(struct bough_log__cycle *c, enum bough_log__stage en
     enum bough_err err = BOUGH_OK;
 
     c->busy = true;
-    while (used < budget && c->stage < end && !err) {
+    while (used < budget && c->stage < end && !err && !c->again_all) {
         uint64_t now;
 
         err = stage_step(c);
@@ -250,6 +256,20 @@ static enum bough_err steps(struct bough_log__cycle *c, enum bough_log__stage en
     return err;
 }
 
+/* Too late for this one to hold what damage may need, it begins again. */
+static enum bough_err again(struct bough_log *l)
+{
+    struct bough_collect_opts opts = l->cycle->opts;
+    bool was_asked = l->cycle->asked;
+    enum bough_err err;
+
+    bough_log__cycle_end(l, true);
+    err = bough_log__cycle_begin(l, &opts);
+    if (!err)
+        l->cycle->asked = was_asked;
+    return err;
+}
+
 enum bough_err bough_log__cycle_work(struct bough_log *l, uint64_t budget, bool *more)
 {
     struct bough_log__cycle *c = l->cycle;
@@ -259,6 +279,11 @@ enum bough_err bough_log__cycle_work(struct bough_log *l, uint64_t budget, bool 
     if (c == NULL || c->busy)
         return BOUGH_OK;
     err = steps(c, BOUGH_LOG__STAGE_DONE, budget);
+    if (!err && c->again_all) {
+        err = again(l);
+        *more = !err;
+        return err;
+    }
     if (err == BOUGH_EAGAIN)
         return BOUGH_OK; /* it waits for somebody */
     if (err || c->stage == BOUGH_LOG__STAGE_DONE)

@@ -5,7 +5,7 @@
  *   marks     a bit for each row that was there at the cut (mark.c)
  *   roots     refs, the keeper, pins, what is young (roots.c); refs that keep less (limit.c)
  *   tally     what lives in each segment, and who is a victim (tally.c)
- *   damage    what is in damaged segments stays (harm.c)
+ *   damage    what is in damaged segments stays (harm.c), and what unreadable objects may lead to (hold.c)
  *   copying   into new segments (copy.c), packed anew when asked for (cold.c)
  *   after     what came since the cut (since.c)
  *   the end   one table in place of the old ones, the swap (finish.c)
@@ -91,6 +91,7 @@ enum bough_log__stage {
     BOUGH_LOG__STAGE_CHOOSE, /* victims; what must leave the others */
     BOUGH_LOG__STAGE_COPY,   /* victims, one after another */
     BOUGH_LOG__STAGE_STRAY,  /* deltas elsewhere whose base dies */
+    BOUGH_LOG__STAGE_LIST,   /* of what damage holds */
     BOUGH_LOG__STAGE_SINCE,  /* what came since the cut, the most of it */
     BOUGH_LOG__STAGE_TABLE,  /* the rows that stay */
     BOUGH_LOG__STAGE_BORDER, /* commits whose parents go */
@@ -110,6 +111,19 @@ struct bough_log__limits {
     struct bough_oid after; /* of the boundary, looked at last */
     bool any;
     struct bough_log__rows join, leave; /* commits that join the boundary, that leave it */
+};
+
+/* What objects that cannot be read may lead to (hold.c). */
+struct bough_log__hold {
+    bool on;                     /* damage is met; else it is an error */
+    struct bough_log__stack met; /* places of such objects */
+    size_t judged;
+    uint32_t before; /* what has an entry below this segment is held; 0: what the list says alone */
+    uint32_t step, table_no, block;
+    uint8_t *bits; /* as the cycle's: it is held */
+    size_t len;
+    uint64_t rows;                 /* of the list */
+    struct bough_log__table table; /* the list, where there is a new one */
 };
 
 enum { BOUGH_LOG__MOVED_MAX = 16 };
@@ -145,8 +159,9 @@ struct bough_log__cycle {
     struct bough_buf body; /* of the object being looked at */
     struct bough_buf tree; /* a large one, of which `tree_left` is still to be looked at */
     struct bough_tree_iter tree_left;
-    uint64_t effort; /* bytes inflated, looked through and deflated, by what that costs */
-    bool late;       /* what is marked now is noted in `lates`, too */
+    uint64_t tree_at; /* where it lies */
+    uint64_t effort;  /* bytes inflated, looked through and deflated, by what that costs */
+    bool late;        /* what is marked now is noted in `lates`, too */
     struct bough_log__rows lates;
     size_t lates_done, lates_swap; /* so many are copied; from here on they come by the swap */
 
@@ -158,6 +173,9 @@ struct bough_log__cycle {
     uint64_t keeps; /* which word of the keeper's counts */
     bool again;     /* refs are looked at again, since it has another word */
     struct bough_log__limits limits;
+
+    struct bough_log__hold hold;
+    bool again_all; /* it is to begin again, and to hold all */
 
     /* Tally. */
     struct bough_log__tally *tally;
@@ -315,6 +333,26 @@ enum bough_err bough_log__base_mark(struct bough_log__cycle *c, uint64_t where);
 void bough_log__harm_note(struct bough_log__cycle *c, uint32_t segment);
 enum bough_err bough_log__harm_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 
+/* ---- What damage holds (hold.c) ---- */
+
+enum { BOUGH_LOG__HOLD_ALL = BOUGH_LOG__SEGMENT_MAX + 1 };
+
+/* What lies there is a commit, a tree or a tag, or may be, and cannot be read. */
+enum bough_err bough_log__hold_met(struct bough_log__cycle *c, uint64_t where);
+
+/* The same where `err` says so; else `err`. */
+static inline enum bough_err bough_log__hold_if(
+    struct bough_log__cycle *c, uint64_t where, enum bough_err err)
+{
+    return err == BOUGH_ECORRUPT ? bough_log__hold_met(c, where) : err;
+}
+
+enum bough_err bough_log__hold_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
+enum bough_err bough_log__list_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
+bool bough_log__hold_is_new(const struct bough_log__cycle *c);   /* there is another list */
+bool bough_log__hold_ends(const struct bough_log__cycle *c);     /* there is none any more */
+void bough_log__hold_fini(struct bough_log__cycle *c, bool zones);
+
 /* ---- Copying (copy.c) ---- */
 
 enum bough_err bough_log__copy_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
@@ -385,6 +423,9 @@ void bough_log__since_fini(struct bough_log__cycle *c);
 
 enum bough_err bough_log__rows_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 void bough_log__rows_stop(struct bough_log__cycle *c);
+/* The frozen tables' rows that have a bit, onto c->writer. */
+enum bough_err bough_log__kept_start(struct bough_log__cycle *c, const uint8_t *bits);
+enum bough_err bough_log__kept_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: all are written */
 enum bough_err bough_log__finish(struct bough_log__cycle *c);
 
 /* ---- Driving (cycle.c, pressure.c) ---- */

@@ -42,7 +42,9 @@ struct swap {
     size_t tables, table_cap;
     struct bough_log__table late; /* rows of what was found to live late */
     size_t helds;
-    uint64_t gone; /* bytes of zones */
+    uint64_t gone;                /* bytes of zones */
+    struct bough_log__table hold; /* the new list of what damage holds, then the old one */
+    uint32_t swapped[2];
     struct leave {
         struct bough_log__ref *gone, *back;
     } * leave; /* refs of commits that leave the boundary */
@@ -251,6 +253,13 @@ static void lists_swap(struct bough_log *l, struct swap *w)
 {
     struct swap was = *w;
 
+    w->hold = l->hold;
+    l->hold = was.hold;
+    w->swapped[0] = l->swapped;
+    w->swapped[1] = l->swapped_head;
+    l->swapped = was.swapped[0];
+    l->swapped_head = was.swapped[1];
+
     w->segment = l->segment;
     w->segments = l->segments;
     w->segment_cap = l->segment_cap;
@@ -288,12 +297,16 @@ static enum bough_err swap_do(struct bough_log__cycle *c, struct swap *w)
     struct bough_log *l = c->log;
     struct bough_log__lists before;
     size_t frozen = c->frozen;
+    bool other = bough_log__hold_is_new(c) || bough_log__hold_ends(c);
     enum bough_err err = zones_hold(c, w);
 
     if (err)
         return err;
-    before = (struct bough_log__lists){.table = l->table, .tables = l->tables};
+    w->hold = other ? c->hold.table : l->hold;
+    w->swapped[0] = l->next_segment;
+    w->swapped[1] = l->head.segment;
     lists_swap(l, w);
+    before = (struct bough_log__lists){.table = w->table, .tables = w->tables, .hold = &w->hold};
     leave_do(l, w);
     c->frozen = 0; /* the checkpoint may merge as it likes */
     l->before = &before;
@@ -304,6 +317,9 @@ static enum bough_err swap_do(struct bough_log__cycle *c, struct swap *w)
         l->store.losses++;
         l->bitmaps_due = l->table[0].number;
         old_free(c, w);
+        if (other)
+            bough_log__table_fini(l, &w->hold);
+        c->hold.table = (struct bough_log__table){.number = 0};
         w->late = (struct bough_log__table){.number = 0};
         return BOUGH_OK;
     }

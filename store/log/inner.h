@@ -198,6 +198,7 @@ enum bough_log__kind {
     BOUGH_LOG__KIND_OPTIONAL = 128, /* from here on unknown ones are skipped */
     BOUGH_LOG__HELD = 128,
     BOUGH_LOG__BIRTHS = 129,
+    BOUGH_LOG__HOLD = 130,
 };
 
 /* Walk over items.  BOUGH_ENOENT: no more; BOUGH_ECORRUPT. */
@@ -463,13 +464,17 @@ struct bough_log {
     struct bough_log__segment *segment; /* ascending by number */
     size_t segments, segment_cap;
     uint32_t next_segment, next_table;
+    uint32_t swapped; /* what was there at the last collection's end lies below this segment; */
+    uint32_t swapped_head;              /* the log went on in this one, below, too */
     struct bough_log__segment *through; /* a quarantined segment that is looked through, or NULL */
     struct bough_log__segment *looked;  /* the last one: whose bodies of segment 0 are cached */
 
     struct bough_log__table *table; /* oid tables in order */
     size_t tables, table_cap;
     size_t fresh; /* so many at the end were adopted since the checkpoint: after `rows` in order */
-    struct bough_log__rows rows; /* since the checkpoint */
+    struct bough_log__table hold; /* ids that damage holds; without rows: none (hold.c) */
+    bool hold_all;                /* the next collection is to hold all */
+    struct bough_log__rows rows;  /* since the checkpoint */
 
     struct bough_log__table reftable[BOUGH_LOG__REFTABLES_MAX]; /* oldest first */
     uint32_t reftables;
@@ -731,6 +736,7 @@ struct bough_log__lists {
     size_t tables;
     const struct bough_log__table *reftable;
     size_t reftables;
+    const struct bough_log__table *hold; /* may be NULL */
 };
 void bough_log__root_encode(struct bough_log *l, const struct bough_log__lists *lists,
     uint64_t checkpoint, struct bough_buf *b);

@@ -12,7 +12,13 @@ struct bough_log__kept_source {
     struct bough_log__cycle *cycle;
     size_t table;
     uint32_t block, row;
+    const uint8_t *bits; /* of these rows, wherever they lie; NULL: of those that stay */
 };
+
+static bool has_bit(const uint8_t *bits, uint64_t bit)
+{
+    return (bits[bit / 8] & 1u << bit % 8) != 0;
+}
 
 static enum bough_err kept_next(struct bough_log__row_source *src, struct bough_log__row *out)
 {
@@ -31,7 +37,7 @@ static enum bough_err kept_next(struct bough_log__row_source *src, struct bough_
 
         if (err)
             return err;
-        while (k->row < rows && !bough_log__is_marked(c, first + k->row))
+        while (k->row < rows && !has_bit(k->bits != NULL ? k->bits : c->bits, first + k->row))
             k->row++;
         if (k->row == rows) {
             k->block++;
@@ -39,6 +45,8 @@ static enum bough_err kept_next(struct bough_log__row_source *src, struct bough_
             continue;
         }
         bough_log__table_row(c->log, t, block, k->row++, out);
+        if (k->bits != NULL)
+            return BOUGH_OK;
         y = bough_log__tally_find(c, bough_log__where_segment(out->where));
         if (y != NULL && !y->victim)
             return BOUGH_OK;
@@ -60,14 +68,27 @@ void bough_log__rows_stop(struct bough_log__cycle *c)
     c->kept = NULL;
 }
 
+static enum bough_err kept_new(struct bough_log__cycle *c)
+{
+    enum bough_err err = bough_log__merge_init(&c->merge, c->log->mem, c->frozen + c->moveds + 1);
+
+    c->kept = bough_mem_zalloc(c->log->mem, c->frozen + 1, sizeof *c->kept);
+    return c->kept == NULL ? BOUGH_ENOMEM : err;
+}
+
+static void kept_add(struct bough_log__cycle *c, const uint8_t *bits)
+{
+    for (size_t i = 0; i < c->frozen; i++) {
+        c->kept[i] = (struct bough_log__kept_source){{kept_next}, c, i, 0, 0, bits};
+        bough_log__merge_add(&c->merge, &c->kept[i].src);
+    }
+}
+
 static enum bough_err rows_start(struct bough_log__cycle *c)
 {
     struct bough_log *l = c->log;
-    enum bough_err err = bough_log__merge_init(&c->merge, l->mem, c->frozen + c->moveds + 1);
+    enum bough_err err = kept_new(c);
 
-    c->kept = bough_mem_zalloc(l->mem, c->frozen + 1, sizeof *c->kept);
-    if (c->kept == NULL)
-        err = BOUGH_ENOMEM;
     if (!err)
         err = bough_log__rows_source_init(&c->moved_rows_src, &c->moved_rows, l->mem);
     if (!err)
@@ -81,17 +102,23 @@ static enum bough_err rows_start(struct bough_log__cycle *c)
         bough_log__table_source_init(&c->moved_src[i], l, &c->moved[i], NULL);
         bough_log__merge_add(&c->merge, &c->moved_src[i].src);
     }
-    for (size_t i = 0; i < c->frozen; i++) {
-        c->kept[i] = (struct bough_log__kept_source){{kept_next}, c, i, 0, 0};
-        bough_log__merge_add(&c->merge, &c->kept[i].src);
-    }
+    kept_add(c, NULL);
     return BOUGH_OK;
 }
 
-enum bough_err bough_log__rows_step(struct bough_log__cycle *c)
+enum bough_err bough_log__kept_start(struct bough_log__cycle *c, const uint8_t *bits)
+{
+    enum bough_err err = kept_new(c);
+
+    if (!err)
+        kept_add(c, bits);
+    return err;
+}
+
+enum bough_err bough_log__kept_step(struct bough_log__cycle *c)
 {
     enum { ROWS = 64 };
-    enum bough_err err = c->writer == NULL ? rows_start(c) : BOUGH_OK;
+    enum bough_err err = BOUGH_OK;
 
     for (uint32_t i = 0; i < ROWS && !err; i++) {
         struct bough_log__row row;
@@ -106,7 +133,16 @@ enum bough_err bough_log__rows_step(struct bough_log__cycle *c)
         err = bough_log__out_pad(&c->table_out, c->log->geo.granule);
     if (!err)
         err = bough_log__out_flush(&c->table_out);
-    if (err)
+    return err ? err : BOUGH_ENOENT;
+}
+
+enum bough_err bough_log__rows_step(struct bough_log__cycle *c)
+{
+    enum bough_err err = c->writer == NULL ? rows_start(c) : BOUGH_OK;
+
+    if (!err)
+        err = bough_log__kept_step(c);
+    if (err != BOUGH_ENOENT)
         return err;
     bough_log__rows_stop(c);
     while (c->moveds > 0)

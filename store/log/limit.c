@@ -94,6 +94,19 @@ enum bough_err bough_log__young_whole(
     return rows_put(c, &c->limits.young, &row);
 }
 
+/* It lives, and with it what it may lead to. */
+static enum bough_err unread_root(
+    struct bough_log__cycle *c, const struct bough_oid *id, uint64_t where)
+{
+    struct bough_log__row row;
+    bool fresh;
+    enum bough_err err = bough_log__hold_met(c, where);
+
+    if (!err)
+        err = bough_log__mark_alone(c, id, &row, &fresh);
+    return err == BOUGH_OK ? BOUGH_ENOENT : err;
+}
+
 /* Down an annotated tag to what it is about; all of them are marked.  BOUGH_ETOOBIG: it is about a tag
    all the way. */
 static enum bough_err tag_follow(
@@ -110,6 +123,8 @@ static enum bough_err tag_follow(
         bough_buf_clear(&c->body);
         if (!err)
             err = bough_log__body_read(c->log, row.where, type, &c->body);
+        if (err == BOUGH_ECORRUPT)
+            return unread_root(c, id, row.where);
         if (err || *type != BOUGH_TAG)
             return err;
         err = bough_tag_parse(c->log->geo.algo, bough_buf_view(&c->body), &tag);
@@ -173,7 +188,9 @@ static enum bough_err commit_date(
 
     if (!err)
         err = commit_read(c, row.where, &commit);
-    *date = 0;
+    *date = err == BOUGH_ECORRUPT ? UINT64_MAX : 0; /* it is met when it is looked at */
+    if (err == BOUGH_ECORRUPT)
+        return BOUGH_OK;
     if (!err && !bough_ident_parse(commit.committer, &who) && who.time.sec > 0)
         *date = (uint64_t)who.time.sec;
     return err;
@@ -229,7 +246,7 @@ enum bough_err bough_log__limit_step(struct bough_log__cycle *c)
     row = w->window.row[w->window_next++];
     err = commit_read(c, row.where, &commit);
     if (err)
-        return err;
+        return bough_log__hold_if(c, row.where, err);
     bough_buf_init(&parents, c->log->mem);
     err = parents_copy(c, &commit, &parents);
     if (!err)
@@ -244,13 +261,16 @@ enum bough_err bough_log__limit_step(struct bough_log__cycle *c)
 
 /* ---- Border ---- */
 
-/* Does every parent of the commit at `where` live? */
-static enum bough_err parents_live(struct bough_log__cycle *c, uint64_t where, bool *yes)
+/* Does every parent of the commit at `where` live?  `unread`: the answer where that cannot be read. */
+static enum bough_err parents_live(
+    struct bough_log__cycle *c, uint64_t where, bool unread, bool *yes)
 {
     struct bough_commit commit;
     enum bough_err err = commit_read(c, where, &commit);
 
-    *yes = true;
+    *yes = err == BOUGH_ECORRUPT ? unread : true;
+    if (err == BOUGH_ECORRUPT)
+        return BOUGH_OK;
     for (uint32_t i = 0; !err && i < commit.parents_n && *yes; i++) {
         struct bough_oid id = bough_commit_parent(&commit, i);
         struct bough_log__row parent;
@@ -276,7 +296,7 @@ static enum bough_err leaves(struct bough_log__cycle *c, const struct bough_oid 
 
     *yes = true;
     if (!err && bough_log__is_marked(c, bit))
-        return parents_live(c, row.where, yes);
+        return parents_live(c, row.where, false, yes);
     if (err == BOUGH_ENOENT) { /* young, or not there */
         err = bough_log__has(&c->log->store, id);
         *yes = err == BOUGH_ENOENT;
@@ -304,7 +324,7 @@ static enum bough_err leave_step(struct bough_log__cycle *c)
 static enum bough_err joins(struct bough_log__cycle *c, const struct bough_log__row *row, bool *yes)
 {
     bool whole;
-    enum bough_err err = parents_live(c, row->where, &whole);
+    enum bough_err err = parents_live(c, row->where, true, &whole);
 
     *yes = false;
     if (err || whole)

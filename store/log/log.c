@@ -158,6 +158,7 @@ static void log_close(struct bough_store *s)
     bough_mem_free(l->mem, l->table, l->table_cap * sizeof *l->table);
     for (uint32_t i = 0; i < l->reftables; i++)
         bough_log__table_fini(l, &l->reftable[i]);
+    bough_log__table_fini(l, &l->hold);
     bough_log__rows_fini(&l->rows, l->mem);
     bough_log__refs_fini(&l->refs, l->mem);
     bough_log__records_fini(&l->records, l->mem);

@@ -274,8 +274,8 @@ static enum bough_err tree_step(struct bough_log__cycle *c)
         return err;
     bough_buf_clear(&c->tree);
     if (err == BOUGH_EFORMAT)
-        return bough_log__corrupt(c->log, "an object of a history makes no sense", 0);
-    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+        err = bough_log__corrupt(c->log, "an object of a history makes no sense", 0);
+    return err == BOUGH_ENOENT ? BOUGH_OK : bough_log__hold_if(c, c->tree_at, err);
 }
 
 enum bough_err bough_log__mark_named(struct bough_log__cycle *c, const struct bough_oid *id,
@@ -295,7 +295,7 @@ enum bough_err bough_log__mark_named(struct bough_log__cycle *c, const struct bo
         err = bough_tag_parse(c->log->geo.algo, body, &tag);
     if (!err && type == BOUGH_TAG)
         err = mark_as(c, &tag.object, tag.type);
-    if (err == BOUGH_EFORMAT) /* what it names is not known, so nothing may go */
+    if (err == BOUGH_EFORMAT) /* what it names is not known */
         return bough_log__corrupt(c->log, "an object of a history makes no sense", 0);
     return err;
 }
@@ -356,11 +356,14 @@ static enum bough_err named_at(struct bough_log__cycle *c, uint64_t where)
     enum bough_err err;
 
     bough_buf_clear(&c->body);
+    c->tree_at = c->tree.len > 0 ? c->tree_at : where;
     err = bough_log__body_read(c->log, where, &type, &c->body);
     c->effort += c->body.len;
     if (!err && type == BOUGH_COMMIT && c->log->store.boundary != BOUGH_BOUNDARY_NONE)
         id = bough_oid_of(c->log->geo.algo, type, bough_buf_view(&c->body));
-    return err ? err : bough_log__mark_named(c, &id, type, bough_buf_view(&c->body));
+    if (!err)
+        err = bough_log__mark_named(c, &id, type, bough_buf_view(&c->body));
+    return bough_log__hold_if(c, where, err);
 }
 
 /* Of no type that is known. */
@@ -369,7 +372,9 @@ static enum bough_err other_at(struct bough_log__cycle *c, uint64_t where)
     struct bough_found found;
     enum bough_err err = bough_log__look(c->log, where, &found);
 
-    return err || found.type == BOUGH_BLOB ? err : named_at(c, where);
+    if (err || found.type == BOUGH_BLOB)
+        return bough_log__hold_if(c, where, err);
+    return named_at(c, where);
 }
 
 enum bough_err bough_log__mark_step(struct bough_log__cycle *c, bool with_trees)
@@ -393,5 +398,5 @@ enum bough_err bough_log__mark_step(struct bough_log__cycle *c, bool with_trees)
         return BOUGH_ENOENT;
     where = c->trees.at[--c->trees.n];
     err = bough_log__delta_named(c, where);
-    return err == BOUGH_ENOTSUP ? named_at(c, where) : err;
+    return err == BOUGH_ENOTSUP ? named_at(c, where) : bough_log__hold_if(c, where, err);
 }

@@ -26,6 +26,7 @@ void bough_log__cycle_unmark(struct bough_log *l)
     if (c == NULL)
         return;
     bough_log__zones_unmark(l, &c->table.run);
+    bough_log__zones_unmark(l, &c->hold.table.run);
     for (uint32_t i = 0; i < c->moveds; i++)
         bough_log__zones_unmark(l, &c->moved[i].run);
 }

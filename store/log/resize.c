@@ -248,6 +248,8 @@ static enum bough_err tables_move(struct shrink *s)
         for (uint32_t k = 0; k < l->reftables && !err; k++)
             run_replace(&l->reftable[k].run, from, to);
         if (!err)
+            run_replace(&l->hold.run, from, to);
+        if (!err)
             run_replace(&l->root_run, from, to);
         if (!err && l->open_zone == from)
             l->open_zone = to;

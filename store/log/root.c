@@ -224,6 +224,8 @@ static void head_encode(const struct bough_log *l, struct bough_buf *b)
     bough_buf_put32le(b, l->next_segment);
     bough_buf_put32le(b, l->next_table);
     bough_buf_put64le(b, l->refs_n);
+    bough_buf_put32le(b, l->swapped);
+    bough_buf_put32le(b, l->swapped_head);
     bough_log__item_end(b, at);
 }
 
@@ -246,6 +248,10 @@ void bough_log__root_encode(struct bough_log *l, const struct bough_log__lists *
         table_item(b, BOUGH_LOG__OIDTABLE, &lists->table[i]);
     for (size_t i = 0; i < lists->reftables; i++, items++)
         table_item(b, BOUGH_LOG__REFTABLE, &lists->reftable[i]);
+    if (lists->hold->rows > 0) {
+        table_item(b, BOUGH_LOG__HOLD, lists->hold);
+        items++;
+    }
     for (size_t i = 0; i < l->records.n; i++, items++) {
         const struct bough_log__record *r = l->records.rec[i];
         bough_log__record_encode(b, r->seq, bough_view(r->bytes, r->stream_len),
@@ -340,7 +346,9 @@ static enum bough_err load_table(struct bough_log *l, uint32_t kind, struct boug
 
     if (err)
         return err;
-    if (kind == BOUGH_LOG__REFTABLE)
+    if (kind == BOUGH_LOG__HOLD)
+        err = l->hold.rows == 0 && t.rows > 0 && t.segment == 0 ? BOUGH_OK : BOUGH_ECORRUPT;
+    else if (kind == BOUGH_LOG__REFTABLE)
         err = l->reftables < BOUGH_LOG__REFTABLES_MAX ? BOUGH_OK : BOUGH_ECORRUPT;
     else
         err = l->tables < BOUGH_LOG__TABLES_MAX ? bough_log__tables_reserve(l, 1) : BOUGH_ECORRUPT;
@@ -350,7 +358,9 @@ static enum bough_err load_table(struct bough_log *l, uint32_t kind, struct boug
         bough_log__table_fini(l, &t);
         return err;
     }
-    if (kind == BOUGH_LOG__REFTABLE)
+    if (kind == BOUGH_LOG__HOLD)
+        l->hold = t;
+    else if (kind == BOUGH_LOG__REFTABLE)
         l->reftable[l->reftables++] = t;
     else
         l->table[l->tables++] = t;
@@ -398,6 +408,10 @@ static enum bough_err load_counters(struct bough_log *l, struct bough_view body)
     l->next_segment = next > l->next_segment ? next : l->next_segment;
     l->next_table = (uint32_t)bough_log__get(&f, 4);
     l->refs_n = bough_log__get(&f, 8);
+    if (f.bad)
+        return BOUGH_ECORRUPT;
+    l->swapped = f.left.len == 0 ? BOUGH_LOG__SEGMENT_MAX + 1u : (uint32_t)bough_log__get(&f, 4);
+    l->swapped_head = f.left.len == 0 ? 0 : (uint32_t)bough_log__get(&f, 4);
     return f.bad ? BOUGH_ECORRUPT : BOUGH_OK;
 }
 
@@ -415,6 +429,7 @@ static enum bough_err load_item(struct bough_log *l, uint32_t kind, struct bough
         return load_segment(l, kind, body);
     case BOUGH_LOG__OIDTABLE:
     case BOUGH_LOG__REFTABLE:
+    case BOUGH_LOG__HOLD:
         return load_table(l, kind, body);
     case BOUGH_LOG__RECORD:
         return load_record(l, body);

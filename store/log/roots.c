@@ -4,6 +4,7 @@
  *   refs      one at a time; those that keep less than all come when the others are done
  *   others    the keeper's ids, pins
  *   grace     all that lies in a segment younger than the grace period
+ *   held      when all that can be read was followed: what damage holds (hold.c)
  *
  * Refs change meanwhile: whatever a change says is in the log after the cut (since.c).  When the keeper
  * says something else of them, they are all asked for again.
@@ -127,7 +128,7 @@ static enum bough_err grace_step(struct bough_log__cycle *c)
 
 /* ---- All of them, in order ---- */
 
-enum { REFS, OTHERS, GRACE, LIMITED, TREES };
+enum { REFS, OTHERS, GRACE, LIMITED, TREES, HELD };
 
 static enum bough_err root_step(struct bough_log__cycle *c)
 {
@@ -144,8 +145,10 @@ static enum bough_err root_step(struct bough_log__cycle *c)
     case LIMITED:
         err = bough_log__limit_step(c);
         return err != BOUGH_ENOENT ? err : c->limited ? refs_step(c, true) : BOUGH_ENOENT;
-    default:
+    case TREES:
         return bough_log__mark_step(c, true);
+    default:
+        return bough_log__hold_step(c);
     }
 }
 
@@ -156,7 +159,7 @@ enum bough_err bough_log__roots_step(struct bough_log__cycle *c)
     if (err != BOUGH_ENOENT)
         return err;
     err = root_step(c);
-    if (err != BOUGH_ENOENT || c->root_step == TREES)
+    if (err != BOUGH_ENOENT || c->root_step == HELD)
         return err;
     c->at = 0;
     c->root_step++;

@@ -37,7 +37,7 @@ static enum bough_err frame_next(struct bough_log__cycle *c)
 }
 
 /* A young object. */
-static enum bough_err entry_named(struct bough_log__cycle *c, uint64_t where)
+static enum bough_err object_named(struct bough_log__cycle *c, uint64_t where)
 {
     struct bough_log *l = c->log;
     struct bough_log__entry e;
@@ -56,6 +56,11 @@ static enum bough_err entry_named(struct bough_log__cycle *c, uint64_t where)
     if (!err && found.type == BOUGH_COMMIT)
         id = bough_oid_of(l->geo.algo, found.type, bough_buf_view(&c->body));
     return err ? err : bough_log__mark_named(c, &id, found.type, bough_buf_view(&c->body));
+}
+
+static enum bough_err entry_named(struct bough_log__cycle *c, uint64_t where)
+{
+    return bough_log__hold_if(c, where, object_named(c, where));
 }
 
 static enum bough_err item_named(struct bough_log__cycle *c, uint32_t kind, struct bough_view body)

@@ -256,7 +256,7 @@ static uint64_t blob_block(struct fix *f, const struct bough_log__segment *seg)
     return 0;
 }
 
-/* Of blobs: where a commit or a tree cannot be read nobody knows what it needs, and nothing goes. */
+/* Of blobs: what commits and trees that cannot be read need is in test_collect_unread.c. */
 static void test_harm__in_a_reverse_table(void **state)
 {
     (void)state;

@@ -31,6 +31,25 @@ static enum bough_err same_parent(struct bough_graph *g, struct bough_repo__look
     return BOUGH_OK;
 }
 
+enum { MET = 1 };
+
+/* From `*c` in one leap as far down as the index knows.  What it says leads down, or it lies: then one
+   would go in a ring. */
+static enum bough_err leap_down(struct bough_graph *g, struct bough_repo__look *l,
+    const struct bough_repo__at *at, struct bough_graph_commit **c)
+{
+    struct bough_graph_commit *to = *c;
+    enum bough_err err = bough_history__leap(g, l, *c, at, &to);
+
+    (*c)->flags |= MET;
+    if (to != *c && (to->flags & MET) != 0)
+        bough_history__give_up(g->r, BOUGH_ECORRUPT);
+    else
+        *c = to;
+    (*c)->flags |= MET;
+    return err;
+}
+
 /* LM(c, p): c, unless a parent has the same at p; then LM(the first such parent, p). */
 static enum bough_err last_change(struct bough_graph *g, struct bough_repo__look *l,
     struct bough_graph_commit *c, struct bough_graph_commit **out)
@@ -49,7 +68,7 @@ static enum bough_err last_change(struct bough_graph *g, struct bough_repo__look
     while (err == BOUGH_OK && next != NULL) {
         c = next;
         if (steps++ >= g->r->history->patience && l->levels_n > 0)
-            err = bough_history__leap(g, l, c, &at, &c);
+            err = leap_down(g, l, &at, &c);
         if (err == BOUGH_OK)
             err = same_parent(g, l, c, &at, &next);
         *out = c;

@@ -2,20 +2,20 @@
  * fuzz_store_log.c - a store whose bytes lie, behind checksums that hold.
  *
  * A small store with something of everything is made once.  The input is a
- * list of patches {u16 unit, u16 place in it, u8 length, bytes}; after them
- * the checksums of superblocks, roots, frames and tables are made right again
- * (docs/format.md), so that the lies reach what stands behind them.  Then the
- * store is opened, read whole, checked and written to.  Nothing may crash,
- * hang or take more than bounded memory; a store that opens may well be wrong.
+ * list of patches, after which all checksums are made right again (lies.h).
+ * Then the store is opened, read whole, checked and written to.  Nothing may
+ * crash, hang or take more than bounded memory; a store that opens may well be
+ * wrong.
  */
 #include <stdlib.h>
 
 #include "store/log/log.h"
+#include "tests/fuzz/lies.h"
 #include "tests/lib/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 24, BYTES = ZONES * ZONE, BLOCK = 4096 };
+enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 24, BYTES = ZONES * ZONE };
 
 static uint8_t fresh[BYTES], device[BYTES];
 
@@ -75,61 +75,6 @@ static void store_make(void)
     fill(s, 3);
     bough_store_close(s);
     test_mem_done(&m);
-}
-
-/* ---- Lies that hold together ---- */
-
-static void patch(const uint8_t *data, size_t size)
-{
-    while (size >= 5) {
-        size_t at = (size_t)(bough_get16le(data) % (BYTES / UNIT)) * UNIT;
-        size_t in = bough_get16le(data + 2) % UNIT, n = data[4];
-
-        data += 5;
-        size -= 5;
-        n = n < size ? n : size;
-        n = n < UNIT - in ? n : UNIT - in;
-        memcpy(device + at + in, data, n);
-        data += n;
-        size -= n;
-    }
-}
-
-static void frame_seal(uint8_t *p, size_t room)
-{
-    uint64_t index = (uint64_t)96 + bough_get32le(p + 64), len = bough_get32le(p + 68);
-
-    if (index <= room && len <= room - index)
-        bough_put32le(p + 72, bough_crc32(0, p + index, (size_t)len));
-    bough_put32le(p + 4, bough_crc32(0, p + 8, 88));
-}
-
-static void super_seal(uint8_t *p)
-{
-    uint64_t len = bough_get64le(p + 104);
-    uint64_t at = (uint64_t)bough_get32le(p + 124) * ZONE + bough_get32le(p + 116);
-
-    if (at <= BYTES && len <= BYTES - at)
-        bough_put32le(p + 112, bough_crc32(0, device + at, (size_t)len));
-    bough_put32le(p + 8, bough_crc32(0, p + 12, 500));
-}
-
-static void seal(void)
-{
-    for (size_t at = 2 * ZONE; at < BYTES; at += UNIT) {
-        uint8_t *p = device + at;
-        uint32_t kind = at % BLOCK == 0 ? bough_get16le(p + 14) : 0;
-
-        if (memcmp(p, "BgFr", 4) == 0)
-            frame_seal(p, ZONE - at % ZONE);
-        else if (kind >= 1 && kind <= 3 && bough_get32le(fresh + at) != 0 &&
-                 bough_get32le(fresh + at) == bough_crc32(0, fresh + at + 4, BLOCK - 4))
-            bough_put32le(p, bough_crc32(0, p + 4, BLOCK - 4));
-    }
-    for (size_t at = 0; at < 2 * ZONE; at += UNIT) {
-        if (memcmp(device + at, "BOUGH", 5) == 0)
-            super_seal(device + at);
-    }
 }
 
 /* ---- What is done with it ---- */
@@ -196,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static bool made;
     struct test_mem m;
     struct bough_env env = {.mem = &m.mem};
+    const struct lies lies = {fresh, device, BYTES, ZONE, 0, BYTES / UNIT};
     struct bough_ramblk ram;
     struct bough_store *s;
 
@@ -206,8 +152,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     made = true;
     opts.read_only = data[0] & 1;
     memcpy(device, fresh, BYTES);
-    patch(data + 1, size - 1);
-    seal();
+    lies_patch(&lies, data + 1, size - 1);
+    lies_seal(&lies);
     test_mem_init(&m);
     m.limit = 64 << 20;
     bough_ramblk_init(&ram, device, BYTES / UNIT, UNIT);

@@ -278,6 +278,35 @@ static void test_reach__where_history_ends_the_walk_and_bitmaps_agree(void **sta
     bed_close(&w.b);
 }
 
+/* A commit joins the boundary, as with a shallow push, or leaves it. */
+static void boundary_move(struct world *w, bool joins)
+{
+    struct bough_ref ref;
+    struct bough_txn *t;
+
+    OK(bough_store_ref(w->b.store, bough_view_str("refs/heads/b0"), &ref));
+    OK(bough_txn_begin(w->b.store, &t));
+    OK(bough_txn_boundary(t, &ref.id, joins));
+    OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+}
+
+static void test_reach__bitmaps_of_another_boundary_are_not_used(void **state)
+{
+    struct world w;
+    uint32_t n;
+    (void)state;
+
+    world_open(&w, 21, BOUGH_SHA1);
+    collect(&w);
+    n = mapped(&w);
+    assert_true(n > 0);
+    boundary_move(&w, true);
+    assert_int_equal(mapped(&w), 0);
+    boundary_move(&w, false);
+    assert_int_equal(mapped(&w), n);
+    bed_close(&w.b);
+}
+
 /* ---- Collections meanwhile ---- */
 
 static void reach_main(struct world *w, struct bough_reach **r)
@@ -340,6 +369,42 @@ static void test_reach__who_reads_meanwhile_reads_to_the_end(void **state)
 }
 
 /* ---- Given up meanwhile ---- */
+
+/* It would read what other objects lie in now. */
+static void test_reach__who_is_given_up_is_told_so(void **state)
+{
+    struct bough_collect_opts opts = {.whole = true};
+    struct bough_reached first;
+    struct bough_reach *r;
+    struct bough_oid base;
+    struct world w;
+    uint32_t sides;
+    uint8_t byte;
+    enum bough_err err;
+    bool more = true;
+    (void)state;
+
+    world_open(&w, 31, BOUGH_SHA1);
+    collect(&w);
+    reach_main(&w, &r);
+    (void)bough_reach_count(r);
+    while ((err = bough_reach_next(r, &first)) == BOUGH_EAGAIN)
+        continue;
+    OK(err);
+    assert_true(
+        bough_log__reach_expire((struct bough_log *)w.b.store)); /* store is its first field */
+    OK(bough_store_collect(w.b.store, &opts));
+    while (more)
+        OK(bough_repo_maintain(w.b.repo, 64 * 1024, &more));
+    assert_int_equal(bough_reach_next(r, &first), BOUGH_EEXPIRED);
+    assert_int_equal(bough_reach_read(r, &first, 0, &byte, 1), BOUGH_EEXPIRED);
+    assert_int_equal(bough_reach_sides(r, &first.id, &sides), BOUGH_EEXPIRED);
+    if (bough_entry_is_delta(first.head.type))
+        assert_int_equal(bough_reach_base(r, &first, &base, &sides), BOUGH_EEXPIRED);
+    bough_reach_close(r);
+    compare(&w);
+    bed_close(&w.b);
+}
 
 /* Ask for a branch, with steps as small as one likes; `expire`: after so many of them bitmaps are given
    up.  Returns how many steps it took; `objects` came. */
@@ -428,7 +493,9 @@ int main(void)
         cmocka_unit_test(test_reach__clones_bring_what_rev_list_says),
         cmocka_unit_test(test_reach__a_flipped_bit_costs_the_walk_and_nothing_else),
         cmocka_unit_test(test_reach__where_history_ends_the_walk_and_bitmaps_agree),
+        cmocka_unit_test(test_reach__bitmaps_of_another_boundary_are_not_used),
         cmocka_unit_test(test_reach__who_reads_meanwhile_reads_to_the_end),
+        cmocka_unit_test(test_reach__who_is_given_up_is_told_so),
         cmocka_unit_test(test_reach__what_is_given_up_while_selecting_costs_the_walk),
         cmocka_unit_test(test_reach__a_large_folder_is_seen_whole),
     };

@@ -195,19 +195,19 @@ static enum bough_err branch_fork(struct bough_kv *kv, struct bough_kv *now, str
 }
 
 static enum bough_err branch_spill(
-    struct bough_kv *kv, struct bough_kv *work, const struct bough_kv__value *values, size_t n)
+    struct bough_kv *kv, const struct bough_lent *(*next)(void *ctx), void *ctx)
 {
+    const struct bough_lent *value;
     struct bough_txn *txn;
     enum bough_err err = bough_txn_begin(bough_repo_store(bough_kv__place_of(kv)->repo), &txn);
 
-    for (size_t i = 0; !err && i < n; i++)
-        err = bough_txn_put_known(txn, BOUGH_BLOB, values[i].id, values[i].bytes);
+    while (!err && (value = next(ctx)) != NULL)
+        err = bough_txn_put_known(txn, BOUGH_BLOB, &value->id, value->bytes);
     if (err) {
         bough_txn_abort(txn);
         return err;
     }
-    err = bough_txn_commit(txn, BOUGH_DURABLE_LATER);
-    return err ? err : bough_tree_let_go(bough_kv__place_of(work)->tree);
+    return bough_txn_commit(txn, BOUGH_DURABLE_LATER);
 }
 
 static enum bough_err branch_publish(struct bough_kv *kv, struct bough_kv *now,

@@ -125,12 +125,6 @@ enum bough_err bough_kv__digest_value(
 
 /* ---- Batches ---- */
 
-/* A value that a step set. */
-struct bough_kv__value {
-    struct bough_view path, bytes;
-    const struct bough_oid *id; /* of the bytes */
-};
-
 /* What batch.c needs of a driver. */
 struct bough_kv__host {
     /* A read-only place: the state of now, for ever. */
@@ -144,11 +138,11 @@ struct bough_kv__host {
         struct bough_kv *kv, uint64_t size, struct bough_source *src, struct bough_oid *id);
 
     /*
-     * Bring `n` values, which steps set and gave their ids, out of memory; NULL: cannot.  Their ids
-     * name them then.  Failing is fine: all is as before.
+     * Bring values that were lent to forks into the store, where their ids name them: what `next` says,
+     * until it says NULL.  Failing is fine: all is as before.  NULL: forks copy what they are given.
      */
     enum bough_err (*spill)(
-        struct bough_kv *kv, struct bough_kv *work, const struct bough_kv__value *values, size_t n);
+        struct bough_kv *kv, const struct bough_lent *(*next)(void *ctx), void *ctx);
 
     /*
      * Make the state of `work` that of `kv`, which is still `now`, in one commit; `empty`: also when

@@ -170,8 +170,10 @@ enum bough_err bough_kv__place_edit(struct bough_tree *t, const struct bough_wri
 {
     enum bough_err err;
 
+    if (!w->remove && w->lent != NULL)
+        return bough_tree_lend(t, w->path, w->mode, w->lent);
     if (!w->remove)
-        return bough_tree_set(t, w->path, w->mode, w->id != NULL ? w->id : w->known, w->bytes);
+        return bough_tree_set(t, w->path, w->mode, w->id, w->bytes);
     err = bough_tree_remove(t, w->path);
     return err == BOUGH_ENOENT && w->path.len == 0 ? BOUGH_OK : err; /* empty already */
 }

@@ -1,6 +1,7 @@
 /*
  * edit.c - a directory's changes over its base tree.
  *
+ *   values        copies of bytes that a change owns
  *   directories   all of a tree in one pool
  *   counting      live children and states, kept up to the root
  *   looking       base and change together
@@ -11,6 +12,34 @@
  * all are dirty; an edit that makes nothing else than the base has is not kept.
  */
 #include "repo/inner.h"
+
+/* ---- Values ---- */
+
+enum bough_err bough_repo__value_own(
+    struct bough_repo__pool *pool, struct bough_repo__change *c, struct bough_view bytes)
+{
+    struct bough_lent *value = bytes.len > SIZE_MAX - sizeof *value
+                                   ? NULL
+                                   : bough_mem_alloc(&pool->mem, sizeof *value + bytes.len);
+
+    if (value == NULL)
+        return BOUGH_ENOMEM;
+    value->id = c->id;
+    value->bytes = bough_view(value + 1, bytes.len);
+    if (bytes.len > 0)
+        memcpy(value + 1, bytes.ptr, bytes.len);
+    c->value = value;
+    c->own = true;
+    return BOUGH_OK;
+}
+
+void bough_repo__value_drop(struct bough_repo__pool *pool, struct bough_repo__change *c)
+{
+    if (c->own)
+        bough_mem_free(&pool->mem, c->value, sizeof *c->value + c->value->bytes.len);
+    c->value = NULL;
+    c->own = false;
+}
 
 /* ---- Directories ---- */
 
@@ -99,7 +128,7 @@ void bough_repo__dir_free(struct bough_repo *r, struct bough_repo__dir *d)
             d->up = up;
         } else {
             d->next[0] = e->next[0];
-            bough_mem_free(&d->pool->mem, e->to.bytes, e->to.len);
+            bough_repo__value_drop(d->pool, &e->to);
             bough_repo__edit_free(d, e);
         }
     }
@@ -173,9 +202,8 @@ void bough_repo__dir_look(struct bough_repo *r, struct bough_repo__dir *d, struc
 static void change_drop(
     struct bough_repo *r, struct bough_repo__dir *d, struct bough_repo__change *c)
 {
-    bough_mem_free(&d->pool->mem, c->bytes, c->len);
+    bough_repo__value_drop(d->pool, c);
     bough_repo__dir_free(r, c->dir);
-    c->bytes = NULL;
     c->dir = NULL;
 }
 
@@ -241,7 +269,8 @@ enum bough_err bough_repo__dir_put(struct bough_repo *r, struct bough_repo__dir 
             bough_repo__edit_unlink(d, e);
         }
     } else {
-        bough_mem_free(&d->pool->mem, to->bytes, to->len);
+        was = *to;
+        bough_repo__value_drop(d->pool, &was);
     }
     live_moved(d, was_there, change_there(to));
     if (!view && d->state == BOUGH_REPO__CLEAN)

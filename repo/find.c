@@ -178,8 +178,7 @@ void bough_repo__node_say(const struct bough_repo__change *is, struct bough_node
     if (is->kind == BOUGH_NODE_NONE)
         return;
     out->mode = bough_repo__mode_of(is->mode);
-    if (is->bytes != NULL)
-        out->bytes = bough_view(is->bytes, is->len - 1);
+    out->bytes = bough_repo__change_bytes(is);
     if (is->dir == NULL)
         out->id = is->id;
     else if (is->dir->state == BOUGH_REPO__CLEAN)
@@ -201,7 +200,7 @@ enum bough_err bough_tree_find(
             err = tree_walk(t->r, path, &p);
         if (err)
             return err;
-        if (p.is.bytes == NULL)
+        if (bough_repo__change_bytes(&p.is).ptr == NULL)
             bough_repo__path_keep(t, path, &p.is, 0, bough_view(NULL, 0));
     }
     bough_repo__node_say(&p.is, out);
@@ -269,8 +268,8 @@ static enum bough_err get_walked(struct bough_tree *t, struct bough_view path, s
 
     if (p->is.kind != BOUGH_NODE_VALUE || p->is.mode == BOUGH_REPO__SUB)
         return BOUGH_OK;
-    if (p->is.bytes != NULL)
-        return part_put(bough_view(p->is.bytes, p->is.len - 1), get->at, get->n, out);
+    if (bough_repo__change_bytes(&p->is).ptr != NULL)
+        return part_put(bough_repo__change_bytes(&p->is), get->at, get->n, out);
     get->where = in_node ? bough_repo__node_where(p->node, p->i) : 0;
     err = part_stored(t->r, &p->is.id, get, out, &whole);
     if (err)

@@ -296,12 +296,22 @@ enum { BOUGH_REPO__LEVELS = 12 };
 struct bough_repo__change {
     enum bough_node_kind kind; /* NONE: removed */
     enum bough_repo__mode mode;
-    struct bough_oid id; /* of a value; of a dictionary without `dir` */
-    uint8_t *bytes;      /* of a value not stored yet; owned, of the pool */
-    size_t len;          /* of what is owned: one more than the value has */
-    bool kept;           /* whoever set it has the bytes, too, and brings them to the store */
+    bool own;                    /* `value` is of the pool, its bytes behind it */
+    struct bough_oid id;         /* of a value; of a dictionary without `dir` */
+    struct bough_lent *value;    /* with bytes: not stored yet; NULL: stored */
     struct bough_repo__dir *dir; /* edits of a dictionary; owned */
 };
+
+/* The bytes of a value that is not stored yet; ptr NULL: it is, or it is no value. */
+static inline struct bough_view bough_repo__change_bytes(const struct bough_repo__change *c)
+{
+    return c->value != NULL ? c->value->bytes : bough_view(NULL, 0);
+}
+
+/* Give `c` a copy of `bytes`, in `pool`, which `c` then owns; release it. */
+enum bough_err bough_repo__value_own(
+    struct bough_repo__pool *pool, struct bough_repo__change *c, struct bough_view bytes);
+void bough_repo__value_drop(struct bough_repo__pool *pool, struct bough_repo__change *c);
 
 /* Where a list of edits goes on.  The key is here, so that most edits need not be looked at. */
 struct bough_repo__link {
@@ -641,6 +651,7 @@ void bough_repo__touch(struct bough_repo__head *h);
  */
 enum bough_err bough_repo__moved_put(struct bough_repo *r, struct bough_repo__dir **map,
     struct bough_view name, const struct bough_oid *id, const struct bough_oid *peeled);
+struct bough_oid bough_repo__moved_peeled(const struct bough_repo__edit *e); /* zero: no tag */
 void bough_repo__moved_drop(struct bough_repo *r);
 
 /* Change a ref in the transaction; `old` and `now` zero: none. `peeled` NULL: is no tag. */

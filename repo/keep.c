@@ -391,8 +391,8 @@ static enum bough_err edit_tell(
 
     (void)d;
     (void)path;
-    if (e->to.kind == BOUGH_NODE_NONE || e->to.bytes != NULL || e->to.dir != NULL ||
-        e->to.mode == BOUGH_REPO__SUB)
+    if (e->to.kind == BOUGH_NODE_NONE || bough_repo__change_bytes(&e->to).ptr != NULL ||
+        e->to.dir != NULL || e->to.mode == BOUGH_REPO__SUB)
         return BOUGH_OK;
     return t->emit(t->to, &e->to.id);
 }

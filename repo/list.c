@@ -2,7 +2,7 @@
  * list.c - what is in a tree, in order.
  *
  *   listing     base and edits merged by name bytes
- *   telling     every edit, for messages; and letting go of values that are stored
+ *   telling     every edit, for messages
  */
 #include "repo/inner.h"
 
@@ -128,26 +128,4 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
     }
     bough_buf_fini(&path);
     return err;
-}
-
-/* What the store has is known by its id alone. */
-static enum bough_err edit_let_go(
-    void *ctx, struct bough_repo__dir *d, struct bough_view path, struct bough_repo__edit *e)
-{
-    struct bough_repo *r = ctx;
-
-    struct bough_repo__change *to = &e->to;
-
-    (void)path;
-    if (to->bytes == NULL || (!to->kept && bough_store_has(r->store, &to->id) != BOUGH_OK))
-        return BOUGH_OK; /* what is not found stays in memory */
-    bough_mem_free(&d->pool->mem, to->bytes, to->len);
-    to->bytes = NULL;
-    to->len = 0;
-    return BOUGH_OK;
-}
-
-enum bough_err bough_tree_let_go(struct bough_tree *t)
-{
-    return bough_repo__tree_edits(t, edit_let_go, t->r);
 }

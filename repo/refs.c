@@ -26,15 +26,14 @@ enum bough_err bough_repo__moved_put(struct bough_repo *r, struct bough_repo__di
             return err;
     }
     if (peeled != NULL && !bough_oid_is_zero(peeled)) {
-        to.len = sizeof *peeled;
-        to.bytes = bough_mem_alloc(&(*map)->pool->mem, to.len);
-        if (to.bytes == NULL)
-            return BOUGH_ENOMEM;
-        memcpy(to.bytes, peeled->bytes, to.len);
+        err = bough_repo__value_own(
+            (*map)->pool, &to, bough_view(peeled->bytes, sizeof peeled->bytes));
+        if (err)
+            return err;
     }
     err = bough_repo__dir_put(r, *map, name, &to);
     if (err)
-        bough_mem_free(&(*map)->pool->mem, to.bytes, to.len);
+        bough_repo__value_drop((*map)->pool, &to);
     return err;
 }
 
@@ -65,12 +64,20 @@ enum bough_err bough_repo__ref_move(struct bough_repo *r, struct bough_view name
     return bough_repo__moved_put(r, &r->moved, name, now, peeled);
 }
 
+struct bough_oid bough_repo__moved_peeled(const struct bough_repo__edit *e)
+{
+    struct bough_oid peeled = {{0}};
+
+    if (e->to.value != NULL)
+        memcpy(peeled.bytes, e->to.value->bytes.ptr, sizeof peeled.bytes);
+    return peeled;
+}
+
 static void moved_say(const struct bough_repo__edit *e, struct bough_ref *out)
 {
     *out = (struct bough_ref){.name = bough_repo__edit_name(e), .kind = BOUGH_REF_ID};
     out->id = e->to.id;
-    if (e->to.bytes != NULL)
-        memcpy(out->peeled.bytes, e->to.bytes, sizeof out->peeled.bytes);
+    out->peeled = bough_repo__moved_peeled(e);
 }
 
 static bool moved_gone(const struct bough_repo__edit *e)

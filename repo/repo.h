@@ -183,11 +183,24 @@ enum bough_err bough_tree_next(struct bough_tree *t, struct bough_view dir, stru
 /*
  * Edit: set the value at `path`, in place of whatever value or dictionary was there; a value on
  * the way becomes a dictionary (who wants that refused asks find() first).  Give `id` of a blob
- * in the store, or id NULL and `bytes`, which are copied; or both, where the id of the bytes is known
- * and bough_tree_let_go() may let go of them without looking whether they are stored.
+ * in the store, or id NULL and `bytes`, which are copied.
  */
 enum bough_err bough_tree_set(struct bough_tree *t, struct bough_view path, uint32_t mode,
     const struct bough_oid *id, struct bough_view bytes);
+
+/* A value that somebody keeps for a tree. */
+struct bough_lent {
+    struct bough_oid id;     /* of the bytes, made on guard */
+    struct bough_view bytes; /* ptr NULL: they are in the store by now */
+};
+
+/*
+ * The same without a copy: `value`, which is only read, and its bytes stay where they are until the
+ * edits are written or the tree is closed.  Once the blob is in the store its owner may say so
+ * (bytes.ptr NULL), and release the bytes.
+ */
+enum bough_err bough_tree_lend(
+    struct bough_tree *t, struct bough_view path, uint32_t mode, struct bough_lent *value);
 
 /* Put a whole dictionary that is in the store. */
 enum bough_err bough_tree_set_dict(
@@ -202,9 +215,6 @@ enum bough_err bough_tree_move(struct bough_tree *t, struct bough_view from, str
 /* The id of what is at `path`, computed without writing. BOUGH_ENOENT: nothing there (the root always is). */
 enum bough_err bough_tree_digest(
     struct bough_tree *t, struct bough_view path, struct bough_oid *out);
-
-/* Pending values whose blobs are in the store by now leave memory. */
-enum bough_err bough_tree_let_go(struct bough_tree *t);
 
 /* Write pending blobs and changed trees into `txn`; the edits become part of the root. */
 enum bough_err bough_tree_write(
@@ -246,7 +256,7 @@ struct bough_write {
     const struct bough_oid *id; /* of a stored blob that stays: something names it or it is pinned,
                                    since to begin may end a collection; or NULL */
     struct bough_view bytes;    /* when id is NULL: the value, borrowed for the call */
-    const struct bough_oid *known; /* when id is NULL: that of `bytes`, or NULL */
+    struct bough_lent *lent; /* when id is NULL: the same bytes, for bough_tree_lend(), or NULL */
 };
 
 /*

@@ -194,7 +194,8 @@ static void chain_drop(struct bough_repo *r, struct bough_repo__change *built,
         return;
     while (--depth > 0)
         d = d->next[0].to->to.dir;
-    d->next[0].to->to.bytes = NULL;
+    d->next[0].to->to.value = NULL;
+    d->next[0].to->to.own = false;
     d->next[0].to->to.dir = NULL;
     if (to->dir != NULL)
         to->dir->up = NULL;
@@ -257,37 +258,52 @@ static enum bough_err tree_put(
     return err;
 }
 
+/* The change that makes a value of `mode` of `path`, its id not known yet. */
+static enum bough_err value_begin(
+    struct bough_tree *t, struct bough_view path, uint32_t mode, struct bough_repo__change *out)
+{
+    *out =
+        (struct bough_repo__change){.kind = BOUGH_NODE_VALUE, .mode = bough_repo__mode_class(mode)};
+    if (path.len == 0 || out->mode == BOUGH_REPO__DIR)
+        return BOUGH_WHY(
+            &t->r->why, BOUGH_EINVAL, "not a value's path or mode", path.ptr, path.len);
+    return BOUGH_OK;
+}
+
 enum bough_err bough_tree_set(struct bough_tree *t, struct bough_view path, uint32_t mode,
     const struct bough_oid *id, struct bough_view bytes)
 {
-    struct bough_repo__change to = {.kind = BOUGH_NODE_VALUE};
-    enum bough_err err;
+    struct bough_repo__change to;
+    enum bough_err err = value_begin(t, path, mode, &to);
 
-    to.mode = bough_repo__mode_class(mode);
-    if (path.len == 0 || to.mode == BOUGH_REPO__DIR)
-        return BOUGH_WHY(
-            &t->r->why, BOUGH_EINVAL, "not a value's path or mode", path.ptr, path.len);
-    if (id != NULL)
+    if (err)
+        return err;
+    if (id != NULL) {
         to.id = *id;
-    if (id == NULL || bytes.ptr != NULL) {
-        to.kept = id != NULL;
-        err = id != NULL ? BOUGH_OK
-                         : bough_oid_make(t->r->algo, BOUGH_BLOB, bytes, &to.id, &t->r->why);
-        if (err == BOUGH_OK)
-            err = tree_edit(t);
-        if (err)
-            return err;
-        to.len = bytes.len + 1; /* so that there is something to point to */
-        to.bytes = bough_mem_alloc(&t->top->pool->mem, to.len);
-        if (to.bytes == NULL)
-            return BOUGH_ENOMEM;
-        if (bytes.len > 0)
-            memcpy(to.bytes, bytes.ptr, bytes.len);
+        return tree_put(t, path, &to);
     }
+    err = bough_oid_make(t->r->algo, BOUGH_BLOB, bytes, &to.id, &t->r->why);
+    if (err == BOUGH_OK)
+        err = tree_edit(t);
+    if (err == BOUGH_OK)
+        err = bough_repo__value_own(t->top->pool, &to, bytes);
+    if (err)
+        return err;
     err = tree_put(t, path, &to);
-    if (err && to.bytes != NULL)
-        bough_mem_free(&t->top->pool->mem, to.bytes, to.len);
+    if (err)
+        bough_repo__value_drop(t->top->pool, &to);
     return err;
+}
+
+enum bough_err bough_tree_lend(
+    struct bough_tree *t, struct bough_view path, uint32_t mode, struct bough_lent *value)
+{
+    struct bough_repo__change to;
+    enum bough_err err = value_begin(t, path, mode, &to);
+
+    to.id = value->id;
+    to.value = value;
+    return err ? err : tree_put(t, path, &to);
 }
 
 enum bough_err bough_tree_set_dict(
@@ -385,7 +401,8 @@ static enum bough_err move_owned(struct bough_tree *t, struct bough_repo__edit *
     struct bough_repo__dir *up = is->dir == NULL ? NULL : is->dir->up;
     enum bough_err err;
 
-    e->to.bytes = NULL;
+    e->to.value = NULL;
+    e->to.own = false;
     e->to.dir = NULL;
     err = tree_put(t, to, is);
     if (err) {

@@ -208,8 +208,8 @@ static enum bough_err update_move(struct updating *g, const struct bough_ref_upd
     if (g->r->trial != NULL) {
         const struct bough_repo__edit *e = bough_repo__dir_edit(g->r, g->r->trial, u->name);
 
-        if (e != NULL && e->to.bytes != NULL)
-            memcpy(peeled.bytes, e->to.bytes, sizeof peeled.bytes);
+        if (e != NULL)
+            peeled = bough_repo__moved_peeled(e);
     }
     if (is_branch(u->name))
         err = head_follow(g, u);

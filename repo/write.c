@@ -175,10 +175,10 @@ static enum bough_err work_body(struct work *w)
 static enum bough_err dir_blobs(struct bough_repo__dir *d, struct bough_txn *txn)
 {
     for (struct bough_repo__edit *e = bough_repo__dir_first(d); e != NULL; e = e->next[0].to) {
-        struct bough_view bytes = bough_view(e->to.bytes, e->to.len - 1);
+        struct bough_view bytes = bough_repo__change_bytes(&e->to);
         enum bough_err err;
 
-        if (e->to.bytes == NULL)
+        if (bytes.ptr == NULL)
             continue;
         err = bough_txn_put_known(txn, BOUGH_BLOB, &e->to.id, bytes);
         if (err)

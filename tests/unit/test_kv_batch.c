@@ -1,9 +1,9 @@
 /*
  * test_kv_batch.c - what scripts cannot reach of the key-value calls.
  *
- * Goal: a large batch needs little memory, also when it runs again; a callback runs again on the new
- * state and its re-runs are bounded; a copy carries values and modes in one commit; the callback of
- * fold may write; keys have one inner form.
+ * Goal: a large batch needs little memory, also when it runs again; a part is set in a value that
+ * leaves memory; a callback runs again on the new state and its re-runs are bounded; a copy carries
+ * values and modes in one commit; the callback of fold may write; keys have one inner form.
  * Method: a branch on a log store on a device in memory, with counted memory.
  */
 #include <setjmp.h>
@@ -129,6 +129,38 @@ static void test_batch__large_run_again_needs_little_memory(void **state)
 
     assert_true(batch_peak(x, true) < 48u << 20);
     values_check(x);
+}
+
+/* What is written is made of a value that leaves memory meanwhile. */
+static void test_batch__part_of_a_value_that_is_spilled(void **state)
+{
+    enum { BIG = 1 << 20, OLD = 1000 };
+    struct fix *x = *state;
+    uint8_t *value = malloc(BIG);
+    struct bough_kv *batch;
+    struct bough_buf is;
+    char key[32];
+
+    assert_non_null(value);
+    fill(value, BIG, 7);
+    bough_buf_init(&is, &x->t.mem.mem);
+    assert_int_equal(bough_kv_begin(x->kv, BOUGH_TEST_AND_SET, &batch), BOUGH_OK);
+    for (int n = 0; n < 24; n++) { /* for each the bytes that wait are another number */
+        snprintf(key, sizeof key, "part%d", n);
+        assert_int_equal(bough_kv_set(batch, str(key), bough_view(value, OLD), NULL), BOUGH_OK);
+        assert_int_equal(bough_kv_set(batch, str("big"), bough_view(value, BIG), NULL), BOUGH_OK);
+        assert_int_equal(bough_kv_set_part(batch, str(key), 500, str("new"), NULL), BOUGH_OK);
+    }
+    assert_int_equal(bough_kv_commit(batch), BOUGH_OK);
+    memcpy(value + 500, "new", 3);
+    for (int n = 0; n < 24; n++) {
+        snprintf(key, sizeof key, "part%d", n);
+        bough_buf_clear(&is);
+        assert_int_equal(bough_kv_get(x->kv, str(key), &is), BOUGH_OK);
+        assert_true(bough_view_eq(bough_buf_view(&is), bough_view(value, OLD)));
+    }
+    bough_buf_fini(&is);
+    free(value);
 }
 
 struct counting {
@@ -368,6 +400,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_batch__large_needs_little_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_batch__large_run_again_needs_little_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_batch__part_of_a_value_that_is_spilled, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_batch__callback_runs_again_until_it_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(

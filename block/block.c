@@ -30,6 +30,13 @@ enum bough_err bough_block_read(struct bough_block *dev, uint64_t at, uint32_t n
     return dev->cls->read(dev, at, n, dst);
 }
 
+enum bough_err bough_block_read_fresh(struct bough_block *dev, uint64_t at, uint32_t n, void *dst)
+{
+    if (dev->cls->read_fresh == NULL || n == 0 || !covers(dev, at, n))
+        return bough_block_read(dev, at, n, dst);
+    return dev->cls->read_fresh(dev, at, n, dst);
+}
+
 enum bough_err bough_block_write(struct bough_block *dev, uint64_t at, uint32_t n, const void *src)
 {
     enum bough_err err = may_change(dev, at, n);

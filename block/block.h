@@ -3,7 +3,7 @@
  *
  *   what a device is      struct bough_block
  *   how to make one       struct bough_block_class
- *   how to use one        bough_block_read(), _write(), _sync(), _write_sync(),
+ *   how to use one        bough_block_read(), _read_fresh(), _write(), _sync(), _write_sync(),
  *                         _prepare(), _discard(), _resize(), _map()
  *   devices we ship       bough_ramblk_init(), bough_rangeblk_init(); block/file.h
  *
@@ -55,6 +55,9 @@ struct bough_block_class {
     enum bough_err (*write)(struct bough_block *dev, uint64_t at, uint32_t n, const void *src);
     enum bough_err (*sync)(struct bough_block *dev);
 
+    /* May be NULL everywhere: then a read does not come from a cache. */
+    enum bough_err (*read_fresh)(struct bough_block *dev, uint64_t at, uint32_t n, void *dst);
+
     /* May be NULL everywhere: then it is a write and a sync. */
     enum bough_err (*write_sync)(struct bough_block *dev, uint64_t at, uint32_t n, const void *src);
 
@@ -86,6 +89,12 @@ struct bough_block {
  * BOUGH_EGONE     the device failed for good
  */
 enum bough_err bough_block_read(struct bough_block *dev, uint64_t at, uint32_t n, void *dst);
+
+/*
+ * As bough_block_read(), of what the device has now: where somebody else may write it, too, a cache
+ * of this system would not know.  What we wrote there must be durable.
+ */
+enum bough_err bough_block_read_fresh(struct bough_block *dev, uint64_t at, uint32_t n, void *dst);
 
 /*
  * Write `n` units from `src` (borrowed for the call; n * unit bytes).  A

@@ -94,6 +94,26 @@ static enum bough_err file_read(struct bough_block *blk, uint64_t at, uint32_t n
     return BOUGH_OK;
 }
 
+/*
+ * Past the page cache, which does not see what another machine writes to a disk that both have.
+ * Where that cannot be, the pages are dropped first: they are clean.
+ */
+static enum bough_err file_read_fresh(struct bough_block *blk, uint64_t at, uint32_t n, void *dst)
+{
+    static const size_t most = BOUGH_UNIT_MAX;
+    _Alignas(DIRECT_ALIGN) uint8_t bytes[BOUGH_UNIT_MAX];
+    struct bough_fileblk *f = file_of(blk);
+    size_t len = (size_t)n * blk->unit;
+    off_t from = (off_t)(at * blk->unit);
+
+    if (f->direct >= 0 && len <= most && pread(f->direct, bytes, len, from) == (ssize_t)len) {
+        memcpy(dst, bytes, len);
+        return BOUGH_OK;
+    }
+    (void)posix_fadvise(f->fd, from, (off_t)len, POSIX_FADV_DONTNEED);
+    return file_read(blk, at, n, dst);
+}
+
 /* 0, or the system's error; `src` and `*len` move on by what was written. */
 static int write_all(int fd, const uint8_t **src, size_t *len, off_t to)
 {
@@ -251,6 +271,7 @@ static enum bough_err file_map(
 static const struct bough_block_class file_class = {
     .name = "file",
     .read = file_read,
+    .read_fresh = file_read_fresh,
     .write = file_write,
     .sync = file_sync,
     .write_sync = file_write_sync,
@@ -404,7 +425,7 @@ enum bough_err bough_fileblk_open(struct bough_fileblk *dev, const char *path, u
     if (!err && made && (no = sync_folder(path)) != 0)
         err = BOUGH_WHY(why, err_of(no), "cannot sync its folder", name.ptr, name.len);
     if (!err && flags & BOUGH_FILEBLK_DIRECT && !(flags & BOUGH_FILEBLK_READONLY))
-        dev->direct = open(path, O_WRONLY | O_DIRECT | O_DSYNC | O_CLOEXEC); /* or -1 */
+        dev->direct = open(path, O_RDWR | O_DIRECT | O_DSYNC | O_CLOEXEC); /* or -1 */
 out:
     if (err)
         bough_fileblk_close(dev);

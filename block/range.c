@@ -18,6 +18,13 @@ static enum bough_err range_read(struct bough_block *blk, uint64_t at, uint32_t 
     return bough_block_read(r->under, r->at + at, n, dst);
 }
 
+static enum bough_err range_read_fresh(struct bough_block *blk, uint64_t at, uint32_t n, void *dst)
+{
+    struct bough_rangeblk *r = range_of(blk);
+
+    return bough_block_read_fresh(r->under, r->at + at, n, dst);
+}
+
 static enum bough_err range_write(struct bough_block *blk, uint64_t at, uint32_t n, const void *src)
 {
     struct bough_rangeblk *r = range_of(blk);
@@ -63,6 +70,7 @@ static enum bough_err range_map(
 static const struct bough_block_class range_class = {
     .name = "range",
     .read = range_read,
+    .read_fresh = range_read_fresh,
     .write = range_write,
     .sync = range_sync,
     .write_sync = range_write_sync,

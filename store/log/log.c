@@ -389,6 +389,7 @@ enum bough_err bough_log_open(struct bough_block *dev, const struct bough_env *e
     *out = NULL;
     if (all == NULL)
         return BOUGH_WHY(why, BOUGH_ENOMEM, "no memory to open a store", NULL, 0);
+    all->fresh = false;
     err = bough_log__supers_find(dev, env->mem, all);
     if (err)
         err = supers_why(all, err, why);

@@ -203,7 +203,8 @@ static enum bough_err look_at(
 
     if (unit >= dev->count)
         return BOUGH_OK;
-    err = bough_block_read(dev, unit, 1, page);
+    err = all->fresh ? bough_block_read_fresh(dev, unit, 1, page)
+                     : bough_block_read(dev, unit, 1, page);
     if (err)
         return err;
     err = bough_log__super_decode(page + at % dev->unit, &geo, &s);
@@ -291,7 +292,7 @@ static enum bough_err slot_read(struct bough_log *l, uint64_t generation, uint8_
 {
     uint64_t at = bough_log__slot_at(&l->geo, generation);
 
-    return bough_block_read(l->dev, at / l->dev->unit, l->geo.granule / l->dev->unit, page);
+    return bough_block_read_fresh(l->dev, at / l->dev->unit, l->geo.granule / l->dev->unit, page);
 }
 
 /* Does the slot hold a superblock of somebody else?  Before we wrote one, the newest is the last owner's. */
@@ -317,8 +318,10 @@ static enum bough_err owner_search(struct bough_log *l)
     struct bough_log__supers *all = bough_mem_alloc(l->mem, sizeof *all);
     enum bough_err err = all == NULL ? BOUGH_ENOMEM : BOUGH_OK;
 
-    if (!err)
+    if (!err) {
+        all->fresh = true;
         err = bough_log__supers_find(l->dev, l->mem, all);
+    }
     if (err == BOUGH_ENOENT || err == BOUGH_ENOTSUP || (!err && !same_shape(&all->geo, &l->geo)))
         err = owner_other(l);
     bough_mem_free(l->mem, all, sizeof *all);

@@ -86,6 +86,7 @@ enum { BOUGH_LOG__SUPER_LEN = 512, BOUGH_LOG__RINGS = 2 };
 
 /* All that were found, newest first. */
 struct bough_log__supers {
+    bool fresh; /* set before: past what this system remembers of the device */
     struct bough_log__geo geo;
     uint32_t n;
     struct bough_why other; /* err set: of a store that this build does not read, and why */

@@ -29,6 +29,13 @@ static enum bough_err rec_read(struct bough_block *blk, uint64_t at, uint32_t n,
     return bough_block_read(r->reads ? note(blk, 'r', at, n) : r->under, at, n, dst);
 }
 
+static enum bough_err rec_read_fresh(struct bough_block *blk, uint64_t at, uint32_t n, void *dst)
+{
+    struct recblk *r = rec_of(blk);
+
+    return bough_block_read_fresh(r->reads ? note(blk, 'r', at, n) : r->under, at, n, dst);
+}
+
 static enum bough_err rec_write(struct bough_block *blk, uint64_t at, uint32_t n, const void *src)
 {
     return bough_block_write(note(blk, 'w', at, n), at, n, src);
@@ -55,6 +62,7 @@ static enum bough_err rec_resize(struct bough_block *blk, uint64_t count)
 static const struct bough_block_class rec_class = {
     .name = "rec",
     .read = rec_read,
+    .read_fresh = rec_read_fresh,
     .write = rec_write,
     .sync = rec_sync,
     .discard = rec_discard,

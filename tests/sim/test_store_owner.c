@@ -4,6 +4,7 @@
  * Goal: where nothing locks, as between two guests on one disk, the owner that finds another one's
  * mark says so and writes no more, and what the other one committed stays.  Method: a device in
  * memory that two stores are opened on; the clock is turned by hand, and every write is recorded.
+ * The first one looks at it through a cache like that of a system that believes it has the disk alone.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,9 +23,18 @@
 
 enum { UNIT = 512, ZONE = 32 * 1024, BYTES = 64 * ZONE };
 
+/* What was read or written once is not looked for on the device again. */
+struct cacheblk {
+    struct bough_block blk; /* first: use this one */
+    struct bough_block *under;
+    uint8_t *bytes;
+    bool has[BYTES / UNIT];
+};
+
 struct fix {
     struct test_env t, other;
     struct bough_ramblk ram;
+    struct cacheblk cache;
     struct recblk rec; /* what the first owner does */
     uint8_t *device;
     struct bough_store *first, *second;
@@ -32,6 +42,62 @@ struct fix {
 };
 
 static const struct bough_log_open_opts opts = {.cache = 64 * 1024, .prepare = 1};
+
+static enum bough_err cache_fresh(struct bough_block *blk, uint64_t at, uint32_t n, void *dst)
+{
+    struct cacheblk *c = (struct cacheblk *)blk;
+    enum bough_err err = bough_block_read(c->under, at, n, dst);
+
+    memcpy(c->bytes + at * UNIT, dst, (size_t)n * UNIT);
+    memset(c->has + at, true, n);
+    return err;
+}
+
+static enum bough_err cache_read(struct bough_block *blk, uint64_t at, uint32_t n, void *dst)
+{
+    struct cacheblk *c = (struct cacheblk *)blk;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t *to = (uint8_t *)dst + (size_t)i * UNIT;
+        enum bough_err err = BOUGH_OK;
+
+        if (c->has[at + i])
+            memcpy(to, c->bytes + (at + i) * UNIT, UNIT);
+        else
+            err = cache_fresh(blk, at + i, 1, to);
+        if (err)
+            return err;
+    }
+    return BOUGH_OK;
+}
+
+static enum bough_err cache_write(struct bough_block *blk, uint64_t at, uint32_t n, const void *src)
+{
+    struct cacheblk *c = (struct cacheblk *)blk;
+
+    memcpy(c->bytes + at * UNIT, src, (size_t)n * UNIT);
+    memset(c->has + at, true, n);
+    return bough_block_write(c->under, at, n, src);
+}
+
+static enum bough_err cache_sync(struct bough_block *blk)
+{
+    return bough_block_sync(((struct cacheblk *)blk)->under);
+}
+
+static void cache_init(struct cacheblk *c, struct bough_block *under)
+{
+    static const struct bough_block_class cls = {.name = "cache",
+        .read = cache_read,
+        .read_fresh = cache_fresh,
+        .write = cache_write,
+        .sync = cache_sync};
+
+    *c = (struct cacheblk){
+        .blk = {&cls, under->count, under->unit, BOUGH_BLOCK_SYNC}, .under = under};
+    c->bytes = calloc(1, BYTES);
+    assert_non_null(c->bytes);
+}
 
 static void begin(struct fix *f)
 {
@@ -44,7 +110,8 @@ static void begin(struct fix *f)
     test_env_init(&f->other);
     f->other.seed = 2;
     bough_ramblk_init(&f->ram, f->device, BYTES / UNIT, UNIT);
-    recblk_init(&f->rec, &f->ram.blk);
+    cache_init(&f->cache, &f->ram.blk);
+    recblk_init(&f->rec, &f->cache.blk);
     OK(bough_log_format(&f->ram.blk, &f->t.env, &format, &f->why));
     OK(bough_log_open(&f->rec.blk, &f->t.env, &opts, &f->first, &f->why));
 }
@@ -56,6 +123,7 @@ static void end(struct fix *f)
     recblk_fini(&f->rec);
     test_env_done(&f->t);
     test_env_done(&f->other);
+    free(f->cache.bytes);
     free(f->device);
 }
 

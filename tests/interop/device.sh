@@ -1,0 +1,35 @@
+#!/bin/bash
+# device.sh - a store on a real block device, with its own cache below.
+#
+# Goal: what the program does to files it does to devices, too; and two owners that no lock keeps apart, as between two machines
+# on one disk, are caught: the one that was first writes no more and says why, and what the other one wrote stays.
+# Method: a loop device, where the file below it is the way of the other machine.  Needs root and losetup.
+. "$(dirname "$0")/../lib/serve.sh"
+cd "$W" || exit 1
+truncate -s 64M disk.img
+L=$(losetup -f --show disk.img 2>/dev/null) || { echo "no loop devices"; exit 77; }
+trap 'cleanup; losetup -d "$L"' EXIT
+
+"$BOUGH" init "$L" 2>err
+same "$?" 0 'a store on a device'
+"$BOUGH" -s "$L" set a 1
+same "$("$BOUGH" -s "$L" get a)" 1 'read back'
+"$BOUGH" -s "$L" resize 32M && "$BOUGH" -s "$L" resize 64M
+same "$?" 0 'ends within the device'
+rc=0; "$BOUGH" -s "$L" resize 128M 2>err || rc=$?
+same "$rc $(grep -c 'fixed size' err)" '3 1' 'but not behind it'
+
+serve "$L"
+same "$(redis-cli -p "$RP" set b 2)" OK 'the first owner'
+rc=0; "$BOUGH" -s "$L" get b >/dev/null 2>err || rc=$?
+same "$rc" 9 'a lock on the device'
+same "$("$BOUGH" -s disk.img get b)" 2 'the other way'
+"$BOUGH" -s disk.img set other 3
+sleep 1.1
+has "$(redis-cli -p "$RP" set c 4 2>&1)" 'another owner' 'the first one sees the other'
+has "$(redis-cli -p "$RP" set d 5 2>&1)" 'ERR' 'and writes no more'
+kill "$PID"; wait "$PID"; PID=
+rc=0; "$BOUGH" -s "$L" fsck 2>err || rc=$?
+same "$rc" 0 'a good store'
+same "$("$BOUGH" -s "$L" ls | xargs)" 'a b other' 'with what was acknowledged'
+sum

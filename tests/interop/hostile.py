@@ -8,20 +8,12 @@ import time
 
 sys.path.insert(0, 'tests/lib')
 import wire  # noqa: E402
+from tally import check, end  # noqa: E402
 
 GIT, REDIS, PID = (int(x) for x in sys.argv[1:4])
 MEMORY_MAX = 64  # MB, all of the daemon
 WAIT_MAX = 1.0   # seconds that another client waits at the most, on a busy machine
 PUSH_MAX = 20.0  # seconds a refusal takes
-passed = failed = 0
-
-
-def check(good, text):
-    global passed, failed
-    passed += good
-    failed += not good
-    if not good:
-        print('FAILED:', text)
 
 
 def varint(n):
@@ -113,5 +105,4 @@ refused(huge_result, ['unpack object too large'])
 refused(many_results, ['unpacked bytes too many'])
 refused(lying_size, ['less data than the entry says'])
 refused(no_end, ['early', 'ends', 'count', 'objects', 'eof'])
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+end()

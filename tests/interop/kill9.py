@@ -20,20 +20,12 @@ import sys
 import threading
 import time
 
+import tally
+from tally import check
 from wire import Redis, RedisError, git
 
 BOUGH, W = os.environ['BOUGH'], os.environ['W']
 WRITERS, SLOTS = 50, 60
-passed = failed = 0
-
-
-def check(good, text):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print('FAILED:', text)
 
 
 def value(key, number):
@@ -59,7 +51,7 @@ class Daemon:
             if line.startswith(b'ready'):
                 return
         self.log.seek(0)
-        sys.exit(f'the daemon does not get ready: {self.log.read()[-300:]}\n{passed} passed, {failed + 1} failed')
+        tally.fail(f'the daemon does not get ready: {self.log.read()[-300:]}')
 
     def end(self, sig):
         self.process.send_signal(sig)
@@ -169,7 +161,7 @@ def read_all(port, keys):
         for k in part:
             found[k] = connection.read()
             if isinstance(found[k], RedisError):
-                sys.exit(f'GET {k}: {found[k]}\n{passed} passed, {failed + 1} failed')
+                tally.fail(f'GET {k}: {found[k]}')
     connection.close()
     return found
 
@@ -240,10 +232,10 @@ def main():
             check(not w.errors, f'no command fails: {w.errors[:2]}')
         daemon = Daemon(store)
         found = read_all(daemon.redis, [k for w in writers for k in w.sent])
-        before = failed
+        before = tally.failed
         for w in writers:
             w.verify(found)
-        check(failed == before, f'round {n}: writes were lost, torn or came back')
+        check(tally.failed == before, f'round {n}: writes were lost, torn or came back')
         verify_branches(daemon, branches, f'push{n}', sent, acked)
         verify_clone(daemon, found)
         if n % 3 == 2:  # sometimes a clean end between the kills
@@ -251,15 +243,14 @@ def main():
             fsck = subprocess.run([BOUGH, '-s', store, 'fsck'], capture_output=True)
             check(fsck.returncode == 0, f'bough fsck: {(fsck.stdout + fsck.stderr)[-200:]}')
             daemon = Daemon(store)
-        if failed:
+        if tally.failed:
             break
     check(daemon.end(signal.SIGTERM) == 0, 'SIGTERM ends it with 0')
     fsck = subprocess.run([BOUGH, '-s', store, 'fsck'], capture_output=True)
     check(fsck.returncode == 0, f'bough fsck: {(fsck.stdout + fsck.stderr)[-200:]}')
     check(sum(w.acks for w in writers) > 100, 'something was acknowledged')
     print(f'{sum(w.acks for w in writers)} acknowledged commands, {pushes} pushes, {n + 1} kills')
-    print(f'{passed} passed, {failed} failed')
-    sys.exit(failed > 0)
+    tally.end()
 
 
 main()

@@ -10,19 +10,11 @@ import time
 
 sys.path.insert(0, 'tests/lib')
 import wire  # noqa: E402
+from tally import check, end  # noqa: E402
 
 GIT, HTTP, REDIS = (int(x) for x in sys.argv[1:4])
 LIMIT = 2.0
 LATEST = 20.0  # on a busy machine
-passed = failed = 0
-
-
-def check(good, text):
-    global passed, failed
-    passed += good
-    failed += not good
-    if not good:
-        print('FAILED:', text)
 
 
 def history():
@@ -104,5 +96,4 @@ for name, s in stalled:
 check(is_open(greeted.socket), 'who only looked was cut off')
 check(silent.call('exists', 'big') == 0, 'half a value is there')
 check(b'clients_stalled:2' in silent.call('info'), 'INFO does not count them')
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+end()

@@ -17,6 +17,7 @@
 
 #include "fat/fat.h"
 #include "tests/lib/mem.h"
+#include "tests/lib/shell.h"
 
 /* A floppy of 1,440 KiB: a boot sector, two FATs of nine, then the root. */
 enum { ROOT_AT = 19 * 512, ROOT_LEN = 14 * 512, TEXT_MAX = 1 << 16 };
@@ -29,21 +30,6 @@ static const char *const names[] = {"README.TXT", "readme2.txt", "The quick brow
     "a+b,c;d=[e]", "thirteen char", "fourteen chars", "ABCDEFGH.IJK", "A B", "$%'-_@~`.!()",
     "a name that takes many entries, for it goes on and on until it is well over the middle"};
 enum { NAMES = sizeof names / sizeof *names };
-
-static void run(char out[TEXT_MAX], const char *command)
-{
-    char line[2048];
-    size_t n;
-    FILE *p;
-
-    snprintf(line, sizeof line, "cd %s && { %s; } 2>&1", dir, command);
-    p = popen(line, "r");
-    assert_non_null(p);
-    n = fread(out, 1, TEXT_MAX - 1, p);
-    out[n] = 0;
-    if (pclose(p) != 0)
-        fail_msg("%s\n%s", command, out);
-}
 
 static void root_move(const char *mode)
 {
@@ -97,14 +83,14 @@ static void test_fat_mtools__names_of_mtools_are_read(void **state)
     test_mem_init(&mem);
     bough_buf_init(&want, &mem.mem);
     bough_buf_init(&got, &mem.mem);
-    run(out, "mformat -C -f 1440 -i x.img ::");
+    shell_run(dir, out, TEXT_MAX, "mformat -C -f 1440 -i x.img ::");
     for (size_t i = 0; i < NAMES; i++) {
         snprintf(command, sizeof command, "echo >f && mcopy -i x.img f \"::%s\"", names[i]);
         if (strchr(names[i], '`') != NULL)
             continue; /* the shell's; the other way has it */
         if (strstr(names[i], "caf") != NULL)
             continue; /* mtools makes a short name of code page 850 of it */
-        run(out, command);
+        shell_run(dir, out, TEXT_MAX, command);
         bough_buf_put_str(&want, names[i]);
         bough_buf_put_u8(&want, '\n');
     }
@@ -135,7 +121,7 @@ static void test_fat_mtools__names_made_here_are_read(void **state)
 
     (void)state;
     memset(root, 0, sizeof root);
-    run(out, "mformat -C -f 1440 -i x.img ::");
+    shell_run(dir, out, TEXT_MAX, "mformat -C -f 1440 -i x.img ::");
     for (size_t i = 0; i < NAMES; i++) {
         struct bough_fat_name name;
         uint8_t alias[BOUGH_FAT_SHORT];
@@ -152,9 +138,9 @@ static void test_fat_mtools__names_made_here_are_read(void **state)
         snprintf(want + strlen(want), sizeof want - strlen(want), "::/%s\n", names[i]);
     }
     root_move("r+");
-    run(out, "mdir -b -i x.img ::");
+    shell_run(dir, out, TEXT_MAX, "mdir -b -i x.img ::");
     assert_string_equal(out, want);
-    run(out, "fsck.fat -n x.img >log || { cat log; false; }");
+    shell_run(dir, out, TEXT_MAX, "fsck.fat -n x.img >log || { cat log; false; }");
 }
 
 static int setup(void **state)

@@ -14,6 +14,7 @@
 #include "base/zip.h"
 #include "block/block.h"
 #include "store/log/log.h"
+#include "tests/lib/shell.h"
 #include "tests/unit/repo_bed.h"
 
 enum { COMMITS = 50, BRANCHES = 4, PATHS = 14, TEXT_MAX = 1 << 16, DEVICE = 16 << 20 };
@@ -42,18 +43,12 @@ static void git(char out[TEXT_MAX], const char *sort, const char *fmt, ...)
 {
     char args[1024], cmd[2048];
     va_list ap;
-    FILE *p;
-    size_t n;
 
     va_start(ap, fmt);
     vsnprintf(args, sizeof args, fmt, ap);
     va_end(ap);
-    snprintf(cmd, sizeof cmd, "git -C %s %s 2>&1 %s", dir, args, sort);
-    p = popen(cmd, "r");
-    assert_non_null(p);
-    n = fread(out, 1, TEXT_MAX - 1, p);
-    out[n] = 0;
-    assert_int_equal(pclose(p), 0);
+    snprintf(cmd, sizeof cmd, "git %s 2>&1 %s", args, sort);
+    shell_run(dir, out, TEXT_MAX, cmd);
 }
 
 static enum bough_err export_object(

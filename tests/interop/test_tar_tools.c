@@ -19,6 +19,7 @@
 
 #include "tar/tar.h"
 #include "tests/lib/env.h"
+#include "tests/lib/shell.h"
 
 enum { TEXT_MAX = 1 << 20, PATHS = 330 };
 
@@ -66,22 +67,6 @@ static void save(const char *name, const void *bytes, size_t n)
     assert_non_null(f);
     assert_int_equal(fwrite(bytes, 1, n, f), n);
     assert_int_equal(fclose(f), 0);
-}
-
-/* What a command in the directory prints; it must succeed. */
-static void run(char out[TEXT_MAX], const char *command)
-{
-    char line[1024];
-    size_t n;
-    FILE *p;
-
-    snprintf(line, sizeof line, "cd %s && { %s; } 2>&1", dir, command);
-    p = popen(line, "r");
-    assert_non_null(p);
-    n = fread(out, 1, TEXT_MAX - 1, p);
-    out[n] = 0;
-    if (pclose(p) != 0)
-        fail_msg("%s\n%s", command, out);
 }
 
 static void load(const char *name, struct bough_buf *out)
@@ -184,7 +169,7 @@ static void same_lists(const char *what)
     bough_buf_init(&ours, env.env.mem);
     load("x.tar", &raw);
     list_ours(&raw, &ours);
-    run(theirs, "python3 list.py x.tar");
+    shell_run(dir, theirs, TEXT_MAX, "python3 list.py x.tar");
     if (strcmp(theirs, (const char *)ours.ptr) != 0)
         fail_msg("%s\nours:\n%s\ntheirs:\n%s", what, (const char *)ours.ptr, theirs);
     assert_true(strlen(theirs) > 100);
@@ -201,8 +186,9 @@ static void test_tar_tools__archives_of_gnu_tar_are_read(void **state)
     char command[256];
 
     (void)state;
-    run(out, "mkdir t && cd t && echo hello >a && ln -s a l && ln a hard && mkdir -p d/e &&"
-             " : >d/caf\xc3\xa9 && head -c 1000 /dev/zero >d/e/b && touch -d @-3 d/old");
+    shell_run(dir, out, TEXT_MAX,
+        "mkdir t && cd t && echo hello >a && ln -s a l && ln a hard && mkdir -p d/e &&"
+        " : >d/caf\xc3\xa9 && head -c 1000 /dev/zero >d/e/b && touch -d @-3 d/old");
     for (size_t i = 0; i < 5; i++) {
         bool v7 = i == 0;
 
@@ -211,7 +197,7 @@ static void test_tar_tools__archives_of_gnu_tar_are_read(void **state)
                      " ln -sf $p/$p t/long;"
                    : "",
             formats[i], v7 || i == 1 ? "--exclude=old" : "");
-        run(out, command);
+        shell_run(dir, out, TEXT_MAX, command);
         same_lists(formats[i]);
     }
 }
@@ -225,7 +211,7 @@ static void test_tar_tools__archives_of_tarfile_are_read(void **state)
     (void)state;
     for (size_t i = 0; i < 3; i++) {
         snprintf(command, sizeof command, "python3 make.py x.tar %s", formats[i]);
-        run(out, command);
+        shell_run(dir, out, TEXT_MAX, command);
         same_lists(formats[i]);
     }
 }
@@ -278,10 +264,10 @@ static void test_tar_tools__archives_made_here_are_read(void **state)
     bough_buf_init(&names, env.env.mem);
     make_ours(&raw, &names);
     save("x.tar", raw.ptr, raw.len);
-    run(out, "tar -tf x.tar --quoting-style=literal");
+    shell_run(dir, out, TEXT_MAX, "tar -tf x.tar --quoting-style=literal");
     assert_string_equal(out, (const char *)names.ptr);
     same_lists("ours");
-    run(out, "tar -tvf x.tar --numeric-owner | grep -c 2097152");
+    shell_run(dir, out, TEXT_MAX, "tar -tvf x.tar --numeric-owner | grep -c 2097152");
     assert_string_equal(out, "29\n");
     bough_buf_fini(&raw);
     bough_buf_fini(&names);

@@ -7,64 +7,23 @@
  * device that loses, keeps and tears what no flush made durable; then every answer is compared
  * with that of a walk.  The flips are compared with the answers from before.
  */
-#include "block/block.h"
 #include "repo/history_inner.h"
-#include "store/log/log.h"
-#include "tests/sim/cutblk.h"
-#include "tests/unit/repo_bed.h"
+#include "tests/sim/repo_world.h"
 
-enum { DEVICE = 4 << 20, UNIT = 512, COMMITS = 60, KEYS = 9, FLIPS = 64 };
+enum { DEVICE = 4 << 20, COMMITS = 60, KEYS = 9, FLIPS = 64 };
 
 static const char *const asked[] = {"d0/e/k0", "d1/e/k1", "d2", "d2/e", "k3", "d1/e/k7", "nix"};
 enum { ASKED = sizeof asked / sizeof *asked };
 
 struct world {
-    struct test_env env;
-    struct bough_ramblk ram;
-    struct cutblk cut;
-    struct bough_store *store;
-    struct bough_repo *repo;
-    struct bough_branch *branch;
+    struct repo_world r;
     struct bough_oid made[2 * COMMITS];
     int made_n;
 };
 
 static uint8_t device[DEVICE], copy[DEVICE];
 
-static enum bough_err world_open(struct world *w, struct bough_block *dev)
-{
-    struct bough_repo_opts opts = {.history_batch = 1};
-    enum bough_err err = bough_log_open(dev, &w->env.env, NULL, &w->store, NULL);
-
-    if (err)
-        w->store = NULL;
-    if (err == BOUGH_OK)
-        err = bough_repo_open(w->store, &opts, &w->repo);
-    if (err == BOUGH_OK)
-        err = bough_branch_open(w->repo, V("main"), &w->branch);
-    return err;
-}
-
-static void world_close(struct world *w)
-{
-    bough_branch_close(w->branch);
-    bough_repo_close(w->repo);
-    bough_store_close(w->store);
-    w->branch = NULL;
-    w->repo = NULL;
-    w->store = NULL;
-}
-
-static void world_make(struct world *w)
-{
-    const struct bough_log_format_opts format = {.algo = test_algo()};
-
-    memset(w, 0, sizeof *w);
-    test_env_init(&w->env);
-    memset(device, 0, sizeof device);
-    bough_ramblk_init(&w->ram, device, DEVICE / UNIT, UNIT);
-    assert_int_equal(bough_log_format(&w->ram.blk, &w->env.env, &format, NULL), BOUGH_OK);
-}
+static const struct bough_repo_opts opts = {.history_batch = 1};
 
 static enum bough_err commit(struct world *w)
 {
@@ -77,9 +36,9 @@ static enum bough_err commit(struct world *w)
     else
         snprintf(path, sizeof path, "d%d/e/k%d", i % 3, i % KEYS);
     snprintf(text, sizeof text, "%d", i);
-    err = bed_put(w->branch, path, text, 1000 + i);
+    err = bed_put(w->r.branch, path, text, 1000 + i);
     if (err == BOUGH_OK)
-        err = bough_branch_head(w->branch, &w->made[i]);
+        err = bough_branch_head(w->r.branch, &w->made[i]);
     if (err == BOUGH_OK)
         w->made_n++;
     return err;
@@ -91,7 +50,7 @@ static enum bough_err upkeep(struct world *w, uint32_t steps)
     enum bough_err err = BOUGH_OK;
 
     for (uint32_t i = 0; i < steps && more && err == BOUGH_OK; i++)
-        err = bough_repo_maintain(w->repo, 2000, &more);
+        err = bough_repo_maintain(w->r.repo, 2000, &more);
     return err;
 }
 
@@ -99,7 +58,7 @@ static enum bough_err ask(
     struct world *w, const struct bough_oid *at, const char *path, struct bough_oid *out)
 {
     memset(out, 0, sizeof *out);
-    return bough_history_last_change(w->repo, at, V(path), out, NULL);
+    return bough_history_last_change(w->r.repo, at, V(path), out, NULL);
 }
 
 static void ask_all(struct world *w)
@@ -109,10 +68,10 @@ static void ask_all(struct world *w)
             struct bough_oid id[2];
             enum bough_err err = ask(w, &w->made[i], asked[k], &id[0]);
 
-            assert_false(w->repo->history->off);
-            w->repo->history->off = true;
+            assert_false(w->r.repo->history->off);
+            w->r.repo->history->off = true;
             assert_int_equal(ask(w, &w->made[i], asked[k], &id[1]), err);
-            w->repo->history->off = false;
+            w->r.repo->history->off = false;
             assert_true(bough_oid_eq(&id[0], &id[1]));
         }
     }
@@ -124,35 +83,33 @@ static void run(struct tape *t)
     struct bough_oid head;
     enum bough_err err;
 
-    world_make(&w);
-    cutblk_init(&w.cut, &w.ram.blk, t, draw(t, 160));
-    err = world_open(&w, &w.cut.blk);
+    repo_world_make(&w.r, device, DEVICE);
+    w.made_n = 0;
+    cutblk_init(&w.r.cut, &w.r.ram.blk, t, draw(t, 160));
+    err = repo_world_open(&w.r, &w.r.cut.blk, &opts);
     while (w.made_n < COMMITS && err == BOUGH_OK) {
         err = commit(&w);
         if (err == BOUGH_OK && draw(t, 3) == 0)
             err = upkeep(&w, 1 + draw(t, 30));
     }
-    world_close(&w);
-    if (!w.cut.dead)
-        cutblk_cut(&w.cut);
-    cutblk_fini(&w.cut);
-    assert_int_equal(world_open(&w, &w.ram.blk), BOUGH_OK);
+    repo_world_cut(&w.r);
+    assert_int_equal(repo_world_open(&w.r, &w.r.ram.blk, &opts), BOUGH_OK);
     if (w.made_n > 0) {
-        assert_int_equal(bough_store_has(w.store, &w.made[w.made_n - 1]), BOUGH_OK);
-        assert_int_equal(bough_branch_head(w.branch, &head), BOUGH_OK);
+        assert_int_equal(bough_store_has(w.r.store, &w.made[w.made_n - 1]), BOUGH_OK);
+        assert_int_equal(bough_branch_head(w.r.branch, &head), BOUGH_OK);
         if (!bough_oid_eq(&head, &w.made[w.made_n - 1])) /* the one under way */
             w.made[w.made_n++] = head;
     }
     ask_all(&w);
-    assert_int_equal(bough_store_check(w.store, NULL, NULL), BOUGH_OK);
-    assert_int_equal(bough_history_check(w.repo, NULL, NULL), BOUGH_OK);
+    assert_int_equal(bough_store_check(w.r.store, NULL, NULL), BOUGH_OK);
+    assert_int_equal(bough_history_check(w.r.repo, NULL, NULL), BOUGH_OK);
     assert_int_equal(commit(&w), BOUGH_OK);
     assert_int_equal(upkeep(&w, UINT32_MAX), BOUGH_OK);
     ask_all(&w);
-    assert_int_equal(bough_history_check(w.repo, NULL, NULL), BOUGH_OK);
-    assert_int_equal(bough_store_check(w.store, NULL, NULL), BOUGH_OK);
-    world_close(&w);
-    test_env_done(&w.env);
+    assert_int_equal(bough_history_check(w.r.repo, NULL, NULL), BOUGH_OK);
+    assert_int_equal(bough_store_check(w.r.store, NULL, NULL), BOUGH_OK);
+    repo_world_close(&w.r);
+    test_env_done(&w.r.env);
 }
 
 static void test_history_cut__takes_nothing_and_leaves_truth(void **state)
@@ -200,11 +157,11 @@ static size_t object_at(struct world *w, const struct bough_oid *id, size_t *len
     uint8_t bytes[64];
     struct bough_entry e;
 
-    assert_int_equal(bough_store_entry(w->store, id, &e), BOUGH_OK);
+    assert_int_equal(bough_store_entry(w->r.store, id, &e), BOUGH_OK);
     *len = (size_t)e.packed_len;
     if (e.packed_len < sizeof bytes)
         return SIZE_MAX;
-    assert_int_equal(bough_store_entry_read(w->store, &e, 0, bytes, sizeof bytes), BOUGH_OK);
+    assert_int_equal(bough_store_entry_read(w->r.store, &e, 0, bytes, sizeof bytes), BOUGH_OK);
     for (size_t at = 0; at + *len <= DEVICE; at++) {
         if (device[at] == bytes[0] && memcmp(device + at, bytes, sizeof bytes) == 0)
             return at;
@@ -217,20 +174,20 @@ static bool flipped(struct world *w, const struct bough_oid *want, const enum bo
 {
     bool broken;
 
-    assert_int_equal(world_open(w, &w->ram.blk), BOUGH_OK);
+    assert_int_equal(repo_world_open(&w->r, &w->r.ram.blk, &opts), BOUGH_OK);
     for (int k = 0; k < ASKED; k++) {
         struct bough_oid id;
 
         assert_int_equal(ask(w, &w->made[COMMITS - 1], asked[k], &id), told[k]);
         assert_true(bough_oid_eq(&id, &want[k]));
     }
-    broken = w->repo->history->broken;
+    broken = w->r.repo->history->broken;
     if (broken) { /* and upkeep mends it */
         assert_int_equal(upkeep(w, UINT32_MAX), BOUGH_OK);
-        assert_false(w->repo->history->off);
+        assert_false(w->r.repo->history->off);
         ask_all(w);
     }
-    world_close(w);
+    repo_world_close(&w->r);
     return broken;
 }
 
@@ -245,14 +202,15 @@ static void test_history_cut__a_flipped_bit_makes_no_answer_wrong(void **state)
     int broken = 0;
 
     (void)state;
-    world_make(&w);
-    assert_int_equal(world_open(&w, &w.ram.blk), BOUGH_OK);
+    repo_world_make(&w.r, device, DEVICE);
+    w.made_n = 0;
+    assert_int_equal(repo_world_open(&w.r, &w.r.ram.blk, &opts), BOUGH_OK);
     while (w.made_n < COMMITS)
         assert_int_equal(commit(&w), BOUGH_OK);
-    assert_int_equal(bough_store_each(w.store, id_note, &before), BOUGH_OK);
+    assert_int_equal(bough_store_each(w.r.store, id_note, &before), BOUGH_OK);
     assert_int_equal(upkeep(&w, UINT32_MAX), BOUGH_OK);
-    assert_int_equal(bough_store_each(w.store, id_note, &after), BOUGH_OK);
-    assert_int_equal(bough_store_sync(w.store), BOUGH_OK);
+    assert_int_equal(bough_store_each(w.r.store, id_note, &after), BOUGH_OK);
+    assert_int_equal(bough_store_sync(w.r.store), BOUGH_OK);
     for (size_t i = 0; i < after.n; i++) {
         if (!id_in(&before, &after.id[i]) &&
             (at[n] = object_at(&w, &after.id[i], &len[n])) != SIZE_MAX)
@@ -260,9 +218,10 @@ static void test_history_cut__a_flipped_bit_makes_no_answer_wrong(void **state)
     }
     for (int k = 0; k < ASKED; k++)
         told[k] = ask(&w, &w.made[COMMITS - 1], asked[k], &want[k]);
-    world_close(&w);
-    assert_int_equal(world_open(&w, &w.ram.blk), BOUGH_OK); /* a mount makes all of it durable */
-    world_close(&w);
+    repo_world_close(&w.r);
+    assert_int_equal(
+        repo_world_open(&w.r, &w.r.ram.blk, &opts), BOUGH_OK); /* a mount makes all of it durable */
+    repo_world_close(&w.r);
     memcpy(copy, device, sizeof device);
     assert_true(n > 1);
     for (int i = 0; i < FLIPS; i++) {
@@ -273,7 +232,7 @@ static void test_history_cut__a_flipped_bit_makes_no_answer_wrong(void **state)
         memcpy(device, copy, sizeof device);
     }
     assert_true(broken > FLIPS / 4);
-    test_env_done(&w.env);
+    test_env_done(&w.r.env);
 }
 
 int main(void)

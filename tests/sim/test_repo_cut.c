@@ -7,51 +7,19 @@
  * device that loses, keeps and tears what no flush made durable; the model is the value of
  * each path after each write.
  */
-#include "block/block.h"
-#include "store/log/log.h"
-#include "tests/sim/cutblk.h"
-#include "tests/unit/repo_bed.h"
+#include "tests/sim/repo_world.h"
 
-enum { DEVICE = 2 << 20, UNIT = 512, PATHS = 6, WRITES = 25 };
+enum { DEVICE = 2 << 20, PATHS = 6, WRITES = 25 };
 
 static const char *const paths[PATHS] = {"a/x", "a/y", "b", "c/d/e", "c/f", "g"};
 
 struct world {
-    struct test_env env;
-    struct bough_ramblk ram;
-    struct cutblk cut;
-    struct bough_store *store;
-    struct bough_repo *repo;
-    struct bough_branch *branch;
+    struct repo_world r;
     int have[PATHS]; /* value acknowledged; 0: none */
     int next[PATHS]; /* after the write under way */
 };
 
 static uint8_t device[DEVICE];
-
-static enum bough_err world_open(struct world *w, struct bough_block *dev, uint32_t window)
-{
-    struct bough_repo_opts opts = {.window = {.time_ms = window, .ops = 4}};
-    enum bough_err err = bough_log_open(dev, &w->env.env, NULL, &w->store, NULL);
-
-    if (err)
-        w->store = NULL;
-    if (err == BOUGH_OK)
-        err = bough_repo_open(w->store, &opts, &w->repo);
-    if (err == BOUGH_OK)
-        err = bough_branch_open(w->repo, V("main"), &w->branch);
-    return err;
-}
-
-static void world_close(struct world *w)
-{
-    bough_branch_close(w->branch);
-    bough_repo_close(w->repo);
-    bough_store_close(w->store);
-    w->branch = NULL;
-    w->repo = NULL;
-    w->store = NULL;
-}
 
 static const char *text_of(int value)
 {
@@ -70,18 +38,18 @@ static enum bough_err step(struct world *w, struct tape *t, int number)
     enum bough_err err = BOUGH_OK;
 
     if (draw(t, 6) == 0)
-        return bough_branch_head(w->branch, &id);
+        return bough_branch_head(w->r.branch, &id);
     if (gather)
-        err = bough_repo_gather_begin(w->repo);
+        err = bough_repo_gather_begin(w->r.repo);
     for (uint32_t i = 0; i < n && err == BOUGH_OK; i++) {
         uint32_t p = draw(t, PATHS);
         bool remove = w->next[p] != 0 && draw(t, 3) == 0;
 
         w->next[p] = remove ? 0 : 1 + number * 4 + (int)i;
-        err = bed_put(w->branch, paths[p], remove ? NULL : text_of(w->next[p]), 100 + number);
+        err = bed_put(w->r.branch, paths[p], remove ? NULL : text_of(w->next[p]), 100 + number);
     }
-    if (gather && bough_repo_gathering(w->repo)) {
-        enum bough_err end = bough_repo_gather_end(w->repo);
+    if (gather && bough_repo_gathering(w->r.repo)) {
+        enum bough_err end = bough_repo_gather_end(w->r.repo);
 
         err = err ? err : end;
     }
@@ -92,7 +60,7 @@ static bool holds(struct world *w, const int *values)
 {
     struct bough_tree *t;
 
-    assert_int_equal(bough_branch_tree(w->branch, &t), BOUGH_OK);
+    assert_int_equal(bough_branch_tree(w->r.branch, &t), BOUGH_OK);
     for (int i = 0; i < PATHS; i++) {
         struct bough_oid want =
             bough_oid_of(test_algo(), BOUGH_BLOB, bough_view_str(text_of(values[i])));
@@ -110,39 +78,33 @@ static bool holds(struct world *w, const int *values)
 static void run(struct tape *t)
 {
     static struct world w;
-    const struct bough_log_format_opts format = {.algo = test_algo()};
-    uint32_t window = draw(t, 3) == 0 ? 0 : 50;
+    struct bough_repo_opts opts = {.window = {.time_ms = draw(t, 3) == 0 ? 0 : 50, .ops = 4}};
     struct bough_oid id;
     enum bough_err err;
 
     memset(&w, 0, sizeof w);
-    test_env_init(&w.env);
-    memset(device, 0, sizeof device);
-    bough_ramblk_init(&w.ram, device, DEVICE / UNIT, UNIT);
-    assert_int_equal(bough_log_format(&w.ram.blk, &w.env.env, &format, NULL), BOUGH_OK);
-    cutblk_init(&w.cut, &w.ram.blk, t, draw(t, 60));
-    err = world_open(&w, &w.cut.blk, window);
+    repo_world_make(&w.r, device, sizeof device);
+    cutblk_init(&w.r.cut, &w.r.ram.blk, t, draw(t, 60));
+    err = repo_world_open(&w.r, &w.r.cut.blk, &opts);
     for (int i = 0; i < WRITES && err == BOUGH_OK; i++) {
         memcpy(w.next, w.have, sizeof w.have);
         err = step(&w, t, i);
         if (err == BOUGH_OK)
             memcpy(w.have, w.next, sizeof w.have);
     }
-    world_close(&w);
-    if (!w.cut.dead)
-        cutblk_cut(&w.cut);
-    cutblk_fini(&w.cut);
-    assert_int_equal(world_open(&w, &w.ram.blk, draw(t, 2) == 0 ? 0 : 50), BOUGH_OK);
+    repo_world_cut(&w.r);
+    opts.window.time_ms = draw(t, 2) == 0 ? 0 : 50;
+    assert_int_equal(repo_world_open(&w.r, &w.r.ram.blk, &opts), BOUGH_OK);
     assert_true(holds(&w, w.have) || (err && holds(&w, w.next)));
     if (!holds(&w, w.have))
         memcpy(w.have, w.next, sizeof w.have);
     w.have[0] = 999;
-    assert_int_equal(bed_put(w.branch, paths[0], "999", 1000), BOUGH_OK);
-    assert_int_equal(bough_branch_head(w.branch, &id), BOUGH_OK);
+    assert_int_equal(bed_put(w.r.branch, paths[0], "999", 1000), BOUGH_OK);
+    assert_int_equal(bough_branch_head(w.r.branch, &id), BOUGH_OK);
     assert_true(holds(&w, w.have));
-    assert_int_equal(bough_store_check(w.store, NULL, NULL), BOUGH_OK);
-    world_close(&w);
-    test_env_done(&w.env);
+    assert_int_equal(bough_store_check(w.r.store, NULL, NULL), BOUGH_OK);
+    repo_world_close(&w.r);
+    test_env_done(&w.r.env);
 }
 
 static void test_repo_cut__every_acknowledged_write_survives(void **state)

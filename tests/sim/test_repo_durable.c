@@ -5,22 +5,14 @@
  * store is synced; and what was synced is there after the power is cut.  Method: a recording
  * device under the log engine counts flushes; a device that loses what waits stands under it.
  */
-#include "block/block.h"
-#include "store/log/log.h"
-#include "tests/sim/cutblk.h"
 #include "tests/sim/recblk.h"
-#include "tests/unit/repo_bed.h"
+#include "tests/sim/repo_world.h"
 
-enum { DEVICE = 4 << 20, UNIT = 512, WRITES = 12 };
+enum { DEVICE = 4 << 20, WRITES = 12 };
 
 struct world {
-    struct test_env env;
-    struct bough_ramblk ram;
-    struct cutblk cut;
+    struct repo_world r;
     struct recblk rec;
-    struct bough_store *store;
-    struct bough_repo *repo;
-    struct bough_branch *branch;
 };
 
 static uint8_t device[DEVICE];
@@ -29,38 +21,24 @@ static void world_open(struct world *w, enum bough_durable durable)
 {
     struct bough_repo_opts opts = {.window = {.time_ms = 1000, .ops = 1000}, .durable = durable};
 
-    assert_int_equal(bough_log_open(&w->rec.blk, &w->env.env, NULL, &w->store, NULL), BOUGH_OK);
-    assert_int_equal(bough_repo_open(w->store, &opts, &w->repo), BOUGH_OK);
-    assert_int_equal(bough_branch_open(w->repo, V("main"), &w->branch), BOUGH_OK);
-}
-
-static void world_close(struct world *w)
-{
-    bough_branch_close(w->branch);
-    bough_repo_close(w->repo);
-    bough_store_close(w->store);
+    assert_int_equal(repo_world_open(&w->r, &w->rec.blk, &opts), BOUGH_OK);
 }
 
 static void world_begin(struct world *w, enum bough_durable durable)
 {
-    const struct bough_log_format_opts format = {.algo = test_algo()};
-
-    memset(w, 0, sizeof *w);
-    test_env_init(&w->env);
-    bough_ramblk_init(&w->ram, device, DEVICE / UNIT, UNIT);
-    assert_int_equal(bough_log_format(&w->ram.blk, &w->env.env, &format, NULL), BOUGH_OK);
-    cutblk_init(&w->cut, &w->ram.blk, NULL, CUT_NEVER);
-    recblk_init(&w->rec, &w->cut.blk);
+    repo_world_make(&w->r, device, sizeof device);
+    cutblk_init(&w->r.cut, &w->r.ram.blk, NULL, CUT_NEVER);
+    recblk_init(&w->rec, &w->r.cut.blk);
     world_open(w, durable);
     recblk_clear(&w->rec);
 }
 
 static void world_end(struct world *w)
 {
-    world_close(w);
+    repo_world_close(&w->r);
     recblk_fini(&w->rec);
-    cutblk_fini(&w->cut);
-    test_env_done(&w->env);
+    cutblk_fini(&w->r.cut);
+    test_env_done(&w->r.env);
 }
 
 static void write_some(struct world *w, int n)
@@ -69,7 +47,7 @@ static void write_some(struct world *w, int n)
 
     for (int i = 0; i < n; i++) {
         snprintf(path, sizeof path, "k%d", i);
-        assert_int_equal(bed_put(w->branch, path, "value", 100 + i), BOUGH_OK);
+        assert_int_equal(bed_put(w->r.branch, path, "value", 100 + i), BOUGH_OK);
     }
 }
 
@@ -79,12 +57,12 @@ static int left_after_cut(struct world *w)
     struct bough_tree *t;
     int n = 0;
 
-    cutblk_cut(&w->cut);
-    world_close(w);
+    cutblk_cut(&w->r.cut);
+    repo_world_close(&w->r);
     recblk_fini(&w->rec);
-    recblk_init(&w->rec, &w->ram.blk);
+    recblk_init(&w->rec, &w->r.ram.blk);
     world_open(w, BOUGH_DURABLE_NOW);
-    assert_int_equal(bough_branch_tree(w->branch, &t), BOUGH_OK);
+    assert_int_equal(bough_branch_tree(w->r.branch, &t), BOUGH_OK);
     for (int i = 0; i < WRITES; i++) {
         struct bough_node node;
         char path[16];
@@ -114,10 +92,10 @@ static void test_repo__a_gather_flushes_once(void **state)
 
     (void)state;
     world_begin(&w, BOUGH_DURABLE_NOW);
-    assert_int_equal(bough_repo_gather_begin(w.repo), BOUGH_OK);
+    assert_int_equal(bough_repo_gather_begin(w.r.repo), BOUGH_OK);
     write_some(&w, WRITES);
     assert_int_equal(recblk_count(&w.rec, 's'), 0);
-    assert_int_equal(bough_repo_gather_end(w.repo), BOUGH_OK);
+    assert_int_equal(bough_repo_gather_end(w.r.repo), BOUGH_OK);
     assert_int_equal(recblk_count(&w.rec, 's'), 1);
     assert_int_equal(recblk_count(&w.rec, 'w'), 1); /* and is one write */
     assert_int_equal(left_after_cut(&w), WRITES);
@@ -132,7 +110,7 @@ static void test_repo__later_flushes_when_synced(void **state)
     world_begin(&w, BOUGH_DURABLE_LATER);
     write_some(&w, WRITES / 2);
     assert_int_equal(recblk_count(&w.rec, 's'), 0);
-    assert_int_equal(bough_store_sync(w.store), BOUGH_OK);
+    assert_int_equal(bough_store_sync(w.r.store), BOUGH_OK);
     assert_int_equal(recblk_count(&w.rec, 's'), 1);
     write_some(&w, WRITES); /* the first half holds the same values: no write */
     assert_int_equal(recblk_count(&w.rec, 's'), 1);

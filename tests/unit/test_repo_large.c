@@ -8,20 +8,14 @@
  */
 #include <stdlib.h>
 
-#include "block/block.h"
 #include "repo/inner.h"
-#include "store/log/log.h"
+#include "tests/lib/log_bed.h"
 #include "tests/unit/repo_bed.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
 
 enum { UNIT = 512, ZONE = 1024 * 1024, BYTES = 128 * 1024 * 1024, KEYS = 30000 };
 
 static struct {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device;
-    struct bough_store *s;
+    struct log_bed b;
     struct bough_repo *r;
     struct bough_tree *tree;
     uint64_t seed;
@@ -37,9 +31,8 @@ static void open_all(void)
 {
     bough_repo_close(f.r);
     f.r = NULL;
-    bough_store_close(f.s);
-    OK(bough_log_open(&f.ram.blk, &f.t.env, NULL, &f.s, NULL));
-    OK(bough_repo_open(f.s, NULL, &f.r));
+    log_bed_reopen(&f.b);
+    OK(bough_repo_open(f.b.s, NULL, &f.r));
 }
 
 static void set(uint32_t i, uint32_t version)
@@ -58,11 +51,11 @@ static struct bough_oid write_tree(void)
     struct bough_buf body;
     struct bough_txn *txn;
 
-    OK(bough_txn_begin(f.s, &txn));
+    OK(bough_txn_begin(f.b.s, &txn));
     OK(bough_tree_write(f.tree, txn, &root));
     OK(bough_txn_commit(txn, BOUGH_DURABLE_NOW));
-    bough_buf_init(&body, f.t.env.mem);
-    OK(bough_store_read(f.s, &root, NULL, &body));
+    bough_buf_init(&body, f.b.t.env.mem);
+    OK(bough_store_read(f.b.s, &root, NULL, &body));
     is = bough_oid_of(test_algo(), BOUGH_TREE, bough_buf_view(&body));
     assert_true(bough_oid_eq(&is, &root));
     bough_buf_fini(&body);
@@ -71,16 +64,13 @@ static struct bough_oid write_tree(void)
 
 static int setup(void **state)
 {
-    struct bough_log_format_opts opts = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
+    const struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    const struct bough_log_open_opts opts = {0};
 
     (void)state;
     memset(&f, 0, sizeof f);
     f.seed = 3;
-    f.device = calloc(1, BYTES);
-    assert_non_null(f.device);
-    test_env_init(&f.t);
-    bough_ramblk_init(&f.ram, f.device, BYTES / UNIT, UNIT);
-    OK(bough_log_format(&f.ram.blk, &f.t.env, &opts, NULL));
+    log_bed_begin(&f.b, BYTES, format, opts);
     open_all();
     OK(bough_tree_open(f.r, NULL, &f.tree));
     for (uint32_t i = 0; i < KEYS; i++)
@@ -94,9 +84,7 @@ static int teardown(void **state)
     (void)state;
     bough_tree_close(f.tree);
     bough_repo_close(f.r);
-    bough_store_close(f.s);
-    test_env_done(&f.t);
-    free(f.device);
+    log_bed_end(&f.b);
     return 0;
 }
 
@@ -120,7 +108,7 @@ static void write_refused(void)
     struct bough_oid root;
     struct bough_txn *txn;
 
-    OK(bough_txn_begin(f.s, &txn));
+    OK(bough_txn_begin(f.b.s, &txn));
     f.inner = txn->cls;
     cls = *txn->cls;
     cls.put = no_put;
@@ -156,7 +144,7 @@ static uint64_t payload(void)
 {
     struct bough_store_stats st;
 
-    OK(bough_store_stat(f.s, &st));
+    OK(bough_store_stat(f.b.s, &st));
     return st.payload_bytes;
 }
 

@@ -6,20 +6,7 @@
  * given.  Method: objects of many lengths, stored and compressed, trees as deltas; locators of
  * other objects; the device's traffic is counted.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include "block/block.h"
-#include "store/log/log.h"
-#include "tests/lib/env.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 512, ZONE = 4 * 1024 * 1024, BYTES = 96 * 1024 * 1024, OBJECTS = 24 };
 
@@ -27,22 +14,12 @@ static const size_t lengths[OBJECTS / 2] = {
     0, 1, 100, 3000, 4096, 9000, 16384, 16385, 70000, 262144, 262145, 1500000};
 
 static struct {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device, *body[OBJECTS];
+    struct log_bed b;
+    uint8_t *body[OBJECTS];
     size_t len[OBJECTS];
     struct bough_oid id[OBJECTS];
     uint64_t where[OBJECTS];
-    struct bough_store *s;
 } f;
-
-static void open_store(void)
-{
-    struct bough_log_open_opts opts = {.cache = 256 * 1024};
-
-    bough_store_close(f.s);
-    OK(bough_log_open(&f.ram.blk, &f.t.env, &opts, &f.s, NULL));
-}
 
 /* Noise, which is stored; and text, which is compressed. */
 static void fill(void)
@@ -56,7 +33,7 @@ static void fill(void)
         assert_non_null(f.body[i]);
         for (size_t k = 0; k < f.len[i]; k++)
             f.body[i][k] = (uint8_t)(i % 2 == 0 ? test_random(&seed) : (k / 9) % 23 + 'a');
-        OK(bough_txn_begin(f.s, &txn));
+        OK(bough_txn_begin(f.b.s, &txn));
         OK(bough_txn_put(txn, BOUGH_BLOB, bough_view(f.body[i], f.len[i]), &f.id[i]));
         OK(bough_txn_commit(txn, BOUGH_DURABLE_NOW));
     }
@@ -64,29 +41,23 @@ static void fill(void)
 
 static int setup(void **state)
 {
-    struct bough_log_format_opts opts = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
+    const struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    const struct bough_log_open_opts opts = {.cache = 256 * 1024};
 
     (void)state;
     memset(&f, 0, sizeof f);
-    f.device = calloc(1, BYTES);
-    assert_non_null(f.device);
-    test_env_init(&f.t);
-    bough_ramblk_init(&f.ram, f.device, BYTES / UNIT, UNIT);
-    OK(bough_log_format(&f.ram.blk, &f.t.env, &opts, NULL));
-    open_store();
+    log_bed_begin(&f.b, BYTES, format, opts);
     fill();
-    open_store();
+    log_bed_reopen(&f.b);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    bough_store_close(f.s);
-    test_env_done(&f.t);
+    log_bed_end(&f.b);
     for (int i = 0; i < OBJECTS; i++)
         free(f.body[i]);
-    free(f.device);
     return 0;
 }
 
@@ -96,9 +67,9 @@ static void expect_part(int i, uint64_t at, uint64_t n, uint64_t where)
     uint64_t want = at >= f.len[i] ? 0 : n < f.len[i] - at ? n : f.len[i] - at;
     struct bough_buf out;
 
-    bough_buf_init(&out, f.t.env.mem);
+    bough_buf_init(&out, f.b.t.env.mem);
     bough_buf_put_str(&out, "before");
-    OK(bough_store_get(f.s, &f.id[i], &get, &out));
+    OK(bough_store_get(f.b.s, &f.id[i], &get, &out));
     assert_int_equal(get.size, f.len[i]);
     assert_int_equal(get.type, BOUGH_BLOB);
     assert_int_equal(out.len, 6 + want);
@@ -136,9 +107,9 @@ static void test_get__what_is_not_there_is_not_found(void **state)
 
     (void)state;
     none.bytes[19] ^= 1;
-    bough_buf_init(&out, f.t.env.mem);
+    bough_buf_init(&out, f.b.t.env.mem);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(bough_store_get(f.s, &none, &get, &out), BOUGH_ENOENT);
+        assert_int_equal(bough_store_get(f.b.s, &none, &get, &out), BOUGH_ENOENT);
         assert_int_equal(out.len, 0);
         get.where = i == 0 ? f.where[3] : 12345;
     }
@@ -153,12 +124,12 @@ static void test_get__a_part_of_a_stored_value_costs_a_part(void **state)
     for (int i = 0; i < OBJECTS; i += 2) { /* noise */
         if (f.len[i] <= 16384)
             continue;
-        open_store();
+        log_bed_reopen(&f.b);
         expect_part(i, 0, 0, 0); /* tables come into the cache */
-        OK(bough_store_stat(f.s, &before));
+        OK(bough_store_stat(f.b.s, &before));
         for (int k = 1; k <= 3; k++)
             expect_part(i, f.len[i] * (unsigned)k / 4, 100, f.where[i]);
-        OK(bough_store_stat(f.s, &after));
+        OK(bough_store_stat(f.b.s, &after));
         assert_in_range(after.read_bytes - before.read_bytes, 0, 3 * 4 * 4096);
     }
 }
@@ -172,15 +143,15 @@ static void test_get__what_is_damaged_is_not_given(void **state)
     (void)state;
     expect_part(4, 0, UINT64_MAX, 0); /* 100 bytes, stored */
     for (size_t i = 0; i + 100 < BYTES && at == NULL; i++) {
-        if (memcmp(f.device + i, f.body[4], 100) == 0)
-            at = f.device + i;
+        if (memcmp(f.b.device + i, f.body[4], 100) == 0)
+            at = f.b.device + i;
     }
     assert_non_null(at);
     at[50] ^= 4;
-    open_store();
-    bough_buf_init(&out, f.t.env.mem);
+    log_bed_reopen(&f.b);
+    bough_buf_init(&out, f.b.t.env.mem);
     get.where = f.where[4];
-    assert_int_equal(bough_store_get(f.s, &f.id[4], &get, &out), BOUGH_ECORRUPT);
+    assert_int_equal(bough_store_get(f.b.s, &f.id[4], &get, &out), BOUGH_ECORRUPT);
     assert_int_equal(out.len, 0);
     bough_buf_fini(&out);
 }

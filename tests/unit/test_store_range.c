@@ -6,31 +6,15 @@
  * several kinds, read at random places and compared with the whole body; the device's traffic is
  * counted; deltas that break each rule of the format, and flipped bits.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
 #include "base/zip.h"
-#include "block/block.h"
 #include "git/delta.h"
 #include "git/entry.h"
-#include "store/log/log.h"
-#include "tests/lib/env.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 512, ZONE = 1024 * 1024, BYTES = 96 * 1024 * 1024, CHAIN = 12, BODY_MAX = 4 << 20 };
 
 static struct {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device;
-    struct bough_store *s;
+    struct log_bed b;
     uint64_t seed;
     uint8_t *body[CHAIN + 1]; /* versions; 0 is the base */
     size_t len[CHAIN + 1];
@@ -42,40 +26,26 @@ static uint64_t rnd(uint64_t n)
     return test_random(&f.seed) % n;
 }
 
-static void open_store(void)
-{
-    struct bough_log_open_opts opts = {.cache = 256 * 1024};
-
-    bough_store_close(f.s);
-    OK(bough_log_open(&f.ram.blk, &f.t.env, &opts, &f.s, NULL));
-}
-
 static int setup(void **state)
 {
-    struct bough_log_format_opts opts = {.granule = UNIT, .zone = ZONE};
+    const struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    const struct bough_log_open_opts opts = {.cache = 256 * 1024};
 
     (void)state;
     memset(&f, 0, sizeof f);
     f.seed = 11;
-    f.device = calloc(1, BYTES);
-    assert_non_null(f.device);
-    test_env_init(&f.t);
-    bough_ramblk_init(&f.ram, f.device, BYTES / UNIT, UNIT);
-    OK(bough_log_format(&f.ram.blk, &f.t.env, &opts, NULL));
+    log_bed_begin(&f.b, BYTES, format, opts);
     for (int i = 0; i <= CHAIN; i++)
         assert_non_null(f.body[i] = malloc(BODY_MAX));
-    open_store();
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    bough_store_close(f.s);
-    test_env_done(&f.t);
+    log_bed_end(&f.b);
     for (int i = 0; i <= CHAIN; i++)
         free(f.body[i]);
-    free(f.device);
     return 0;
 }
 
@@ -89,7 +59,7 @@ static void base_put(size_t len, bool noise)
     f.len[0] = len;
     for (size_t i = 0; i < len; i++)
         f.body[0][i] = noise ? (uint8_t)rnd(256) : 'a';
-    OK(bough_txn_begin(f.s, &txn));
+    OK(bough_txn_begin(f.b.s, &txn));
     OK(bough_txn_put(txn, BOUGH_BLOB, bough_view(f.body[0], len), &f.id[0]));
     OK(bough_txn_commit(txn, BOUGH_DURABLE_NOW));
 }
@@ -103,8 +73,8 @@ static void version_put(int v, int from)
     struct bough_txn *txn;
     uint64_t at = 0;
 
-    bough_buf_init(&delta, f.t.env.mem);
-    bough_buf_init(&body, f.t.env.mem);
+    bough_buf_init(&delta, f.b.t.env.mem);
+    bough_buf_init(&body, f.b.t.env.mem);
     for (int twice = 0; twice < 2; twice++) {
         uint64_t seed = f.seed, n;
 
@@ -142,8 +112,8 @@ static void version_put(int v, int from)
     whole = bough_buf_view(&body);
     assert_true(whole.len <= BODY_MAX);
     memcpy(f.body[v], whole.ptr, whole.len);
-    f.id[v] = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, whole);
-    OK(bough_txn_begin(f.s, &txn));
+    f.id[v] = bough_oid_of(test_algo(), BOUGH_BLOB, whole);
+    OK(bough_txn_begin(f.b.s, &txn));
     OK(bough_txn_put_delta(txn, BOUGH_BLOB, &f.id[v], &f.id[from], bough_buf_view(&delta), whole));
     OK(bough_txn_commit(txn, BOUGH_DURABLE_NOW));
     bough_buf_fini(&delta);
@@ -166,7 +136,7 @@ static void expect_version(int v, bool jumps)
 {
     struct bough_object *o;
 
-    OK(bough_store_object_open(f.s, &f.id[v], &o));
+    OK(bough_store_object_open(f.b.s, &f.id[v], &o));
     assert_int_equal(o->size, f.len[v]);
     assert_int_equal(o->type, BOUGH_BLOB);
     assert_int_equal(o->jumps, jumps);
@@ -190,7 +160,7 @@ static void test_range__any_part_through_any_chain(void **state)
             version_put(v, v - 1);
             expect_version(v, true);
         }
-        open_store();
+        log_bed_reopen(&f.b);
         for (int v = 1; v <= CHAIN; v++)
             expect_version(v, true);
     }
@@ -244,22 +214,22 @@ static void test_range__a_base_in_other_blocks(void **state)
     f.len[0] = 100000;
     for (size_t i = 0; i < f.len[0]; i++)
         f.body[0][i] = (uint8_t)rnd(256);
-    f.id[0] = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, bough_view(f.body[0], f.len[0]));
-    bough_buf_init(&pack, f.t.env.mem);
+    f.id[0] = bough_oid_of(test_algo(), BOUGH_BLOB, bough_view(f.body[0], f.len[0]));
+    bough_buf_init(&pack, f.b.t.env.mem);
     bough_buf_put(&pack, "PACK\0\0\0\2\0\0\0\1", 12);
-    bough_buf_put(&pack, raw, bough_entry_head_write(BOUGH_SHA1, &head, raw));
+    bough_buf_put(&pack, raw, bough_entry_head_write(test_algo(), &head, raw));
     cut_otherwise(&pack, bough_view(f.body[0], f.len[0]), 60000);
     assert_int_equal(pack.len, 12 + 3 + bough_zip_stored_len(f.len[0]));
-    bough_hash_init(&h, BOUGH_SHA1);
+    bough_hash_init(&h, test_algo());
     bough_hash_update(&h, pack.ptr, pack.len);
     bough_hash_final(&h, sum);
-    bough_buf_put(&pack, sum, 20);
-    OK(bough_store_intake(f.s, NULL, &in));
+    bough_buf_put(&pack, sum, bough_algo_len(test_algo()));
+    OK(bough_store_intake(f.b.s, NULL, &in));
     OK(bough_intake_feed(in, bough_buf_view(&pack), &used));
     while ((err = bough_intake_step(in, UINT64_MAX)) == BOUGH_EAGAIN)
         continue;
     OK(err);
-    OK(bough_txn_begin(f.s, &txn));
+    OK(bough_txn_begin(f.b.s, &txn));
     OK(bough_txn_adopt(txn, in));
     OK(bough_txn_commit(txn, BOUGH_DURABLE_NOW));
     bough_buf_fini(&pack);
@@ -276,10 +246,10 @@ static void test_range__a_collection_may_come_between(void **state)
     (void)state;
     base_put(300000, true);
     version_put(1, 0);
-    OK(bough_store_object_open(f.s, &f.id[1], &o));
+    OK(bough_store_object_open(f.b.s, &f.id[1], &o));
     expect_part(o, 1, 1000, 1000);
     while (more)
-        OK(bough_store_maintain(f.s, 1 << 20, &more));
+        OK(bough_store_maintain(f.b.s, 1 << 20, &more));
     expect_part(o, 1, 150000, 1000);
     bough_object_close(o);
 }
@@ -290,7 +260,7 @@ static uint64_t read_bytes(void)
 {
     struct bough_store_stats st;
 
-    OK(bough_store_stat(f.s, &st));
+    OK(bough_store_stat(f.b.s, &st));
     return st.read_bytes;
 }
 
@@ -303,8 +273,8 @@ static void test_range__a_part_costs_a_part(void **state)
     base_put(3000000, true);
     for (int v = 1; v <= 4; v++)
         version_put(v, v - 1);
-    open_store();
-    OK(bough_store_object_open(f.s, &f.id[4], &o));
+    log_bed_reopen(&f.b);
+    OK(bough_store_object_open(f.b.s, &f.id[4], &o));
     assert_true(o->jumps);
     before = read_bytes();
     for (int i = 0; i < 10; i++)
@@ -323,19 +293,19 @@ static void test_range__all_or_only_the_size(void **state)
     (void)state;
     base_put(3000000, true);
     version_put(1, 0);
-    open_store();
-    bough_buf_init(&out, f.t.env.mem);
+    log_bed_reopen(&f.b);
+    bough_buf_init(&out, f.b.t.env.mem);
     before = read_bytes();
-    OK(bough_store_get(f.s, &f.id[1], &get, &out));
+    OK(bough_store_get(f.b.s, &f.id[1], &get, &out));
     assert_int_equal(out.len, 0);
     assert_int_equal(get.size, f.len[1]);
     assert_int_equal(get.type, BOUGH_BLOB);
-    OK(bough_store_get(f.s, &f.id[0], &get, &out));
+    OK(bough_store_get(f.b.s, &f.id[0], &get, &out));
     assert_int_equal(out.len, 0);
     assert_int_equal(get.size, f.len[0]);
     assert_true(read_bytes() - before <= 100000);
     get.n = f.len[1];
-    OK(bough_store_get(f.s, &f.id[1], &get, &out));
+    OK(bough_store_get(f.b.s, &f.id[1], &get, &out));
     assert_int_equal(out.len, f.len[1]);
     assert_memory_equal(out.ptr, f.body[1], f.len[1]);
     bough_buf_fini(&out);
@@ -354,11 +324,11 @@ static enum bough_err open_lie(const uint8_t *delta, size_t n, uint8_t mark)
     enum bough_err err;
 
     id.bytes[0] ^= mark;
-    OK(bough_txn_begin(f.s, &txn));
+    OK(bough_txn_begin(f.b.s, &txn));
     OK(bough_txn_put_delta(
         txn, BOUGH_BLOB, &id, &f.id[0], bough_view(delta, n), bough_view(f.body[0], f.len[0])));
     OK(bough_txn_commit(txn, BOUGH_DURABLE_NOW));
-    err = bough_store_object_open(f.s, &id, &o);
+    err = bough_store_object_open(f.b.s, &id, &o);
     if (err == BOUGH_OK)
         err = bough_object_read(o, 0, part, sizeof part, &got);
     bough_object_close(o);
@@ -391,7 +361,7 @@ static bool part_is_whole(uint64_t at, size_t n)
     static uint8_t part[60000];
     struct bough_object *o = NULL;
     size_t got = 0;
-    enum bough_err err = bough_store_object_open(f.s, &f.id[1], &o);
+    enum bough_err err = bough_store_object_open(f.b.s, &f.id[1], &o);
 
     if (err == BOUGH_OK)
         err = bough_object_read(o, at, part, n, &got);
@@ -417,13 +387,13 @@ static void test_range__a_flipped_bit_is_never_given(void **state)
         version_put(1, 0);
         for (size_t i = 0; place == 0; i += 1) { /* where the base's middle is */
             assert_true(i + 64 < BYTES);
-            if (f.device[i] == f.body[0][lengths[k] / 2] &&
-                memcmp(f.device + i, f.body[0] + lengths[k] / 2, 64) == 0)
+            if (f.b.device[i] == f.body[0][lengths[k] / 2] &&
+                memcmp(f.b.device + i, f.body[0] + lengths[k] / 2, 64) == 0)
                 place = i;
         }
-        open_store(); /* from now on what is there counts as durable */
-        f.device[place] ^= 4;
-        open_store();
+        log_bed_reopen(&f.b); /* from now on what is there counts as durable */
+        f.b.device[place] ^= 4;
+        log_bed_reopen(&f.b);
         for (uint64_t at = 0; at < f.len[1]; at += 5000) {
             bool whole = part_is_whole(at, 5000);
 
@@ -431,7 +401,7 @@ static void test_range__a_flipped_bit_is_never_given(void **state)
             good += whole;
             (void)part_is_whole(at, 60000); /* is read past the pages */
         }
-        f.device[place] ^= 4;
+        f.b.device[place] ^= 4;
         assert_true(bad > 0);
         assert_true(k == 0 || good > f.len[1] / 5000 - 10); /* what is not damaged is given */
     }
@@ -455,26 +425,26 @@ static void test_range__deltas_take_bounded_memory(void **state)
         for (size_t i = 0; i < FRESH; i++)
             f.body[v][i] = (uint8_t)rnd(256);
         f.len[v] = LEN;
-        f.id[v] = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, bough_view(f.body[v], LEN));
-        bough_buf_init(&delta, f.t.env.mem);
+        f.id[v] = bough_oid_of(test_algo(), BOUGH_BLOB, bough_view(f.body[v], LEN));
+        bough_buf_init(&delta, f.b.t.env.mem);
         bough_delta_begin(&b, &delta, LEN, LEN);
         bough_delta_insert(&b, bough_view(f.body[v], FRESH));
         bough_delta_copy(&b, FRESH, LEN - FRESH);
         bough_delta_end(&b);
-        OK(bough_txn_begin(f.s, &txn));
+        OK(bough_txn_begin(f.b.s, &txn));
         OK(bough_txn_put_delta(txn, BOUGH_BLOB, &f.id[v], &f.id[v - 1], bough_buf_view(&delta),
             bough_view(f.body[v], LEN)));
         OK(bough_txn_commit(txn, BOUGH_DURABLE_NOW));
         bough_buf_fini(&delta);
     }
     expect_version(LINKS, true);
-    open_store();
-    f.s->object_max = 1 << 20;
-    before = f.t.mem.peak = f.t.mem.used;
-    OK(bough_store_object_open(f.s, &f.id[1], &o));
+    log_bed_reopen(&f.b);
+    f.b.s->object_max = 1 << 20;
+    before = f.b.t.mem.peak = f.b.t.mem.used;
+    OK(bough_store_object_open(f.b.s, &f.id[1], &o));
     bough_object_close(o);
-    assert_int_equal(bough_store_object_open(f.s, &f.id[LINKS], &o), BOUGH_ETOOBIG);
-    assert_true(f.t.mem.peak - before < 3 << 19);
+    assert_int_equal(bough_store_object_open(f.b.s, &f.id[LINKS], &o), BOUGH_ETOOBIG);
+    assert_true(f.b.t.mem.peak - before < 3 << 19);
 }
 
 int main(void)

@@ -284,19 +284,18 @@ uint64_t bough_mix64(uint64_t key, const void *src, size_t n)
 {
     /* Half of the bits set: the fractions of the square roots of 2, 3 and 5. */
     const uint64_t c0 = 0x6a09e667f3bcc909, c1 = 0xbb67ae8584caa73b, c2 = 0x3c6ef372fe94f82b;
-    const uint8_t *p = src;
-    /* The multiplier is secret, too, and has every bit of the key: were one left out, two keys and
-       two inputs that differ in just that bit would meet. */
-    uint64_t k = key ^ c1;
-    uint64_t h = key ^ (c2 * n), last;
+    const uint8_t *p = src, *last;
+    /* Both factors are secret; and the key comes once more in the end: two inputs that differ in
+       just the bits in which their keys do would meet before that. */
+    uint64_t k = key ^ c1, h = key ^ (c2 * n);
 
     if (n < 8) {
-        last = mix_short(p, n);
+        h = mul_fold(mix_short(p, n) ^ k, h);
     } else {
-        for (; n > 8; n -= 8, p += 8)
-            h = mul_fold(h ^ bough_get64le(p), k) + c0;
-        last = bough_get64le(p + n - 8); /* what was read before may be in it again */
+        for (; n > 16; n -= 16, p += 16)
+            h = mul_fold(bough_get64le(p) ^ k, bough_get64le(p + 8) ^ h) + c0;
+        last = p + n - 8; /* what was read before may be in it again */
+        h = mul_fold(bough_get64le(n > 8 ? p : last) ^ k, bough_get64le(last) ^ h);
     }
-    h = mul_fold(h ^ last, k) ^ h >> 32;
-    return mul_fold(h ^ c0, c2);
+    return mul_fold(h ^ key ^ c0, c2);
 }

@@ -67,14 +67,26 @@ void bough_buf_shift(struct bough_buf *b, size_t n)
 
 /* Appends. */
 
+static void buf_put_slow(struct bough_buf *b, const void *src, size_t n)
+{
+    uint8_t *p = bough_buf_room(b, n);
+
+    if (p == NULL || n == 0)
+        return;
+    b->len += n;
+    memcpy(p, src, n);
+}
+
 void bough_buf_put(struct bough_buf *b, const void *src, size_t n)
 {
-    if (n == 0 || b->err || b->len_max > 0 || n > b->cap - b->len) {
-        if (bough_buf_room(b, n) == NULL || n == 0)
-            return;
+    size_t len = b->len;
+
+    if (n == 0 || b->err || b->len_max > 0 || n > b->cap - len) {
+        buf_put_slow(b, src, n);
+        return;
     }
-    b->len += n;
-    memcpy(b->ptr + b->len - n, src, n);
+    b->len = len + n;
+    memcpy(b->ptr + len, src, n);
 }
 
 void bough_buf_put_view(struct bough_buf *b, struct bough_view v)

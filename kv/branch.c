@@ -1,11 +1,10 @@
 /*
  * branch.c - a branch as a place that is written through its journal.
  *
+ *   reading     what is at hand; the rest is that of any tree: place.c
  *   writing     write, move, streams: a record, or a commit of a tree
  *   batches     now, fork, blob, spill, publish: batch.c does the rest
  *   opening
- *
- * Reading is that of any tree: place.c.
  */
 #include "kv/place_inner.h"
 
@@ -15,6 +14,13 @@ enum {
 };
 
 static const struct bough_kv_class branch_class;
+
+/* ---- Reading ---- */
+
+static bool branch_known(struct bough_kv *kv, struct bough_view key, struct bough_view *out)
+{
+    return bough_branch_known(bough_kv__place_of(kv)->branch, key, out);
+}
 
 /* ---- Writing ---- */
 
@@ -251,6 +257,7 @@ static const struct bough_kv_class branch_class = {
     .find = bough_kv__place_find,
     .get_part = bough_kv__place_get_part,
     .get = bough_kv__place_get,
+    .known = branch_known,
     .size = bough_kv__place_size,
     .next = bough_kv__place_next,
     .digest = bough_kv__place_digest,

@@ -274,6 +274,8 @@ struct bough_kv_class {
     /* find() and get_part() at once; appends nothing where there is no value with bytes. NULL: both. */
     enum bough_err (*get)(struct bough_kv *kv, struct bough_view path, uint64_t at, uint64_t len,
         struct bough_node *n, struct bough_buf *out);
+    /* The value at `key`, as it came, if it is at hand; borrowed until the next call.  NULL: never. */
+    bool (*known)(struct bough_kv *kv, struct bough_view key, struct bough_view *out);
     enum bough_err (*size)(
         struct bough_kv *kv, struct bough_view path, const struct bough_node *n, uint64_t *out);
     enum bough_err (*next)(struct bough_kv *kv, struct bough_view path, struct bough_view after,

@@ -66,6 +66,14 @@ enum bough_err bough_branch_tree(struct bough_branch *b, struct bough_tree **out
     return bough_repo__head_load(b->h);
 }
 
+bool bough_branch_known(struct bough_branch *b, struct bough_view key, struct bough_view *out)
+{
+    const struct bough_repo__head *h = b->h;
+
+    return h->loaded && (h->r->store->caps & BOUGH_STORE_SHARED) == 0 &&
+           bough_repo__path_value(&h->tree, key, out);
+}
+
 enum bough_err bough_branch_head(struct bough_branch *b, struct bough_oid *out)
 {
     enum bough_err err = bough_repo__head_load(b->h);
@@ -190,10 +198,18 @@ static enum bough_err write_record(struct writing *w)
 static enum bough_err write_is_idle(
     struct writing *w, const struct bough_write *change, const struct bough_oid *id, bool *idle)
 {
+    struct bough_repo__known known;
     struct bough_repo__change is;
-    enum bough_err err = bough_repo__tree_look(&w->h->tree, change->path, &is, NULL);
+    enum bough_err err;
 
     *idle = false;
+    if (change->id == NULL && !change->remove &&
+        bough_repo__path_get(&w->h->tree, change->path, &known) && known.bytes.ptr != NULL) {
+        *idle = known.mode == bough_repo__mode_class(change->mode) &&
+                bough_view_eq(known.bytes, change->bytes);
+        return BOUGH_OK;
+    }
+    err = bough_repo__tree_look(&w->h->tree, change->path, &is, NULL);
     if (err)
         return err;
     if (change->remove)

@@ -135,7 +135,10 @@ static struct bough_repo__change known_change(
 {
     struct bough_repo__change is = {.kind = BOUGH_NODE_VALUE, .mode = known->mode};
 
-    bough_repo__id_load(r->hash_len, known->id, &is.id);
+    if (known->bytes.ptr != NULL)
+        is.id = bough_oid_of(r->algo, BOUGH_BLOB, known->bytes);
+    else
+        bough_repo__id_load(r->hash_len, known->id, &is.id);
     return is;
 }
 
@@ -303,10 +306,7 @@ enum bough_err bough_tree_get(struct bough_tree *t, struct bough_view path, uint
 
     if (!bough_repo__path_get(t, path, &known))
         return get_cold(t, path, &(struct bough_get){.at = at, .n = n}, node, out);
-    node->kind = BOUGH_NODE_VALUE;
-    node->mode = bough_repo__mode_of(known.mode);
-    bough_repo__id_load(t->r->hash_len, known.id, &node->id);
-    node->bytes = bough_view(NULL, 0);
+    *node = (struct bough_node){.kind = BOUGH_NODE_VALUE, .mode = bough_repo__mode_of(known.mode)};
     if (known.bytes.ptr != NULL)
         return part_put(known.bytes, at, n, out);
     return get_known(t, path, &known, &(struct bough_get){.at = at, .n = n}, out);

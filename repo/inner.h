@@ -479,14 +479,18 @@ enum { BOUGH_REPO__PATH_VALUE_MAX = 512 }; /* bytes of a value that is kept itse
 /* What the cache knows of a value; borrowed until it keeps or drops one. */
 struct bough_repo__known {
     enum bough_repo__mode mode;
-    const uint8_t *id;       /* as many bytes as ids have */
     struct bough_view bytes; /* the value; ptr NULL: larger, or not read yet */
-    uint8_t *where;          /* then: its locator, a uint64_t at any address, to be filled in */
+    const uint8_t *id;       /* then, as many bytes as ids have */
+    uint8_t *where;          /* and its locator, a uint64_t at any address, to be filled in */
 };
 
 /* What is at `path`, if the cache knows. */
 bool bough_repo__path_get(
     struct bough_tree *t, struct bough_view path, struct bough_repo__known *out);
+
+/* Its value, if the cache holds that; borrowed likewise. */
+bool bough_repo__path_value(
+    const struct bough_tree *t, struct bough_view path, struct bough_view *out);
 
 /* Keep a value that is at `path`, in place of what was kept of it: where it is (0: not known) and
    its bytes (ptr NULL: not known).  No promise. */

@@ -1,7 +1,7 @@
 /*
  * pathcache.c - values of branches by their whole path.
  *
- *   entries     a stamp, a path, a mode, an id, and the value or where it is
+ *   entries     a stamp, a path, a mode, and the value, or its id and where it is
  *   pages       of entries, found by bits of a hash
  *   table       pages, grown up to the limit
  *   getting, keeping, dropping
@@ -14,8 +14,12 @@
  * and the old entries are never asked for again.  Folding changes nothing that an entry says.
  *
  * A small value is in the entry itself, checked when it came in: a get that hits is one hash, a
- * look at one line of tags, and a copy.  Of a larger one there is its locator.  Entries hold the
+ * look at one line of tags, and a copy.  Its id is not there: who wants that makes it of the value,
+ * which takes less time than all gets would wait for it.  Of a larger one there is its locator.  Entries hold the
  * whole path and are compared with it, so that no two paths can be taken for each other.
+ *
+ * Paths here have the inner form, so whoever asks with a key as it came is told nothing unless it
+ * has that form: bough_branch_known() saves the look at it.
  *
  * A page is 64 lines of 64 bytes, those of the processor's cache, and a tag for each line.  An
  * entry begins with a line and fills as many as it takes.  The tag of its first line is 0x80 and
@@ -27,10 +31,11 @@
  *
  * The hash gives a home, too, the line where the entry begins if there is room: a get asks for
  * that line before it knows the tags, and mostly waits for memory once.  Without room it begins
- * at the next lines that are free; if none are, what is at home goes.
+ * at the next lines that are free; if none are, what is at home goes.  The tags of a home and of
+ * the seven lines behind it are one word, which mostly says all.
  *
- * An entry: u64 stamp, u16 length of path, u16 length of value, u8 mode, u8 inside; id; path; the
- * value, or its locator as u64.  All in the order of this host.
+ * An entry: u64 stamp, u16 length of path, u16 length of value, u8 mode and 0x80 if the value is
+ * inside; path; the value, or its locator as u64 and its id.  All in the order of this host.
  */
 #include "repo/inner.h"
 
@@ -38,11 +43,12 @@ enum {
     LINE = 64,
     LINES = 64, /* of a page, bits of a mask */
     PAGE = LINE * LINES,
-    ENTRY_HEAD = 14,
+    HOMES = LINES - 7, /* eight tags are read from there */
+    ENTRY_HEAD = 13,
     PATH_LEN = 8, /* where these are in an entry */
     VALUE_LEN = 10,
     MODE = 12,
-    INSIDE = 13,
+    INSIDE = 0x80, /* with the mode */
     PAGES_MIN = 64,
     PAGES_GROW = 4, /* times as many at each step */
     PATH_MAX_LEN = 1024,
@@ -66,10 +72,28 @@ static void put16(uint8_t *p, size_t x)
     memcpy(p, &y, sizeof y);
 }
 
-static bool entry_is(const uint8_t *e, const struct bough_tree *t, struct bough_view path)
+/* Short paths and values are the rule: no call. */
+static inline bool same(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    if (n < 8)
+        return memcmp(a, b, n) == 0;
+    for (; n > 8; n -= 8, a += 8, b += 8) {
+        if (bough_get64le(a) != bough_get64le(b))
+            return false;
+    }
+    return bough_get64le(a + n - 8) == bough_get64le(b + n - 8); /* some of it again */
+}
+
+static inline bool entry_is(const uint8_t *e, const struct bough_tree *t, struct bough_view path)
 {
     return memcmp(e, &t->stamp, sizeof t->stamp) == 0 && get16(e + PATH_LEN) == path.len &&
-           memcmp(e + ENTRY_HEAD + t->r->hash_len, path.ptr, path.len) == 0;
+           same(e + ENTRY_HEAD, path.ptr, path.len);
+}
+
+/* Its value, or where that is. */
+static inline uint8_t *entry_value(uint8_t *e)
+{
+    return e + ENTRY_HEAD + get16(e + PATH_LEN);
 }
 
 /* ---- Pages ---- */
@@ -78,10 +102,12 @@ struct page {
     uint8_t *tags, *data;
 };
 
+static const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+
 /* Bits of a hash that say nothing of the page. */
 static uint32_t hash_home(uint64_t hash)
 {
-    return (uint32_t)hash % LINES;
+    return (uint32_t)((hash >> 20 & 0xfff) * HOMES >> 12);
 }
 
 static uint8_t hash_tag(uint64_t hash)
@@ -114,21 +140,28 @@ static bool page_has(
     return tags_fit(p.tags, i, hash) && entry_is(p.data + (size_t)i * LINE, t, path);
 }
 
-/* It does not begin at home: elsewhere?  Mostly not far behind. */
-static uint32_t page_search(
+/* The high bit of each tag that is `tag`; above the first one, of some others, too. */
+static inline uint64_t tags_match(const uint8_t *tags, uint8_t tag)
+{
+    uint64_t x = bough_get64le(tags) ^ ones * tag;
+
+    return (x - ones) & ~x & tops;
+}
+
+/* It does not begin at home, nor with the first line behind it that looks so: elsewhere? */
+static __attribute__((noinline)) uint32_t page_search(
     struct page p, uint64_t hash, const struct bough_tree *t, struct bough_view path)
 {
-    const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
     uint32_t home = hash_home(hash);
 
     for (uint32_t n = 0; n < LINES; n += 8) {
         uint32_t at = (home + n) % LINES / 8 * 8;
-        uint64_t x = bough_get64le(p.tags + at) ^ ones * hash_tag(hash);
+        uint64_t match = tags_match(p.tags + at, hash_tag(hash));
 
-        for (uint64_t zero = (x - ones) & ~x & tops; zero != 0; zero &= zero - 1) {
-            uint32_t i = at + (uint32_t)__builtin_ctzll(zero) / 8;
+        for (; match != 0; match &= match - 1) {
+            uint32_t i = at + (uint32_t)__builtin_ctzll(match) / 8;
 
-            if (i != home && page_has(p, i, hash, t, path))
+            if (page_has(p, i, hash, t, path))
                 return i;
         }
     }
@@ -136,12 +169,19 @@ static uint32_t page_search(
 }
 
 /* The line with which the entry of `path` begins, or NONE. */
-static inline uint32_t page_find(
+static inline __attribute__((always_inline)) uint32_t page_find(
     struct page p, uint64_t hash, const struct bough_tree *t, struct bough_view path)
 {
     uint32_t home = hash_home(hash);
+    uint64_t match = tags_match(p.tags + home, hash_tag(hash));
 
-    return page_has(p, home, hash, t, path) ? home : page_search(p, hash, t, path);
+    if (match != 0) {
+        uint32_t i = home + (uint32_t)__builtin_ctzll(match) / 8;
+
+        if (entry_is(p.data + (size_t)i * LINE, t, path))
+            return i;
+    }
+    return page_search(p, hash, t, path);
 }
 
 /* Lines [from, to) become free, and so does all of the entries that they are part of. */
@@ -228,7 +268,7 @@ static void page_move(const struct bough_repo *r, struct page from, struct bough
         if (from.tags[i] == 0)
             continue;
         memcpy(&stamp, e, sizeof stamp);
-        hash = path_hash(r, stamp, bough_view(e + ENTRY_HEAD + r->hash_len, get16(e + PATH_LEN)));
+        hash = path_hash(r, stamp, bough_view(e + ENTRY_HEAD, get16(e + PATH_LEN)));
         memcpy(page_room(path_page(p, hash), hash, n, &p->used), e, (size_t)n * LINE);
     }
 }
@@ -264,31 +304,51 @@ void bough_repo__paths_fini(struct bough_repo *r)
 
 /* ---- Getting, keeping, dropping ---- */
 
-bool bough_repo__path_get(
-    struct bough_tree *t, struct bough_view path, struct bough_repo__known *out)
+/* The entry of `path`, or NULL. */
+static inline __attribute__((always_inline)) uint8_t *path_entry(
+    const struct bough_tree *t, struct bough_view path)
 {
-    const struct bough_repo *r = t->r;
+    const struct bough_repo__paths *p = &t->r->paths;
     struct page page;
     uint64_t hash;
     uint8_t *e;
     uint32_t i;
 
-    if (t->stamp == 0 || r->paths.pages == 0)
-        return false;
-    hash = path_hash(r, t->stamp, path);
-    page = path_page(&r->paths, hash);
+    if (t->stamp == 0 || p->pages == 0)
+        return NULL;
+    hash = path_hash(t->r, t->stamp, path);
+    page = path_page(p, hash);
     e = page.data + (size_t)hash_home(hash) * LINE;
     __builtin_prefetch(e);
     __builtin_prefetch(e + LINE);
-    __builtin_prefetch(e + 2 * LINE);
     i = page_find(page, hash, t, path);
-    if (i == NONE)
+    return i == NONE ? NULL : page.data + (size_t)i * LINE;
+}
+
+bool bough_repo__path_get(
+    struct bough_tree *t, struct bough_view path, struct bough_repo__known *out)
+{
+    uint8_t *e = path_entry(t, path);
+    bool inside;
+
+    if (e == NULL)
         return false;
-    e = page.data + (size_t)i * LINE;
-    out->mode = (enum bough_repo__mode)e[MODE];
-    out->id = e + ENTRY_HEAD;
-    out->where = e + ENTRY_HEAD + r->hash_len + path.len;
-    out->bytes = bough_view(e[INSIDE] != 0 ? out->where : NULL, get16(e + VALUE_LEN));
+    inside = (e[MODE] & INSIDE) != 0;
+    out->mode = (enum bough_repo__mode)(e[MODE] & ~INSIDE);
+    out->where = entry_value(e);
+    out->bytes = bough_view(inside ? out->where : NULL, get16(e + VALUE_LEN));
+    out->id = inside ? NULL : out->where + sizeof(uint64_t);
+    return true;
+}
+
+bool bough_repo__path_value(
+    const struct bough_tree *t, struct bough_view path, struct bough_view *out)
+{
+    uint8_t *e = path_entry(t, path);
+
+    if (e == NULL || (e[MODE] & INSIDE) == 0)
+        return false;
+    *out = bough_view(entry_value(e), get16(e + VALUE_LEN));
     return true;
 }
 
@@ -298,7 +358,7 @@ void bough_repo__path_keep(struct bough_tree *t, struct bough_view path,
     struct bough_repo *r = t->r;
     struct bough_repo__paths *p = &r->paths;
     bool inside = bytes.ptr != NULL && bytes.len <= BOUGH_REPO__PATH_VALUE_MAX;
-    size_t value = inside ? bytes.len : sizeof where, len;
+    size_t value = inside ? bytes.len : sizeof where + r->hash_len, len;
     uint64_t hash;
     struct page page;
     uint8_t *e;
@@ -315,22 +375,21 @@ void bough_repo__path_keep(struct bough_tree *t, struct bough_view path,
     i = page_find(page, hash, t, path);
     if (i != NONE)
         p->used -= page_free(page, i, i + 1);
-    len = ENTRY_HEAD + r->hash_len + path.len + value;
+    len = ENTRY_HEAD + path.len + value;
     e = page_room(page, hash, (uint32_t)((len + LINE - 1) / LINE), &p->used);
     memcpy(e, &t->stamp, sizeof t->stamp);
     put16(e + PATH_LEN, path.len);
     put16(e + VALUE_LEN, inside ? value : 0);
-    e[MODE] = (uint8_t)is->mode;
-    e[INSIDE] = inside;
+    e[MODE] = (uint8_t)((unsigned)is->mode | (inside ? INSIDE : 0));
     e += ENTRY_HEAD;
-    memcpy(e, is->id.bytes, r->hash_len);
-    e += r->hash_len;
     memcpy(e, path.ptr, path.len);
     e += path.len;
-    if (!inside)
+    if (!inside) {
         memcpy(e, &where, sizeof where);
-    else if (value > 0)
+        memcpy(e + sizeof where, is->id.bytes, r->hash_len);
+    } else if (value > 0) {
         memcpy(e, bytes.ptr, value);
+    }
 }
 
 bool bough_repo__path_drop(struct bough_tree *t, struct bough_view path)

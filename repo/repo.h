@@ -167,7 +167,8 @@ enum bough_err bough_tree_find(
 
 /*
  * The same, and when it is a value with bytes here (no submodule), append up to `n` of them from
- * byte `at` to `out`: the quick way to a value.  Errors as bough_store_get().
+ * byte `at` to `out`: the quick way to a value.  Of the node, kind and mode are told and its id may be.
+ * Errors as bough_store_get().
  */
 enum bough_err bough_tree_get(struct bough_tree *t, struct bough_view path, uint64_t at, uint64_t n,
     struct bough_node *node, struct bough_buf *out);
@@ -244,6 +245,13 @@ struct bough_view bough_branch_name(const struct bough_branch *b); /* without re
  * write to the branch or call that folds.
  */
 enum bough_err bough_branch_tree(struct bough_branch *b, struct bough_tree **out);
+
+/*
+ * Is a small value of head + overlay at hand?  Then `*out` is it, borrowed until the next call on
+ * the repository.  False says nothing: ask bough_tree_get().  `key` may be any bytes; one that is
+ * not a path as trees take them is not at hand.
+ */
+bool bough_branch_known(struct bough_branch *b, struct bough_view key, struct bough_view *out);
 
 /* The head commit, everything folded first.  Zero for an unborn branch. */
 enum bough_err bough_branch_head(struct bough_branch *b, struct bough_oid *out);

@@ -21,11 +21,18 @@ static struct bough_tree *head_tree(struct bough_branch *b)
 static bool known(struct bough_branch *b, const char *path, const char *text)
 {
     struct bough_repo__known k;
+    struct bough_view v;
+    bool quick = bough_branch_known(b, V(path), &v);
 
-    if (!bough_repo__path_get(head_tree(b), V(path), &k) || k.bytes.ptr == NULL)
+    if (!bough_repo__path_get(head_tree(b), V(path), &k) || k.bytes.ptr == NULL) {
+        assert_false(quick);
         return false;
-    assert_int_equal(k.bytes.len, strlen(text));
-    assert_memory_equal(k.bytes.ptr, text, k.bytes.len);
+    }
+    assert_true(quick);
+    assert_int_equal(v.len, strlen(text));
+    assert_memory_equal(v.ptr, text, v.len);
+    assert_ptr_equal(k.bytes.ptr, v.ptr);
+    assert_int_equal(k.bytes.len, v.len);
     return true;
 }
 
@@ -75,6 +82,45 @@ static void test_paths__a_written_value_is_known_at_once(void **state)
     assert_int_equal(bed_put(b, "a/b", NULL, 3), BOUGH_OK);
     assert_false(known(b, "a/b", ""));
     get_expect(&bed, b, "a/b", NULL);
+    end(&bed, b);
+}
+
+/* A key comes as somebody wrote it; what is at hand is asked first. */
+static void test_paths__only_a_path_in_inner_form_is_at_hand(void **state)
+{
+    static const char *const others[] = {"/a/b", "a//b", "a/b/", "a/b/c", "a", "a/", "/", ""};
+    struct bed bed;
+    struct bough_branch *b = begin(&bed, 1000);
+    struct bough_view v;
+
+    (void)state;
+    assert_int_equal(bed_put(b, "a/b", "value", 1), BOUGH_OK);
+    get_expect(&bed, b, "a/b", "value");
+    assert_true(known(b, "a/b", "value"));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(bough_branch_known(b, V(others[i]), &v));
+    end(&bed, b);
+}
+
+/* The cache has no id of a small value. */
+static void test_paths__a_known_value_has_its_id(void **state)
+{
+    static const char *const texts[] = {"", "value", "1234567890123456789012345678901234567890"};
+    struct bed bed;
+    struct bough_branch *b = begin(&bed, 1000);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct bough_oid id = bough_oid_of(test_algo(), BOUGH_BLOB, V(texts[i])), digest;
+        struct bough_node n;
+
+        assert_int_equal(bed_put(b, "a/b", texts[i], (int)i), BOUGH_OK);
+        assert_true(known(b, "a/b", texts[i]));
+        assert_int_equal(bough_tree_find(head_tree(b), V("a/b"), &n, NULL), BOUGH_OK);
+        assert_true(bough_oid_eq(&n.id, &id));
+        assert_int_equal(bough_tree_digest(head_tree(b), V("a/b"), &digest), BOUGH_OK);
+        assert_true(bough_oid_eq(&digest, &id));
+    }
     end(&bed, b);
 }
 
@@ -390,6 +436,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths__a_written_value_is_known_at_once),
+        cmocka_unit_test(test_paths__only_a_path_in_inner_form_is_at_hand),
+        cmocka_unit_test(test_paths__a_known_value_has_its_id),
         cmocka_unit_test(test_paths__a_value_that_is_read_is_known),
         cmocka_unit_test(test_paths__a_commit_forgets_what_it_changes_and_no_more),
         cmocka_unit_test(test_paths__a_moved_ref_forgets_what_differs),

@@ -85,13 +85,13 @@ static void bough_close(struct peer *p)
 static size_t bough_get(struct peer *p, const char *key, size_t len, char *dst)
 {
     struct bough_state *s = p->state;
-    size_t n;
 
     bough_buf_clear(&s->buf);
     check(s, bough_kv_get(s->kv, bough_view(key, len), &s->buf), "get");
-    n = s->buf.len < VALUE_LEN ? s->buf.len : VALUE_LEN;
-    memcpy(dst, s->buf.ptr, n);
-    return n;
+    if (s->buf.len > VALUE_LEN)
+        die(p->name, "get");
+    memcpy(dst, s->buf.ptr, s->buf.len);
+    return s->buf.len;
 }
 
 static void bough_set(struct peer *p, const char *key, size_t len, const char *value)

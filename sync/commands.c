@@ -1,5 +1,8 @@
 /*
  * commands.c - what a push asks for: refs to create, update and delete.
+ *
+ *   commands        lines, their capabilities, limits
+ *   symbolic refs   which refs the commands are on
  */
 #include "sync/receive_inner.h"
 
@@ -104,4 +107,70 @@ enum bough_err bough_sync__commands_line(
     if (err)
         return err;
     return command_add(c, s, &command, bough_view(rest.ptr + 2 * hex + 2, rest.len - 2 * hex - 2));
+}
+
+/* ---- Symbolic refs ---- */
+
+struct bough_view bough_sync__command_real(
+    const struct bough_sync__commands *c, const struct bough_sync__command *command)
+{
+    return command->real_len == 0 ? bough_sync__command_name(c, command)
+                                  : bough_view(c->names.ptr + command->real_at, command->real_len);
+}
+
+/* Follow a symbolic ref's target to a ref that is none; its name goes to the end of `names`. */
+static enum bough_err alias_follow(struct bough_sync__commands *c, struct bough_sync__session *s,
+    struct bough_sync__command *command, struct bough_ref ref)
+{
+    enum { FOLLOW_MAX = 5 };
+    enum bough_err err = BOUGH_OK;
+    for (int i = 0; !err && ref.kind == BOUGH_REF_SYM; i++) {
+        if (i == FOLLOW_MAX)
+            return BOUGH_ENOENT;
+        command->real_at = c->names.len;
+        command->real_len = ref.target.len;
+        bough_buf_put_view(&c->names, ref.target);
+        err = c->names.err ? c->names.err
+                           : bough_repo_ref(s->repo, bough_sync__command_real(c, command), &ref);
+    }
+    return err;
+}
+
+/* Another command on the ref that this one leads to: both want the same, or neither gets it. */
+static void alias_compare(struct bough_sync__commands *c, struct bough_sync__command *command)
+{
+    struct bough_view real = bough_sync__command_real(c, command);
+    for (size_t i = 0; i < c->n; i++) {
+        struct bough_sync__command *other = &c->v[i];
+        if (other == command || !bough_view_eq(bough_sync__command_name(c, other), real))
+            continue;
+        if (bough_oid_eq(&other->old, &command->old) && bough_oid_eq(&other->now, &command->now))
+            command->same = i + 1;
+        else
+            other->refused = command->refused = "inconsistent aliased update";
+        return;
+    }
+}
+
+enum bough_err bough_sync__commands_alias(
+    struct bough_sync__commands *c, struct bough_sync__session *s)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        struct bough_ref ref;
+        struct bough_sync__command *command = &c->v[i];
+        if (command->refused != NULL || command->name_len > BOUGH_REF_NAME_MAX)
+            continue;
+        enum bough_err err = bough_repo_ref(s->repo, bough_sync__command_name(c, command), &ref);
+        if (err == BOUGH_ENOENT || err == BOUGH_EKEY || (!err && ref.kind != BOUGH_REF_SYM))
+            continue;
+        if (!err)
+            err = alias_follow(c, s, command, ref);
+        if (err == BOUGH_ENOENT)
+            command->refused = "broken symref";
+        else if (err)
+            return err;
+        else
+            alias_compare(c, command);
+    }
+    return BOUGH_OK;
 }

@@ -16,6 +16,8 @@
 
 struct bough_sync__command {
     size_t name_at, name_len; /* in `names` */
+    size_t real_at, real_len; /* in `names`: where its name leads, when that is a symbolic ref */
+    size_t same; /* the command that asks the same of the ref this one leads to, plus one */
     struct bough_oid old, now;
     const char *refused; /* why, in git's words; NULL: it was not */
 };
@@ -38,6 +40,16 @@ enum bough_err bough_sync__commands_line(
     struct bough_sync__commands *c, struct bough_sync__session *s, struct bough_view line);
 
 struct bough_view bough_sync__command_name(
+    const struct bough_sync__commands *c, const struct bough_sync__command *command);
+
+/*
+ * See where names lead that are symbolic refs, as git does: a command on one is a command on the
+ * ref it leads to, and two commands on one ref must agree.
+ */
+enum bough_err bough_sync__commands_alias(
+    struct bough_sync__commands *c, struct bough_sync__session *s);
+/* The ref that the command changes; its own name but for symbolic refs. */
+struct bough_view bough_sync__command_real(
     const struct bough_sync__commands *c, const struct bough_sync__command *command);
 
 /* Refuse all that are not refused yet. */

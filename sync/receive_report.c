@@ -14,9 +14,9 @@ static size_t updates_fill(const struct bough_sync__receive *r, struct bough_ref
     size_t n = 0;
     for (size_t i = 0; i < r->commands.n; i++) {
         const struct bough_sync__command *c = &r->commands.v[i];
-        if (c->refused == NULL)
+        if (c->refused == NULL && c->same == 0)
             updates[n++] =
-                (struct bough_ref_update){.name = bough_sync__command_name(&r->commands, c),
+                (struct bough_ref_update){.name = bough_sync__command_real(&r->commands, c),
                     .check = true,
                     .old = c->old,
                     .now = c->now,
@@ -30,25 +30,39 @@ static void updates_read(struct bough_sync__receive *r, const struct bough_ref_u
     size_t n = 0;
     for (size_t i = 0; i < r->commands.n; i++) {
         struct bough_sync__command *c = &r->commands.v[i];
-        if (c->refused != NULL)
+        if (c->refused != NULL || c->same != 0)
             continue;
         const struct bough_ref_update *u = &updates[n++];
         if (u->err)
             c->refused = u->why != NULL ? u->why : bough_err_name(u->err);
     }
+    for (size_t i = 0; i < r->commands.n; i++) {
+        struct bough_sync__command *c = &r->commands.v[i];
+        if (c->refused == NULL && c->same != 0)
+            c->refused = r->commands.v[c->same - 1].refused;
+    }
+}
+
+static bool any_refused(const struct bough_sync__commands *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->v[i].refused != NULL)
+            return true;
+    return false;
 }
 
 enum bough_err bough_sync__receive_update(struct bough_sync__receive *r)
 {
     struct bough_sync__session *s = &r->session;
+    enum bough_err err = bough_sync__commands_alias(&r->commands, s);
+    if (err)
+        return err;
     struct bough_ref_update *updates = bough_mem_zalloc(s->mem, r->commands.n, sizeof *updates);
     if (updates == NULL)
         return BOUGH_ENOMEM;
-    size_t n = updates_fill(r, updates);
-    if (r->commands.atomic && n < r->commands.n) {
+    if (r->commands.atomic && any_refused(&r->commands))
         bough_sync__commands_refuse(&r->commands, "atomic push failure");
-        n = 0;
-    }
+    size_t n = updates_fill(r, updates);
     struct bough_intake *intake = r->intake;
     r->intake = NULL;
     uint32_t flags = r->commands.atomic ? BOUGH_UPDATE_ATOMIC : 0;
@@ -57,7 +71,7 @@ enum bough_err bough_sync__receive_update(struct bough_sync__receive *r)
     if (n == 0)
         bough_intake_close(intake);
     else {
-        enum bough_err err = bough_repo_update(s->repo, updates, n, flags, intake);
+        err = bough_repo_update(s->repo, updates, n, flags, intake);
         updates_read(r, updates);
         if (err)
             bough_sync__commands_refuse(&r->commands, bough_err_name(err));

@@ -124,7 +124,7 @@ static enum bough_err commit_visit(struct bough_sync__depth *d, uint32_t row)
     if (err)
         return err;
     bough_sync__flag(&d->seen, row, BOUGH_SYNC__INSIDE);
-    if (d->generation >= d->last && c.parents_n > 0) {
+    if (d->generation >= d->last) { /* also a root: so git tells it, too */
         bough_sync__flag(&d->seen, row, BOUGH_SYNC__EDGE);
         return BOUGH_OK;
     }

@@ -226,6 +226,32 @@ static enum bough_err deepen_since(
     return BOUGH_OK;
 }
 
+/* One way to say a depth, as git's own server has it. */
+static enum bough_err deepen_once(
+    const struct bough_sync__request *r, struct bough_sync__session *s)
+{
+    if (r->depth > 0 && (r->since != 0 || r->nots.n > 0))
+        return bough_sync__session_fail(s, BOUGH_EFORMAT,
+            "git upload-pack: deepen and deepen-since (or deepen-not) cannot be used together",
+            NULL);
+    return BOUGH_OK;
+}
+
+static enum bough_err deepen_line(struct bough_sync__request *r, struct bough_sync__session *s,
+    struct bough_view line, bool *known)
+{
+    enum bough_err err = BOUGH_OK;
+    if (bough_sync__take(&line, "deepen "))
+        err = deepen(r, s, line);
+    else if (bough_sync__take(&line, "deepen-since "))
+        err = deepen_since(r, s, line);
+    else if (bough_sync__take(&line, "deepen-not "))
+        err = deepen_not(r, s, line);
+    else
+        *known = false;
+    return err ? err : deepen_once(r, s);
+}
+
 /* ---- Lines ---- */
 
 /* Words that switch something on. */
@@ -263,12 +289,9 @@ enum bough_err bough_sync__request_line(struct bough_sync__request *r,
         return want_ref(r, s, line);
     if (bough_sync__take(&line, "shallow "))
         return shallow(r, s, line);
-    if (bough_sync__take(&line, "deepen "))
-        return deepen(r, s, line);
-    if (bough_sync__take(&line, "deepen-since "))
-        return deepen_since(r, s, line);
-    if (bough_sync__take(&line, "deepen-not "))
-        return deepen_not(r, s, line);
+    enum bough_err err = deepen_line(r, s, line, known);
+    if (err || *known)
+        return err;
     *known = flag_line(r, line);
     return BOUGH_OK;
 }

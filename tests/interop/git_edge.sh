@@ -50,11 +50,41 @@ for v in 0 2; do
     works "shallow root, version $v: fsck" git -C "$W/full$v" fsck --strict
 done
 
+for v in 0 2; do
+    refuse "two depths at once, version $v" 'cannot be used together' \
+        git -C "$W/d$v" fetch --depth 3 --shallow-since=2000-01-01 "$URL" main
+done
+
 # --- ids by hand
 
 for v in 0 1 2; do
     works "fetch-pack of an id, version $v" git -C "$W/in" -c protocol.version=$v fetch-pack --keep "$URL" "$(src rev-parse HEAD~2)"
     refuse "fetch-pack of no id, version $v" '' git -C "$W/in" -c protocol.version=$v fetch-pack "$URL" "$(src rev-parse HEAD | tr 0-9 1-90)"
+done
+stop
+
+# --- symbolic refs, and a history of one commit
+
+git init -q --bare "$W/sym.git"
+git -C "$W/in" push -q "$W/sym.git" HEAD~3:refs/heads/main HEAD~3:refs/remotes/o/main
+git -C "$W/sym.git" symbolic-ref refs/remotes/o/HEAD refs/remotes/o/main
+git -C "$W/sym.git" symbolic-ref refs/remotes/o/none refs/remotes/o/nothing
+git -C "$W/in" push -q "$W/sym.git" "$(src commit-tree -m one 'HEAD^{tree}'):refs/heads/one"
+"$BOUGH" convert "git:$W/sym.git" "$W/sym.img" 2>/dev/null || bad 'convert'
+serve "$W/sym.img"
+at() { git ls-remote "$URL" "$1" | cut -f1; }
+works 'push to a symbolic ref' git -C "$W/in" push -q "$URL" HEAD~2:refs/remotes/o/HEAD
+same "$(at refs/remotes/o/main) $(at refs/remotes/o/HEAD)" "$(src rev-parse HEAD~2 HEAD~2 | xargs)" 'it leads to another, which moved'
+works 'both at once' git -C "$W/in" push -q "$URL" HEAD~1:refs/remotes/o/HEAD HEAD~1:refs/remotes/o/main
+same "$(at refs/remotes/o/main)" "$(src rev-parse HEAD~1)" 'both at once: moved'
+refuse 'both, but differently' 'inconsistent aliased update' git -C "$W/in" push "$URL" HEAD:refs/remotes/o/HEAD +HEAD~4:refs/remotes/o/main
+refuse 'a symbolic ref that leads nowhere' 'broken symref' git -C "$W/in" push "$URL" HEAD:refs/remotes/o/none HEAD:refs/remotes/o/fine
+same "$(at refs/remotes/o/main) $(at refs/remotes/o/fine)" "$(src rev-parse HEAD~1 HEAD | xargs)" 'refused alone'
+for v in 0 2; do
+    git -c protocol.version=$v clone -q --depth 1 -b one "$URL" "$W/one$v"
+    same "$(git -C "$W/one$v" rev-parse --is-shallow-repository)" true "depth 1 of a root is shallow, version $v"
+    works "version $v: and can be told more" git -C "$W/one$v" -c protocol.version=$v fetch -q --unshallow
+    same "$(git -C "$W/one$v" rev-parse --is-shallow-repository)" false "version $v: unshallow"
 done
 stop
 sum

@@ -1,11 +1,11 @@
 /*
  * bitmap_make.c - bitmaps for the first table, made in steps after a collection.
  *
- *   tips     HEAD's branch, then the refs in order of names: so many commits, peeled
- *   lines    the first-parent line of each, down to where it meets an earlier one: a joint
- *   picking  of a line: its tip, joints, and each so manieth commit
- *   marking  the oldest first: what a commit reaches, on top of what the one before it reaches
- *   writing  what was added, compressed; the directory, a checkpoint, the head at last
+ *   begin     bits, the region with room for its head
+ *   marking   of the commits that were picked (bitmap_lines.c), the oldest first: what one reaches, on
+ *             top of what the one before it reaches
+ *   writing   what was added, compressed; the directory, a checkpoint, the head at last
+ *   steps     stages, one after another
  *
  * Marking is the collection's (mark.c), with one table.  A commit that reaches something without
  * a row there has no bitmap, nor have those above it.  Each object is mostly looked at once.  In
@@ -14,45 +14,9 @@
  * The region is within the table's run, so that whatever becomes of the table becomes of it; and
  * nothing is believed before the head is there.  Anything that fails ends the making: a cache.
  */
-#include "git/object.h"
-#include "store/log/reach_inner.h"
+#include "store/log/bitmap_make_inner.h"
 
-enum { TIPS_MAX = 256, LINE_MAX = 512, EVERY = 5000, ROWS = 4096 };
-
-struct line {
-    struct bough_oid start; /* the tip, or the first one with a row */
-};
-
-struct bough_log__bitmapper {
-    struct bough_log *log;
-    uint32_t number; /* of the table */
-    struct bough_log__cycle marks;
-    enum { TIPS, LINES, PICK, BASE, MARK, WRITE, END } stage;
-    uint8_t *lines, *joints, *prev, *all;
-    size_t len;     /* bytes of each */
-    uint64_t every; /* commits between bitmaps */
-
-    struct line line[TIPS_MAX];
-    uint32_t n, at; /* lines; the one under way */
-    uint8_t ref_name[BOUGH_REF_NAME_MAX];
-    size_t ref_len;
-
-    struct bough_oid commit; /* of the walk along the line */
-    bool walking, joined;
-    uint64_t steps;
-    struct bough_oid *picked; /* the newest first */
-    size_t picked_n, picked_cap;
-
-    struct bough_log__bitmaps maps; /* in the order of making, until the end */
-    uint32_t base;                  /* of the next one, plus one */
-    struct bough_log__bitmap_reader reader;
-    uint8_t *decode;              /* NULL, or bits that a chain of bitmaps is being read to */
-    uint32_t reading;             /* the bitmap of the chain, plus one */
-    struct bough_log__bitmap map; /* being written */
-    size_t write_at;
-    struct bough_log__out out;
-    struct bough_buf bytes;
-};
+enum { EVERY = 5000, ROWS = 4096 };
 
 /* ---- Begin, end ---- */
 
@@ -159,202 +123,6 @@ static enum bough_err maker_begin(struct bough_log *l, struct bough_log__table *
     return err ? err : region_begin(m, t);
 }
 
-/* ---- Commits ---- */
-
-/* The place of `id` in the table.  BOUGH_ENOENT. */
-static enum bough_err place_of(
-    struct bough_log__bitmapper *m, const struct bough_oid *id, uint64_t *place)
-{
-    struct bough_log__row row;
-
-    return bough_log__table_place(m->log, &m->log->table[0], id, &row, place);
-}
-
-/* To the first parent; the walk ends where there is none. */
-static enum bough_err parent_next(struct bough_log__bitmapper *m)
-{
-    struct bough_store *s = &m->log->store;
-    struct bough_buf *body = &m->marks.body;
-    struct bough_commit c;
-    enum bough_type type;
-    enum bough_err err;
-
-    m->walking = false;
-    bough_buf_clear(body);
-    err = bough_store_read(s, &m->commit, &type, body);
-    if (err || type != BOUGH_COMMIT)
-        return err == BOUGH_ENOENT ? BOUGH_OK : err;
-    if (bough_commit_parse(s->algo, bough_buf_view(body), &c))
-        return BOUGH_ECORRUPT;
-    if (c.parents_n == 0)
-        return BOUGH_OK;
-    err = bough_store_boundary(s, &m->commit);
-    if (err != BOUGH_ENOENT)
-        return err;
-    m->commit = bough_commit_parent(&c, 0);
-    m->walking = true;
-    return BOUGH_OK;
-}
-
-static bool is_commit(struct bough_log__bitmapper *m, const struct bough_oid *id)
-{
-    struct bough_found found;
-
-    return !bough_store_find(&m->log->store, id, &found) && found.type == BOUGH_COMMIT;
-}
-
-/* ---- Tips ---- */
-
-static void tip_add(struct bough_log__bitmapper *m, const struct bough_ref *ref)
-{
-    const struct bough_oid *id = bough_oid_is_zero(&ref->peeled) ? &ref->id : &ref->peeled;
-
-    if (ref->kind == BOUGH_REF_ID && is_commit(m, id))
-        m->line[m->n++].start = *id;
-}
-
-static enum bough_err head_tip(struct bough_log__bitmapper *m)
-{
-    struct bough_ref ref;
-    enum bough_err err = bough_store_ref(&m->log->store, bough_view_str("HEAD"), &ref);
-
-    if (!err && ref.kind == BOUGH_REF_SYM) {
-        struct bough_view target = bough_view(m->ref_name, ref.target.len);
-        memcpy(m->ref_name, ref.target.ptr, ref.target.len);
-        err = bough_store_ref(&m->log->store, target, &ref);
-    }
-    if (!err)
-        tip_add(m, &ref);
-    return err == BOUGH_ENOENT ? BOUGH_OK : err;
-}
-
-/* BOUGH_ENOENT: no more. */
-static enum bough_err tips_step(struct bough_log__bitmapper *m)
-{
-    struct bough_ref ref;
-    enum bough_err err = m->ref_len == 0 ? head_tip(m) : BOUGH_OK;
-
-    if (err || m->n == TIPS_MAX)
-        return err ? err : BOUGH_ENOENT;
-    err = bough_store_ref_next(
-        &m->log->store, bough_view_str("refs/"), bough_view(m->ref_name, m->ref_len), &ref);
-    if (err)
-        return err;
-    memcpy(m->ref_name, ref.name.ptr, ref.name.len);
-    m->ref_len = ref.name.len;
-    tip_add(m, &ref);
-    return BOUGH_OK;
-}
-
-/* ---- Lines ---- */
-
-static void line_begin(struct bough_log__bitmapper *m)
-{
-    m->commit = m->line[m->at].start;
-    m->walking = true;
-    m->joined = false;
-    m->picked_n = 0;
-}
-
-static enum bough_err line_commit(struct bough_log__bitmapper *m, bool first)
-{
-    uint64_t place;
-    enum bough_err err = place_of(m, &m->commit, &place);
-
-    if (err == BOUGH_ENOENT && first) { /* the branch went on since */
-        err = parent_next(m);
-        m->line[m->at].start = m->commit;
-        return err;
-    }
-    if (err == BOUGH_ENOENT)
-        m->walking = false;
-    if (err)
-        return err == BOUGH_ENOENT ? BOUGH_OK : err;
-    if (bough_log__bit(m->lines, place)) {
-        bough_log__bit_set(m->joints, place);
-        m->walking = false;
-        return BOUGH_OK;
-    }
-    bough_log__bit_set(m->lines, place);
-    m->steps++;
-    return parent_next(m);
-}
-
-static enum bough_err lines_step(struct bough_log__bitmapper *m)
-{
-    bool first = bough_oid_eq(&m->commit, &m->line[m->at].start);
-
-    if (m->walking)
-        return line_commit(m, first);
-    if (++m->at >= m->n)
-        return BOUGH_ENOENT;
-    line_begin(m);
-    return BOUGH_OK;
-}
-
-/* ---- Picking ---- */
-
-static enum bough_err pick(struct bough_log__bitmapper *m)
-{
-    void *ptr = m->picked;
-    enum bough_err err =
-        bough_mem_grow(m->log->mem, &ptr, &m->picked_cap, m->picked_n + 1, sizeof *m->picked);
-
-    m->picked = ptr;
-    if (!err)
-        m->picked[m->picked_n++] = m->commit;
-    return err;
-}
-
-/* Down the line once more, until it ends or meets one that was picked from before. */
-static enum bough_err pick_step(struct bough_log__bitmapper *m)
-{
-    uint64_t place, n = m->steps++;
-    enum bough_err err = m->walking ? place_of(m, &m->commit, &place) : BOUGH_ENOENT;
-
-    if (err)
-        return err;
-    if (!bough_log__bit(m->lines, place)) {
-        m->joined = true;
-        return BOUGH_ENOENT;
-    }
-    m->lines[place / 8] &= (uint8_t) ~(1u << place % 8);
-    if (n == 0 || n % m->every == 0 || bough_log__bit(m->joints, place))
-        err = pick(m);
-    return err ? err : parent_next(m);
-}
-
-/* The bitmap of `id` among those made, plus one; 0: there is none. */
-static uint32_t made_find(const struct bough_log__bitmapper *m, const struct bough_oid *id)
-{
-    for (uint32_t i = m->maps.n; i > 0; i--) {
-        if (bough_oid_eq(&m->maps.bitmap[i - 1].commit, id))
-            return i;
-    }
-    return 0;
-}
-
-/* To the next line, or the end. */
-static void line_next(struct bough_log__bitmapper *m)
-{
-    m->stage = ++m->at < m->n ? PICK : END;
-    m->steps = 0;
-    if (m->stage == PICK)
-        line_begin(m);
-}
-
-static void pick_over(struct bough_log__bitmapper *m)
-{
-    m->base = m->joined ? made_find(m, &m->commit) : 0;
-    if (m->picked_n == 0 || (m->joined && m->base == 0)) {
-        line_next(m); /* nothing on it, or what is below could not be done */
-        return;
-    }
-    memset(m->marks.bits, 0, m->len);
-    m->reading = m->base;
-    m->stage = BASE;
-}
-
 /* What the base reaches, bitmap after bitmap. */
 static enum bough_err base_step(struct bough_log__bitmapper *m)
 {
@@ -382,7 +150,7 @@ static enum bough_err base_step(struct bough_log__bitmapper *m)
 
 static enum bough_err mark_begin(struct bough_log__bitmapper *m)
 {
-    m->stage = MARK;
+    m->stage = BOUGH_LOG__MAKER_MARK;
     m->marks.missing = false;
     memcpy(m->prev, m->marks.bits, m->len);
     return bough_log__mark(&m->marks, &m->picked[m->picked_n - 1], BOUGH_COMMIT);
@@ -391,14 +159,14 @@ static enum bough_err mark_begin(struct bough_log__bitmapper *m)
 static enum bough_err mark_over(struct bough_log__bitmapper *m)
 {
     if (m->marks.missing || m->maps.n == BOUGH_LOG__BITMAPS_MAX) {
-        line_next(m);
+        bough_log__maker_line_next(m);
         return BOUGH_OK;
     }
     m->map = (struct bough_log__bitmap){.commit = m->picked[--m->picked_n],
         .at = m->out.run->len - m->maps.region,
         .base = m->base};
     m->write_at = 0;
-    m->stage = WRITE;
+    m->stage = BOUGH_LOG__MAKER_WRITE;
     return BOUGH_OK;
 }
 
@@ -437,38 +205,73 @@ static enum bough_err write_over(struct bough_log__bitmapper *m)
         m->all[i] |= m->marks.bits[i];
     if (m->picked_n > 0)
         return mark_begin(m);
-    line_next(m);
+    bough_log__maker_line_next(m);
     return BOUGH_OK;
 }
 
 /* ---- The end ---- */
 
+static bool maps_less(const struct bough_log__bitmaps *b, uint32_t x, uint32_t y)
+{
+    return bough_oid_cmp(&b->bitmap[x].commit, &b->bitmap[y].commit) < 0;
+}
+
+/* Down the heap of numbers in `order`, the greatest commit first, of which `n` are left. */
+static void order_sink(const struct bough_log__bitmaps *b, uint32_t *order, uint32_t at, uint32_t n)
+{
+    while (2 * at + 1 < n) {
+        uint32_t child = 2 * at + 1, keep = order[at];
+
+        if (child + 1 < n && maps_less(b, order[child], order[child + 1]))
+            child++;
+        if (!maps_less(b, keep, order[child]))
+            return;
+        order[at] = order[child];
+        order[child] = keep;
+        at = child;
+    }
+}
+
+/* The numbers of the bitmaps in the order of their commits. */
+static void maps_order(const struct bough_log__bitmaps *b, uint32_t *order)
+{
+    for (uint32_t i = 0; i < b->n; i++)
+        order[i] = i;
+    for (uint32_t i = b->n / 2; i > 0; i--)
+        order_sink(b, order, i - 1, b->n);
+    for (uint32_t n = b->n; n > 1; n--) {
+        uint32_t last = order[n - 1];
+
+        order[n - 1] = order[0];
+        order[0] = last;
+        order_sink(b, order, 0, n - 1);
+    }
+}
+
 /* By commit; bases are numbered anew. */
 static enum bough_err maps_sort(struct bough_log__bitmapper *m)
 {
+    struct bough_mem *mem = m->log->mem;
     struct bough_log__bitmaps *b = &m->maps;
-    uint32_t *to = bough_mem_zalloc(m->log->mem, b->n, sizeof *to);
+    struct bough_log__bitmap *sorted = bough_mem_zalloc(mem, b->n, sizeof *sorted);
+    uint32_t *order = bough_mem_zalloc(mem, 2 * (size_t)b->n, sizeof *order);
+    enum bough_err err = sorted == NULL || order == NULL ? BOUGH_ENOMEM : BOUGH_OK;
 
-    if (to == NULL)
-        return BOUGH_ENOMEM;
-    for (uint32_t i = 0; i < b->n; i++) { /* at most a few thousand */
-        for (uint32_t k = 0; k < b->n; k++)
-            to[i] += bough_oid_cmp(&b->bitmap[k].commit, &b->bitmap[i].commit) < 0;
-    }
-    for (uint32_t i = 0; i < b->n; i++)
-        b->bitmap[i].base = b->bitmap[i].base > 0 ? to[b->bitmap[i].base - 1] + 1 : 0;
-    for (uint32_t i = 0; i < b->n; i++) {
-        while (to[i] != i) {
-            uint32_t k = to[i], was = to[k];
-            struct bough_log__bitmap keep = b->bitmap[k];
-            b->bitmap[k] = b->bitmap[i];
-            b->bitmap[i] = keep;
-            to[k] = k;
-            to[i] = was;
+    if (!err) {
+        uint32_t *to = order + b->n;
+
+        maps_order(b, order);
+        for (uint32_t i = 0; i < b->n; i++)
+            to[order[i]] = i;
+        for (uint32_t i = 0; i < b->n; i++) {
+            sorted[i] = b->bitmap[order[i]];
+            sorted[i].base = sorted[i].base > 0 ? to[sorted[i].base - 1] + 1 : 0;
         }
+        memcpy(b->bitmap, sorted, b->n * sizeof *sorted);
     }
-    bough_mem_free(m->log->mem, to, b->n * sizeof *to);
-    return BOUGH_OK;
+    bough_mem_free(mem, sorted, sorted == NULL ? 0 : b->n * sizeof *sorted);
+    bough_mem_free(mem, order, order == NULL ? 0 : 2 * (size_t)b->n * sizeof *order);
+    return err;
 }
 
 static enum bough_err dir_write(struct bough_log__bitmapper *m)
@@ -536,17 +339,17 @@ static enum bough_err maker_finish(struct bough_log__bitmapper *m)
 static enum bough_err stage_step(struct bough_log__bitmapper *m)
 {
     switch (m->stage) {
-    case TIPS:
-        return tips_step(m);
-    case LINES:
-        return lines_step(m);
-    case PICK:
-        return pick_step(m);
-    case BASE:
+    case BOUGH_LOG__MAKER_TIPS:
+        return bough_log__maker_tip(m);
+    case BOUGH_LOG__MAKER_LINES:
+        return bough_log__maker_line(m);
+    case BOUGH_LOG__MAKER_PICK:
+        return bough_log__maker_pick(m);
+    case BOUGH_LOG__MAKER_BASE:
         return base_step(m);
-    case MARK:
+    case BOUGH_LOG__MAKER_MARK:
         return bough_log__mark_step(&m->marks, true);
-    case WRITE:
+    case BOUGH_LOG__MAKER_WRITE:
         return write_step(m);
     default:
         return maker_finish(m);
@@ -557,25 +360,22 @@ static enum bough_err stage_step(struct bough_log__bitmapper *m)
 static enum bough_err stage_over(struct bough_log__bitmapper *m)
 {
     switch (m->stage) {
-    case TIPS:
-        m->stage = m->n > 0 ? LINES : END;
+    case BOUGH_LOG__MAKER_TIPS:
+        m->stage = m->n > 0 ? BOUGH_LOG__MAKER_LINES : BOUGH_LOG__MAKER_END;
         m->at = 0;
-        line_begin(m);
+        bough_log__maker_line_begin(m);
         return BOUGH_OK;
-    case LINES:
-        while (m->steps / m->every > LINE_MAX)
-            m->every *= 2;
-        m->at = UINT32_MAX;
-        line_next(m);
+    case BOUGH_LOG__MAKER_LINES:
+        bough_log__maker_lines_over(m);
         return BOUGH_OK;
-    case PICK:
-        pick_over(m);
+    case BOUGH_LOG__MAKER_PICK:
+        bough_log__maker_picked(m);
         return BOUGH_OK;
-    case BASE:
+    case BOUGH_LOG__MAKER_BASE:
         return mark_begin(m);
-    case MARK:
+    case BOUGH_LOG__MAKER_MARK:
         return mark_over(m);
-    case WRITE:
+    case BOUGH_LOG__MAKER_WRITE:
         return write_over(m);
     default:
         return BOUGH_ENOENT;

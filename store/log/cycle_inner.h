@@ -6,7 +6,7 @@
  *   roots     refs, the keeper, pins, what is young (roots.c); refs that keep less (limit.c)
  *   tally     what lives in each segment, and who is a victim (tally.c)
  *   damage    what is in damaged segments stays (harm.c), and what unreadable objects may lead to (hold.c)
- *   copying   into new segments (copy.c), packed anew when asked for (cold.c)
+ *   copying   into new segments (made.c, copy.c), packed anew when asked for (cold.c)
  *   after     what came since the cut (since.c)
  *   the end   one table in place of the old ones, the swap (finish.c)
  *   driving   steps, pressure (cycle.c, pressure.c)
@@ -353,7 +353,7 @@ bool bough_log__hold_is_new(const struct bough_log__cycle *c);   /* there is ano
 bool bough_log__hold_ends(const struct bough_log__cycle *c);     /* there is none any more */
 void bough_log__hold_fini(struct bough_log__cycle *c, bool zones);
 
-/* ---- Copying (copy.c) ---- */
+/* ---- Copying (copy.c, made.c) ---- */
 
 enum bough_err bough_log__copy_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
 enum bough_err bough_log__stray_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
@@ -409,6 +409,8 @@ void bough_log__long_fini(struct bough_log__cycle *c);
 
 /* The segment being made is done, if there is one. */
 enum bough_err bough_log__copy_close(struct bough_log__cycle *c);
+
+void bough_log__deflater_drop(struct bough_log__cycle *c);
 
 /* What was made is given up: zones, memory. */
 void bough_log__copy_fini(struct bough_log__cycle *c, bool zones);

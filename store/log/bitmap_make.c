@@ -66,33 +66,15 @@ static enum bough_err memory_begin(struct bough_log__bitmapper *m, const struct 
     return err ? err : bits_new(m, &m->all);
 }
 
-/* Is something else written behind the table's blocks, in the same zone? */
-static bool zone_is_shared(const struct bough_log *l, const struct bough_log__table *t)
-{
-    uint64_t end = t->run.start + (uint64_t)t->blocks * BOUGH_LOG__BLOCK;
-    uint32_t zone = t->run.zones[(end - 1) / l->geo.zone], n = 0;
-
-    for (size_t i = 0; i < l->tables; i++) {
-        for (uint32_t k = 0; k < l->table[i].run.n; k++)
-            n += l->table[i].run.zones[k] == zone;
-    }
-    for (uint32_t i = 0; i < l->reftables; i++) {
-        for (uint32_t k = 0; k < l->reftable[i].run.n; k++)
-            n += l->reftable[i].run.zones[k] == zone;
-    }
-    for (uint32_t k = 0; k < l->root_run.n; k++)
-        n += l->root_run.zones[k] == zone;
-    return n > 1 || l->open_zone == zone;
-}
-
-/* The region begins with room for its head. */
+/* The region begins with room for its head: behind the blocks where the collection wrote the table, to zones
+   of its own; where a checkpoint did roots may follow in the zone, and the two newest are needed. */
 static enum bough_err region_begin(struct bough_log__bitmapper *m, struct bough_log__table *t)
 {
     static const uint8_t zero[1];
     struct bough_log *l = m->log;
     enum bough_err err;
 
-    m->maps.region = bough_log__region_at(l, t, zone_is_shared(l, t));
+    m->maps.region = bough_log__region_at(l, t, !l->bitmaps_alone);
     t->run.len = m->maps.region;
     err = bough_log__out_init(&m->out, l, &t->run, BOUGH_LOG__ZONE_TABLE);
     m->out.reserve = bough_log__reserve(l);

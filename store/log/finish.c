@@ -316,6 +316,7 @@ static enum bough_err swap_do(struct bough_log__cycle *c, struct swap *w)
     if (!err) {
         l->store.losses++;
         l->bitmaps_due = l->table[0].number;
+        l->bitmaps_alone = l->bitmaps_due == c->table.number;
         old_free(c, w);
         if (other)
             bough_log__table_fini(l, &w->hold);

@@ -506,6 +506,7 @@ struct bough_log {
     struct bough_log__reach *reaches;       /* open handles: reach_inner.h */
     struct bough_log__bitmapper *bitmapper; /* bitmaps that are being made, or NULL */
     uint32_t bitmaps_due; /* number of the table for which they are to be made; 0: none */
+    bool bitmaps_alone;   /* it has its zones for itself */
     struct bough_collect_progress collected; /* how the last one ended */
     uint32_t lookers; /* intakes that have seen what is stored: it stays until they end */
     uint32_t settled; /* zones in use when the last one had ended */

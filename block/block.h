@@ -5,7 +5,8 @@
  *   how to make one       struct bough_block_class
  *   how to use one        bough_block_read(), _read_fresh(), _write(), _sync(), _write_sync(),
  *                         _prepare(), _discard(), _resize(), _map()
- *   devices we ship       bough_ramblk_init(), bough_rangeblk_init(); block/file.h
+ *   devices we ship       bough_ramblk_init(), bough_rangeblk_init(), bough_overblk_init();
+ *                         block/file.h
  *
  * A device is an array of `count` units of `unit` bytes.  A unit is the
  * least that can be read or written.
@@ -200,6 +201,26 @@ struct bough_rangeblk {
  */
 enum bough_err bough_rangeblk_init(
     struct bough_rangeblk *dev, struct bough_block *under, uint64_t at, uint64_t count);
+
+/* Another device as it is, and what is written since in memory alone: for trying things out. */
+struct bough_overblk {
+    struct bough_block blk; /* use this one */
+    struct bough_block *under;
+    struct bough_mem *mem;
+    uint32_t page; /* units of a page, which is what is copied when a part of it is written */
+    size_t n, cap; /* pages written; places, a power of two */
+    struct bough_overblk_page *place;
+};
+
+/*
+ * Set up `dev` over `under` (borrowed until fini), which is only read.  It is as long as that for ever; a
+ * sync keeps nothing.  Writes take as much memory as they have bytes, rounded up to pages of 4,096.
+ */
+void bough_overblk_init(
+    struct bough_overblk *dev, struct bough_block *under, struct bough_mem *mem);
+
+/* Forget what was written. */
+void bough_overblk_fini(struct bough_overblk *dev);
 
 #ifdef __cplusplus
 }

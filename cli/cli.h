@@ -44,6 +44,7 @@ struct cli {
     /* What is open; see cli_open(). */
     struct bough_fileblk file;
     bool file_open;
+    struct bough_overblk over; /* of OPEN_TRY */
     struct bough_store *engine;
     struct bough_repo *repo;
     struct bough_kv *kv;
@@ -66,6 +67,7 @@ enum {
     OPEN_READ = 1 << 0,   /* nothing will be written */
     OPEN_WINDOW = 1 << 1, /* with a journal window, as daemons have it */
     OPEN_LATER = 1 << 2,  /* writes are durable after a sync, not on return */
+    OPEN_TRY = 1 << 3,    /* what is written stays in memory: the file or folder is only read */
 };
 
 /* The store's address: as given, else what `-s` or the environment says, else ./bough.img. */

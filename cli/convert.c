@@ -2,11 +2,12 @@
  * convert.c - a store into another one, of any engine.
  *
  *   ends      the source folded; the target opened or made, and empty
- *   side      where history ends, and retention, which are no refs of git's
+ *   side      where history ends, retention, and reflogs, which are no refs of git's
  *   verb
  *
  * What goes over is what all refs reach, as a pack, and the refs, HEAD and symbolic ones as they
- * are: all ids stay the same.  Windows of the source are folded first.  Reflogs stay behind.
+ * are: all ids stay the same.  Windows of the source are folded first.  Reflogs go along with what they
+ * alone reach, but not into a git:DIR, where git writes its own.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include "store/collect.h"
 
 #define KEEP "keep/"
+#define LOGS "logs/" /* repo/reflog.c */
 
 /* ---- Ends ---- */
 
@@ -128,13 +130,101 @@ enum bough_err transfer_keep(struct bough_store *src, struct bough_store *dst)
     return end == BOUGH_EKEY ? BOUGH_OK : end;
 }
 
+/* Rows of reflogs become refs of `t`; what the ref was before comes along where it is there still. */
+static enum bough_err logs_take(struct transfer *t, struct bough_store *src)
+{
+    size_t id_len = bough_algo_len(src->algo);
+    uint8_t name[BOUGH_REF_NAME_MAX];
+    struct bough_view after = {name, 0};
+    struct bough_ref row;
+    enum bough_err err;
+
+    while (!(err = bough_store_ref_next(src, bough_view_str(LOGS), after, &row))) {
+        struct bough_oid was = {{0}};
+        memcpy(name, row.name.ptr, row.name.len);
+        after.len = row.name.len;
+        if (row.name.len < 10 || memcmp(row.name.ptr, LOGS "refs/", 10) != 0 ||
+            row.target.len < 2 * id_len)
+            continue; /* HEAD's, which only git has */
+        memcpy(was.bytes, row.target.ptr, id_len);
+        err = transfer_add(t, after, &was, row.target);
+        if (err)
+            return err;
+        if (!bough_oid_is_zero(&was) && bough_store_has(src, &was) != BOUGH_OK)
+            t->refs[t->n - 1].id = (struct bough_oid){{0}};
+    }
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
+/* That all refs came into being a moment ago is not what their logs are to say. */
+static enum bough_err logs_clear(struct bough_store *dst)
+{
+    uint8_t name[BOUGH_REF_NAME_MAX];
+    struct bough_view after = {name, 0};
+    struct bough_ref_change gone = {.kind = BOUGH_REF_NONE};
+    struct bough_txn *txn;
+    struct bough_ref row;
+    enum bough_err err, end = bough_txn_begin(dst, &txn);
+
+    if (end)
+        return end;
+    while (!end && !(err = bough_store_ref_next(dst, bough_view_str(LOGS), after, &row))) {
+        memcpy(name, row.name.ptr, row.name.len);
+        after.len = row.name.len;
+        gone.name = after;
+        end = bough_txn_ref(txn, &gone);
+    }
+    if (!end && err != BOUGH_ENOENT)
+        end = err;
+    if (!end)
+        return bough_txn_commit(txn, BOUGH_DURABLE_NOW);
+    bough_txn_abort(txn);
+    return end;
+}
+
+static enum bough_err logs_set(const struct transfer *t, struct bough_store *dst)
+{
+    struct bough_txn *txn;
+    enum bough_err err = bough_txn_begin(dst, &txn);
+
+    if (err)
+        return err;
+    for (size_t i = 0; i < t->n && !err; i++) {
+        struct bough_ref_change row = {
+            .kind = BOUGH_REF_SYM, .name = transfer_name(t, i), .target = transfer_target(t, i)};
+        if (transfer_is_log(t, i))
+            err = bough_txn_ref(txn, &row);
+    }
+    if (!err)
+        return bough_txn_commit(txn, BOUGH_DURABLE_NOW);
+    bough_txn_abort(txn);
+    return err;
+}
+
+/* Into `t` what can go along of the logs. */
+static enum bough_err logs_prepare(struct cli *src, struct cli *dst, struct transfer *t)
+{
+    struct bough_ref row;
+
+    if (address_rest(dst->store, "git:") == NULL)
+        return logs_take(t, src->engine);
+    if (bough_store_ref_next(src->engine, bough_view_str(LOGS), bough_view(NULL, 0), &row) ==
+        BOUGH_OK)
+        fprintf(stderr, "bough: convert: reflogs do not go into a git:DIR\n");
+    return BOUGH_OK;
+}
+
 /* ---- Verb ---- */
 
 static int convert(struct cli *src, struct cli *dst, struct transfer *t)
 {
     struct bough_why why = {0};
+    size_t refs;
     enum bough_err err = transfer_take(t, src->repo);
 
+    refs = t->n;
+    if (!err)
+        err = logs_prepare(src, dst, t);
     if (err)
         return say_error(err, src->store, bough_repo_why(src->repo));
     err = transfer_boundary(src->engine, dst->engine);
@@ -143,10 +233,16 @@ static int convert(struct cli *src, struct cli *dst, struct transfer *t)
     if (err)
         return say_error(err, dst->store, &dst->engine->why);
     err = transfer_copy(t, src->repo, dst->repo, &why);
+    if (!err && address_rest(dst->store, "git:") == NULL) {
+        err = logs_clear(dst->engine);
+        if (!err)
+            err = logs_set(t, dst->engine);
+        why = dst->engine->why;
+    }
     if (err)
         return say_error(err, dst->store, &why);
     fprintf(
-        stderr, "bough: convert: %zu refs, %llu objects\n", t->n, (unsigned long long)t->objects);
+        stderr, "bough: convert: %zu refs, %llu objects\n", refs, (unsigned long long)t->objects);
     return EXIT_YES;
 }
 

@@ -155,7 +155,7 @@ int verb_gc(struct cli *cli, int argc, char **argv)
     int code = gc_parse(argc, argv, &g);
 
     if (code == 0)
-        code = cli_open(cli, 0);
+        code = cli_open(cli, g.opts.dry_run ? OPEN_TRY : 0);
     if (code != 0)
         return code;
     if (g.keep != NULL) {
@@ -175,6 +175,7 @@ int verb_gc(struct cli *cli, int argc, char **argv)
             fprintf(stderr, "bough: gc: nothing is dropped from an lmdb:DIR; `bough convert` makes "
                             "a copy without what nothing reaches\n");
         err = BOUGH_OK;
+        more = !g.opts.dry_run;
     }
     while (!err && more) {
         err = bough_repo_maintain(cli->repo, STEP_BYTES, &more);

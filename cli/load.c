@@ -14,7 +14,7 @@
 
 #include "cli/cli.h"
 #include "cli/reader.h"
-#include "git/fsck.h"
+#include "cli/load.h"
 #include "git/name.h"
 
 enum {
@@ -32,6 +32,7 @@ struct load {
     bool any_root;                   /* the text says none of our kind */
     struct bough_oid root;           /* as the text says */
     struct bough_why why;
+    struct load_check check;
     struct reader in;
     char word[WORD_MAX];
     uint8_t path[PATH_MAX_LEN];
@@ -249,6 +250,8 @@ static enum bough_err value_set(struct load *l, struct value *v, struct bough_vi
     struct bough_oid id;
     enum bough_err err = value_decode(l, v);
 
+    if (!err && l->check.kinds != 0 && load_check_value(&l->check, bough_buf_view(&l->bytes)))
+        return bad(l, l->check.why.what);
     if (!err && v->writer != NULL) {
         struct bough_blob_writer *w = v->writer;
         v->writer = NULL; /* taken */
@@ -274,6 +277,19 @@ static enum bough_err link_set(struct load *l, const struct value *v, struct bou
 
 /* ---- Tree ---- */
 
+/* The same rules as for a push: a link called .gitmodules lets whoever checks it out be written to elsewhere. */
+static enum bough_err special_check(struct load *l, const struct value *v, struct bough_view path)
+{
+    char mode[8];
+    enum bough_err err;
+
+    snprintf(mode, sizeof mode, "%o", (unsigned)v->mode);
+    err = load_check_path(&l->check, mode, path);
+    if (!err && l->check.kinds != 0 && v->size > LOAD_SPECIAL_MAX)
+        return bad(l, "gitmodulesLarge: .gitmodules too large to parse");
+    return err == BOUGH_EFORMAT ? bad(l, l->check.why.what) : err;
+}
+
 /* SIZE FORM PATH VALUE, behind the mode. */
 static enum bough_err line_load(struct load *l, uint32_t mode)
 {
@@ -290,10 +306,12 @@ static enum bough_err line_load(struct load *l, uint32_t mode)
         return err;
     v.form = (char)form.ptr[0];
     err = path_read(l, &path);
+    if (!err)
+        err = special_check(l, &v, path);
     if (err || v.form == '@')
         return err ? err : link_set(l, &v, path);
     bough_buf_clear(&l->bytes);
-    if (v.size > SMALL)
+    if (v.size > SMALL && l->check.kinds == 0)
         err = bough_blob_begin(l->cli->engine, v.size, &v.writer);
     if (!err)
         err = value_set(l, &v, path);
@@ -447,6 +465,7 @@ int verb_load(struct cli *cli, int argc, char **argv)
     if (l != NULL) {
         l->cli = cli;
         l->in.fd = fd;
+        load_check_init(&l->check, cli->engine->algo);
         code = load_run(l, argv[1]);
     }
     free(l);

@@ -20,7 +20,9 @@ enum { WINDOW_MS = 20 }; /* of a daemon's journal window */
 static int open_file(struct cli *cli, unsigned flags)
 {
     struct bough_log_open_opts opts = {.read_only = (flags & OPEN_READ) != 0};
-    uint32_t how = BOUGH_FILEBLK_DIRECT | (opts.read_only ? BOUGH_FILEBLK_READONLY : 0u);
+    bool only_read = (flags & (OPEN_READ | OPEN_TRY)) != 0;
+    uint32_t how = BOUGH_FILEBLK_DIRECT | (only_read ? BOUGH_FILEBLK_READONLY : 0u);
+    struct bough_block *dev = &cli->file.blk;
     enum bough_err err = bough_fileblk_open(&cli->file, cli->store, how, 0, &cli->why);
 
     if (err == BOUGH_ENOENT) {
@@ -35,7 +37,12 @@ static int open_file(struct cli *cli, unsigned flags)
     if (err)
         return say_error(err, cli->store, &cli->why);
     cli->file_open = true;
-    err = bough_log_open(&cli->file.blk, &cli->env, &opts, &cli->engine, &cli->why);
+    if (flags & OPEN_TRY) {
+        bough_overblk_init(&cli->over, dev, cli->env.mem);
+        dev = &cli->over.blk;
+        opts.prepare = 1; /* memory needs none */
+    }
+    err = bough_log_open(dev, &cli->env, &opts, &cli->engine, &cli->why);
     if (err == BOUGH_ENOENT) {
         fprintf(stderr, "bough: %s: not a Bough store; `bough init` makes one, in a new file\n",
             cli->store);
@@ -48,7 +55,7 @@ static int open_file(struct cli *cli, unsigned flags)
 static int open_folder(struct cli *cli, unsigned flags)
 {
     const char *git = address_rest(cli->store, "git:"), *lmdb = address_rest(cli->store, "lmdb:");
-    bool read = (flags & OPEN_READ) != 0;
+    bool read = (flags & (OPEN_READ | OPEN_TRY)) != 0;
     enum bough_err err =
         lmdb != NULL ? bough_lmdb_store_open(&cli->env, lmdb, read, &cli->engine, &cli->why)
                      : bough_gitdir_store_open(&cli->env, git, read, &cli->engine, &cli->why);
@@ -148,6 +155,7 @@ void cli_close(struct cli *cli)
     bough_kv_close(cli->kv);
     bough_repo_close(cli->repo);
     bough_store_close(cli->engine);
+    bough_overblk_fini(&cli->over);
     if (cli->file_open)
         bough_fileblk_close(&cli->file);
     cli->kv = NULL;

@@ -373,7 +373,7 @@ static enum bough_err rest_set(struct receiver *x, struct bough_why *why)
             .kind = x->t->refs[i].target_len > 0 ? BOUGH_REF_SYM : BOUGH_REF_ID,
             .id = x->t->refs[i].id,
             .target = transfer_target(x->t, i)};
-        if (!is_plain(x->t, i))
+        if (!is_plain(x->t, i) && !transfer_is_log(x->t, i))
             err = bough_txn_ref(txn, &c);
     }
     if (err)

@@ -49,6 +49,12 @@ static inline struct bough_view transfer_target(const struct transfer *t, size_t
     return bough_view(t->text.ptr + t->refs[i].target, t->refs[i].target_len);
 }
 
+/* Is it a row of a reflog (repo/reflog.c)?  convert.c sets these when all else is there. */
+static inline bool transfer_is_log(const struct transfer *t, size_t i)
+{
+    return t->refs[i].name_len > 5 && memcmp(t->text.ptr + t->refs[i].name, "logs/", 5) == 0;
+}
+
 /* ---- Ends (convert.c) ---- */
 
 /* Open what is sent, with nothing left in its journal; the exit code after an error was said. */

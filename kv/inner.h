@@ -25,7 +25,10 @@ bool bough_kv__path_is_normal(struct bough_view key);
 enum bough_err bough_kv__why(
     struct bough_why *why, enum bough_err err, const char *what, struct bough_view key);
 
-/* The same for two keys, joined by a NUL. */
+/* May a symbolic link be called so?  Git refuses .gitmodules (BOUGH_EKEY). */
+enum bough_err bough_kv__link_check(struct bough_view path, struct bough_why *why);
+
+/* As bough_kv__why() for two keys, joined by a NUL. */
 enum bough_err bough_kv__why_two(
     struct bough_why *why, enum bough_err err, struct bough_view a, struct bough_view b);
 

@@ -12,8 +12,8 @@
  *
  * Keys.  A key is a path in text form: split at '/', empty segments vanish, "" and "/" are the
  * root; any other bytes are legal in a segment when reading.  Written keys must be valid:
- * no `.`, `..`, NUL, no `.git` in any disguise; 255 bytes a segment, 4,096 a printed path,
- * 128 deep.  Order is bytewise by segment.
+ * no `.`, `..`, NUL, no `.git` in any disguise, no symbolic link called `.gitmodules` (neither does
+ * Git take one); 255 bytes a segment, 4,096 a printed path, 128 deep.  Order is bytewise by segment.
  *
  * Errors leave a place as it was.  Which key an error names is in kv->why.key, in printed form
  * (leading slash); for BOUGH_EPREFIX source and destination are there, joined by a NUL.

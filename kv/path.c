@@ -4,6 +4,7 @@
  *   bough_path_normal()   the inner form
  *   bough_path_print()    the printed form
  *   bough_path_check()    the rules of written keys
+ *   link_check            one more, for links
  */
 #include "git/name.h"
 #include "kv/inner.h"
@@ -137,6 +138,18 @@ enum bough_err bough_path_check(struct bough_view key, struct bough_why *why)
     if (depth > BOUGH_DEPTH_MAX)
         return bough_kv__why(why, BOUGH_ETOOBIG, "path deeper than 128", key);
     return BOUGH_OK;
+}
+
+enum bough_err bough_kv__link_check(struct bough_view path, struct bough_why *why)
+{
+    struct bough_view rest = path, name = bough_view("", 0);
+
+    while (bough_kv__segment_next(&rest, &name)) {
+    }
+    if (!bough_name_is_dot(name, BOUGH_DOT_GITMODULES))
+        return BOUGH_OK;
+    return bough_kv__why(
+        why, BOUGH_EKEY, "gitmodulesSymlink: .gitmodules is a symbolic link", path);
 }
 
 struct bough_view bough_kv__path_parent(struct bough_view path)

@@ -107,7 +107,7 @@ static enum bough_err aim_mode(struct bough_kv *kv, const struct aim *aim,
         *out = was;
     if (*out != BOUGH_KV__FILE && (kv->caps & BOUGH_KV_MODE) == 0)
         return bough_kv__why(&kv->why, BOUGH_ENOTSUP, "no modes here", aim->path);
-    return BOUGH_OK;
+    return *out == BOUGH_KV__LINK ? bough_kv__link_check(aim->path, &kv->why) : BOUGH_OK;
 }
 
 /* Tell the batch, if this is one, and do one write. */
@@ -430,6 +430,10 @@ enum bough_err bough_kv_set_mode(struct bough_kv *kv, struct bough_view key, enu
         return bough_kv__why(&kv->why, BOUGH_EVALUE, "", aim.path);
     if ((kv->caps & BOUGH_KV_MODE) == 0 || aim.node.mode == BOUGH_KV__SUBMODULE)
         return bough_kv__why(&kv->why, BOUGH_ENOTSUP, "no modes here", aim.path);
+    if (mode == BOUGH_MODE_LINK)
+        err = bough_kv__link_check(aim.path, &kv->why);
+    if (err)
+        return err;
     step.key = aim.path;
     return mode_write(kv, &aim, &step, bough_kv__mode_git(mode));
 }
@@ -561,6 +565,8 @@ static enum bough_err rename_run(struct bough_kv *kv, struct rename *r, struct b
     if (err || bough_view_eq(r->from.path, r->to.path))
         return err;
     err = rename_fits(kv, r);
+    if (!err && r->from.node.kind == BOUGH_NODE_VALUE && r->from.node.mode == BOUGH_KV__LINK)
+        err = bough_kv__link_check(r->to.path, &kv->why);
     if (!err)
         err = rename_reach(kv, r);
     if (err)

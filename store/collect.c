@@ -112,13 +112,13 @@ enum bough_err bough_txn_boundary(struct bough_txn *t, const struct bough_oid *i
 
 enum bough_err bough_store_collect(struct bough_store *s, const struct bough_collect_opts *opts)
 {
-    enum bough_err err = bough_store__may_write(s);
+    enum bough_err err = s->cls->collect == NULL ? BOUGH_ENOTSUP : bough_store__may_write(s);
 
     if (err)
         return err;
     if (s->txn != NULL)
         return BOUGH_ENESTED;
-    return s->cls->collect == NULL ? BOUGH_ENOTSUP : s->cls->collect(s, opts);
+    return s->cls->collect(s, opts);
 }
 
 void bough_store_collection(struct bough_store *s, struct bough_collect_progress *out)

@@ -63,6 +63,7 @@ same "$(b -s a.img dump)" "$(cat empty.txt)" 'is empty'
 # --- wrong ones
 
 before=$("$BOUGH" -s lmdb:c.lmdb digest '')
+in_new() { rm -f new.img && "$BOUGH" init --size 1M new.img && "$BOUGH" -s new.img "$@"; }
 wrong() { # NAME PART: standard input is refused
     refuse "$1" "$2" "$BOUGH" -s lmdb:c.lmdb load -
     same "$("$BOUGH" -s lmdb:c.lmdb digest '')" "$before" "$1: nothing changed"
@@ -87,6 +88,15 @@ wrong 'a submodule at nothing' 'submodule' < <(printf 'bough-dump 1\ntree %s\n16
 wrong 'too deep' 'not a path' < <(printf 'bough-dump 1\ntree %s\n100644 1 %% a%s x\nend 1\n' "$zero" "$(printf '/a%.0s' {1..2048})")
 wrong 'which line: the first' 'line 1' < <(echo hello)
 wrong 'which line: the third' 'line 3' < <(printf 'bough-dump 1\ntree %s\n100644 1 %% a xy\nend 1\n' "$zero")
+line() { printf 'bough-dump 1\ntree %s\n%s\nend 1\n' "$zero" "$1"; }
+wrong 'a link called .gitmodules' 'gitmodulesSymlink' < <(line '120000 1 % .gitmodules x')
+wrong 'in any disguise' 'gitmodulesSymlink' < <(line '120000 1 % a/b/GITMOD~1 x')
+wrong 'a folder called so' 'gitmodulesBlob' < <(line '100644 1 % a/.gitmodules/b x')
+wrong 'a submodule called so' 'gitmodulesBlob' < <(line "160000 0 @ .gitmodules $(printf '%040d' 1)")
+wrong 'what git refuses in it' 'gitmodulesUrl' < <(line "100644 29 = d/.gitmodules $(printf '[submodule "a"]\n\turl = -ufoo\n' | base64 -w0)")
+wrong 'names that lead out of .git/modules' 'gitmodulesName' < <(line "100644 29 = d/.gitmodules $(printf '[submodule "../x"]\n\turl = oo\n' | base64 -w0)")
+works 'another link' in_new load - < <(line '120000 1 % .gitignore x')
+works 'a good one' in_new load - < <(line "100644 29 = d/.gitmodules $(printf '[submodule "ab"]\n\turl = ..\n\n\n' | base64 -w0)")
 wrong 'a count' 'not as many' < <(printf 'bough-dump 1\ntree %s\n100644 1 %% a x\nend 2\n' "$zero")
 # --- deep folders of many lines are written before they fill the memory
 

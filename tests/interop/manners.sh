@@ -58,6 +58,30 @@ ends 0 20 keep main
 ends 2 'takes no words' fsck "$W/s.img"
 ends 2 'takes no words' stats "$W/s.img"
 
+# --- a dry run is dry
+
+before=$(sha256sum <s.img)
+ends 0 'would keep' gc --dry-run
+has "$(cat out)" 'drop' 'a dry run tells'
+ends 0 'would keep' gc -n --prune now --keep 1
+ends 0 'would keep' gc --dry-run --aggressive
+ends 0 'garbage-objects' stats --live
+same "$(sha256sum <s.img)" "$before" 'dry runs leave every byte alone'
+FLAGS='' serve s.img
+for i in 1 2 3; do rcli SET dry/$i $i >/dev/null; done
+crash # with a journal
+before=$(sha256sum <s.img)
+ends 0 'would keep' gc --dry-run --prune now
+same "$(sha256sum <s.img)" "$before" 'nor do they fold what a journal holds'
+for kind in git lmdb; do
+    ends 0 '' init $kind:$kind.d
+    ends 0 '' -s $kind:$kind.d set a 1
+    before=$(tar c --exclude='lock*' $kind.d | sha256sum)
+    ends 0 '' -s $kind:$kind.d gc --dry-run
+    same "$(tar c --exclude='lock*' $kind.d | sha256sum)" "$before" "nor do they change $kind:"
+    rm -rf $kind.d
+done
+
 # --- a daemon's retention
 
 FLAGS='--keep 30d --keep main=3 --keep=tmp/*=1,2d' serve "$W/s.img"

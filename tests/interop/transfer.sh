@@ -33,6 +33,33 @@ done
 same_as b.git in 'through a file'
 same_as e.git in 'all the way round'
 same "$(b -s lmdb:c.lmdb fsck)$(b -s d.img fsck)" '' 'our fsck'
+
+# --- reflogs, with what they alone reach
+
+"$BOUGH" init --size 16M moved.img 2>/dev/null
+for v in 1 2 3; do "$BOUGH" -s moved.img set k $v; done
+"$BOUGH" -s moved.img branch other
+serve moved.img
+works 'another history in its place' bash -c "git clone -q $URL moved 2>&1 && cd moved && git reset -q --hard HEAD~2 && echo 9 >k && git commit -qam nine && git push -qf origin main && git push -q origin :other"
+stop
+log=$(b -s moved.img reflog main)
+has "$log" 'main@{0}: push' 'the push is in the log'
+same "$(b -s moved.img get @main@{1}:k)" 3 'what it was'
+at=moved.img
+for to in lmdb:moved.lmdb moved2.img; do
+    works "logs to $to" "$BOUGH" convert $at $to
+    same "$(b -s $to reflog main)" "$log" "the log in $to"
+    same "$(b -s $to get @main@{1}:k)" 3 "what it was, in $to"
+    same "$(b -s $to fsck)" '' "fsck of $to"
+    at=$to
+done
+works 'kept by a collection' "$BOUGH" -s moved2.img gc --prune 1d
+same "$(b -s moved2.img get @main@{1}:k)" 3 'what it was, collected'
+has "$(b convert moved2.img git:moved.git)" 'reflogs do not go into a git:DIR' 'where they stay behind'
+works 'from git:' "$BOUGH" convert git:moved/.git moved3.img
+has "$(b -s moved3.img reflog main)" 'reset: moving to HEAD~2' "git's own log"
+same "$(b -s moved3.img get @main@{2}:k)" 3 'and what it reaches'
+
 refuse 'not over another' 'not empty' "$BOUGH" convert a.img lmdb:c.lmdb
 refuse 'not over a repository' 'not empty' "$BOUGH" convert a.img git:in
 works 'into one that is there, and empty' bash -c "'$BOUGH' init --size 64M there.img && '$BOUGH' convert git:in there.img"

@@ -462,6 +462,9 @@ typedef enum bough_err bough_repo__edit_fn(
    borrowed for the call. */
 enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn *fn, void *ctx);
 
+/* How many of them are no directories that hold edits; looks at directories only. */
+uint64_t bough_repo__tree_edits_n(const struct bough_tree *t);
+
 /* ---- Paths ---- */
 
 /* Values by stamp and path; see pathcache.c for what must hold. */

@@ -129,3 +129,13 @@ enum bough_err bough_repo__tree_edits(struct bough_tree *t, bough_repo__edit_fn 
     bough_buf_fini(&path);
     return err;
 }
+
+uint64_t bough_repo__tree_edits_n(const struct bough_tree *t)
+{
+    uint64_t n = t->top != NULL ? 1 : 0; /* an edit holds each directory but the top */
+
+    for (const struct bough_repo__dir *d = t->top != NULL ? t->top->pool->opened : NULL; d != NULL;
+         d = d->next_opened)
+        n += d->edits_n - 1; /* goes round below zero on the way */
+    return n;
+}

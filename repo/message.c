@@ -83,6 +83,8 @@ static enum bough_err tell_edit(
     struct teller *t = (struct teller *)ctx;
     struct bough_repo__change was;
 
+    if (t->n == LISTED_MAX) /* the others are counted */
+        return BOUGH_ENOENT;
     if (e->to.dir != NULL)
         return BOUGH_OK;
     if (e->to.kind == BOUGH_NODE_NONE) {
@@ -101,6 +103,10 @@ enum bough_err bough_repo__message_edits(struct bough_tree *tree, struct bough_b
 
     bough_buf_init(&t.list, tree->r->mem);
     err = bough_repo__tree_edits(tree, tell_edit, &t);
+    if (err == BOUGH_ENOENT) {
+        t.n = bough_repo__tree_edits_n(tree);
+        err = BOUGH_OK;
+    }
     if (err) {
         bough_buf_fini(&t.list);
         return err;

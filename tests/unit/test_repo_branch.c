@@ -376,6 +376,32 @@ static void test_repo_branch__without_memory_the_branch_is_as_it_was(void **stat
     }
 }
 
+static void test_repo_branch__a_message_counts_all_and_lists_a_hundred(void **state)
+{
+    struct bough_branch *b;
+    struct bough_tree *t;
+    struct bough_info info = bed_info(100);
+    char path[32], want[4096] = "148 changes\n\n";
+
+    (void)state;
+    bed_open(&bed, test_algo(), 50, 0);
+    b = bed_branch(&bed, "main");
+    assert_int_equal(bough_tree_open(bed.repo, NULL, &t), BOUGH_OK);
+    for (int i = 0; i < 150; i++) {
+        snprintf(path, sizeof path, "d%d/%03d", i / 50, i);
+        assert_int_equal(bough_tree_set(t, V(path), 0100644, NULL, V("v")), BOUGH_OK);
+        if (i < 100)
+            snprintf(want + strlen(want), sizeof want - strlen(want), "%s\n", path);
+    }
+    assert_int_equal(bough_tree_remove(t, V("d2/149")), BOUGH_OK);
+    assert_int_equal(bough_tree_remove(t, V("d2/120")), BOUGH_OK);
+    assert_int_equal(bough_branch_commit(b, t, &info, NULL, NULL), BOUGH_OK);
+    expect_message(b, want);
+    bough_tree_close(t);
+    bough_branch_close(b);
+    bed_close(&bed);
+}
+
 static void test_repo_branch__a_tree_is_committed_by_test_and_set(void **state)
 {
     struct bough_branch *b;
@@ -473,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_repo_branch__a_gather_happens_whole),
         cmocka_unit_test(test_repo_branch__an_attack_spoils_no_gather),
         cmocka_unit_test(test_repo_branch__without_memory_the_branch_is_as_it_was),
+        cmocka_unit_test(test_repo_branch__a_message_counts_all_and_lists_a_hundred),
         cmocka_unit_test(test_repo_branch__a_tree_is_committed_by_test_and_set),
         cmocka_unit_test(test_repo_branch__remembered_paths_are_true),
     };

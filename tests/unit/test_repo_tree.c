@@ -2,10 +2,11 @@
  * test_repo_tree.c - trees in memory behave as a sorted map of paths.
  *
  * Goal: find, next, set, remove, move, digest and write agree with each other whatever the
- * order of edits.  Method: named cases, and random edits beside a plain array of paths; the
- * array's tree, built anew from nothing, must have the same id, and its listing the same
- * names.  Every allocation fails once.
+ * order of edits, and count them right.  Method: named cases, and random edits beside a plain array
+ * of paths; the array's tree, built anew from nothing, must have the same id, and its listing the
+ * same names.  Every allocation fails once.
  */
+#include "repo/inner.h"
 #include "tests/unit/repo_bed.h"
 
 static int setup(void **state)
@@ -276,10 +277,42 @@ static void model_set(struct model *m, const char *path, const char *text)
     }
 }
 
+/* The same value, lent: they stay for ever. */
+static void lend(struct bough_tree *t, const char *path, int text)
+{
+    static const char *const texts[] = {"0", "1", "2", "3"};
+    static struct bough_lent lent[4];
+    struct bough_lent *value = &lent[text];
+
+    value->bytes = V(texts[text]);
+    value->id = bough_oid_of(BOUGH_SHA1, BOUGH_BLOB, value->bytes);
+    assert_int_equal(bough_tree_lend(t, V(path), 0100644, value), BOUGH_OK);
+}
+
+static enum bough_err edit_count(
+    void *ctx, struct bough_repo__dir *d, struct bough_view path, struct bough_repo__edit *e)
+{
+    uint64_t *n = ctx;
+
+    (void)d;
+    (void)path;
+    *n += e->to.dir == NULL;
+    return BOUGH_OK;
+}
+
+static void count_check(struct bough_tree *t)
+{
+    uint64_t n = 0;
+
+    assert_int_equal(bough_repo__tree_edits(t, edit_count, &n), BOUGH_OK);
+    assert_int_equal(bough_repo__tree_edits_n(t), n);
+}
+
 static void random_step(struct bed *b, struct bough_tree *t, struct model *m, uint64_t *seed)
 {
     char path[32], text[TEXT];
     bool has;
+    int value;
 
     path_of(test_random(seed) % (3 * 216), path);
     has = model_has(m, path);
@@ -295,8 +328,12 @@ static void random_step(struct bed *b, struct bough_tree *t, struct model *m, ui
             write_tree(b, t);
         break;
     default:
-        snprintf(text, sizeof text, "%d", (int)(test_random(seed) % 4));
-        set(t, path, text);
+        value = (int)(test_random(seed) % 4);
+        snprintf(text, sizeof text, "%d", value);
+        if (test_random(seed) % 2 == 0)
+            set(t, path, text);
+        else
+            lend(t, path, value);
         model_set(m, path, text);
     }
 }
@@ -316,6 +353,7 @@ static void test_repo_tree__random_edits_agree_with_a_model(void **state)
             struct bough_oid id, want;
 
             random_step(b, t, &m, &seed);
+            count_check(t);
             if (i % 8 != 0)
                 continue;
             want = model_id(b, &m);

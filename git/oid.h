@@ -39,7 +39,11 @@ enum { BOUGH_HEX_MAX = 2 * BOUGH_DIGEST_MAX };
 
 static inline int bough_oid_cmp(const struct bough_oid *a, const struct bough_oid *b)
 {
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes);
+    uint64_t x = bough_get64be(a->bytes), y = bough_get64be(b->bytes);
+
+    if (x != y) /* nearly always */
+        return x < y ? -1 : 1;
+    return memcmp(a->bytes + sizeof x, b->bytes + sizeof y, sizeof a->bytes - sizeof x);
 }
 
 static inline bool bough_oid_eq(const struct bough_oid *a, const struct bough_oid *b)

@@ -422,6 +422,8 @@ enum bough_err bough_repo__chain_put(struct bough_repo *r, struct bough_txn *txn
     struct bough_repo__chain *c = chain_take(r, old);
     enum bough_err err = BOUGH_ENOENT;
 
+    bough_repo__chain_near(r, id);
+
     if (c == NULL)
         c = chain_resume(r, old, body.len);
     if (c != NULL && body.len >= BOUGH_REPO__CHAIN_BODY_MIN)

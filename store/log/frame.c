@@ -93,7 +93,7 @@ enum bough_err bough_log__frame_decode(const struct bough_log__geo *geo, uint32_
 
 /* ---- Items ---- */
 
-enum { ITEM_HEAD = 4, ITEM_MAX = 0xffffff };
+enum { ITEM_MAX = 0xffffff };
 
 enum bough_err bough_log__item_next(
     struct bough_log__items *it, uint32_t *kind, struct bough_view *body)
@@ -102,15 +102,16 @@ enum bough_err bough_log__item_next(
 
     if (it->left.len == 0)
         return BOUGH_ENOENT;
-    if (it->left.len < ITEM_HEAD)
+    if (it->left.len < BOUGH_LOG__ITEM_HEAD)
         return BOUGH_ECORRUPT;
     head = bough_get32le(it->left.ptr);
     len = head >> 8;
-    if (len > it->left.len - ITEM_HEAD)
+    if (len > it->left.len - BOUGH_LOG__ITEM_HEAD)
         return BOUGH_ECORRUPT;
     *kind = head & 0xff;
-    *body = bough_view(it->left.ptr + ITEM_HEAD, len);
-    it->left = bough_view(it->left.ptr + ITEM_HEAD + len, it->left.len - ITEM_HEAD - len);
+    *body = bough_view(it->left.ptr + BOUGH_LOG__ITEM_HEAD, len);
+    it->left = bough_view(
+        it->left.ptr + BOUGH_LOG__ITEM_HEAD + len, it->left.len - BOUGH_LOG__ITEM_HEAD - len);
     return BOUGH_OK;
 }
 
@@ -124,7 +125,7 @@ size_t bough_log__item_begin(struct bough_buf *b, enum bough_log__kind kind)
 
 void bough_log__item_end(struct bough_buf *b, size_t at)
 {
-    size_t len = b->len - at - ITEM_HEAD;
+    size_t len = b->len - at - BOUGH_LOG__ITEM_HEAD;
 
     if (b->err)
         return;

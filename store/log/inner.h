@@ -243,6 +243,8 @@ enum bough_err bough_log__rows_reserve(
 void bough_log__rows_add(struct bough_log__rows *r, const struct bough_log__row *row);
 const struct bough_log__row *bough_log__rows_find(
     const struct bough_log__rows *r, const struct bough_oid *id);
+/* What is to be found soon: it takes a while to come from memory. */
+void bough_log__rows_near(const struct bough_log__rows *r, const struct bough_oid *id);
 void bough_log__rows_clear(struct bough_log__rows *r, struct bough_mem *mem, size_t keep);
 void bough_log__rows_fini(struct bough_log__rows *r, struct bough_mem *mem);
 
@@ -562,7 +564,8 @@ struct bough_log__entry {
 };
 
 enum {
-    BOUGH_LOG__BEFORE = 16, /* bytes before an entry in a frame: length, crc, id8 */
+    BOUGH_LOG__ITEM_HEAD = 4, /* bytes before an item of an index: kind, length */
+    BOUGH_LOG__BEFORE = 16,   /* bytes before an entry in a frame: length, crc, id8 */
     BOUGH_LOG__FRAME_DATA = BOUGH_LOG__FRAME_HEAD + BOUGH_LOG__BEFORE, /* where the first begins */
     BOUGH_LOG__STORED_HEAD = 7, /* of a zlib stream of one stored block: its two bytes, its five */
     BOUGH_LOG__STORED_TAIL = 4, /* Adler-32 */

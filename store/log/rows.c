@@ -73,6 +73,12 @@ void bough_log__rows_add(struct bough_log__rows *r, const struct bough_log__row 
     slot_put(r, (uint32_t)r->n++);
 }
 
+void bough_log__rows_near(const struct bough_log__rows *r, const struct bough_oid *id)
+{
+    if (r->n > 0)
+        __builtin_prefetch(&r->slot[place_of(r, hash_of(id))]);
+}
+
 const struct bough_log__row *bough_log__rows_find(
     const struct bough_log__rows *r, const struct bough_oid *id)
 {
@@ -187,12 +193,16 @@ void bough_log__rows_sort(
     bough_mem_free(mem, end, SHARES * sizeof *end);
 }
 
+enum { AHEAD = 12 }; /* rows that are on their way from memory */
+
 static enum bough_err sorted_next(struct bough_log__row_source *src, struct bough_log__row *out)
 {
     struct bough_log__rows_source *s = (struct bough_log__rows_source *)src; /* first field */
 
     if (s->at == s->n)
         return BOUGH_ENOENT;
+    if (s->n - s->at > AHEAD)
+        __builtin_prefetch(&s->rows->row[s->order[s->at + AHEAD]]);
     *out = s->rows->row[s->order[s->at++]];
     return BOUGH_OK;
 }

@@ -16,9 +16,10 @@
 /* What is at most so long is stored: deflating it would take longer than writing it.  Trees and
    deltas are mostly ids, which do not shrink.  Large trees are stored so that they can be read by
    range: deflated they would be two thirds as long, and one in some thousand versions is whole. */
-enum { STORE_MAX = 512, STORE_MAX_IDS = 8192, TREE_MAX = 64 * 1024 };
+enum { STORE_MAX = 512, STORE_MAX_COMMIT = 2048, STORE_MAX_IDS = 8192, TREE_MAX = 64 * 1024 };
 enum { LEVEL = 1, BEFORE = BOUGH_LOG__BEFORE, SAMPLE = 4096, SAMPLE_FROM = 32768 };
-enum { LOOK_FROM = 4096 }; /* from so many bytes it pays to ask whether an object is there */
+/* From so many bytes it pays to ask whether an object is there; a tree hardly ever is. */
+enum { LOOK_FROM = 4096, LOOK_FROM_TREE = 65536 };
 
 static struct bough_log *log_of(struct bough_txn *t)
 {
@@ -27,14 +28,20 @@ static struct bough_log *log_of(struct bough_txn *t)
 
 /* ---- Objects ---- */
 
+static size_t store_max(enum bough_type type)
+{
+    if (type == BOUGH_TREE || type > BOUGH_TAG)
+        return STORE_MAX_IDS;
+    return type == BOUGH_COMMIT ? STORE_MAX_COMMIT : STORE_MAX;
+}
+
 /* Does a sample of it shrink? */
 static bool is_worth_deflating(struct bough_log *l, enum bough_type type, struct bough_view body)
 {
     struct bough_buf sample;
     bool worth;
 
-    if (body.len <= (type == BOUGH_TREE || type > BOUGH_TAG ? STORE_MAX_IDS : STORE_MAX) ||
-        (type == BOUGH_TREE && body.len > TREE_MAX))
+    if (body.len <= store_max(type) || (type == BOUGH_TREE && body.len > TREE_MAX))
         return false;
     if (body.len < SAMPLE_FROM)
         return true;
@@ -72,13 +79,10 @@ static enum bough_err entry_make(
     return l->scratch.err;
 }
 
-/* The entry in l->scratch goes into the frame, its row into the transaction. */
-enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_oid *id)
+/* Room for another entry: in memory, in the frame, in the transaction's rows. */
+static enum bough_err entry_room(struct bough_log *l, size_t data, size_t index)
 {
     struct bough_log__txn *t = &l->txn;
-    struct bough_view packed = bough_buf_view(&l->scratch);
-    struct bough_log__row row = {.id = *id, .crc = bough_crc32(0, packed.ptr, packed.len)};
-    size_t index_len, data_len, item;
     enum bough_err err = BOUGH_OK;
 
     if (!t->txn.urgent) {
@@ -91,30 +95,42 @@ enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_o
     if (!err)
         err = bough_log__rows_reserve(&t->rows, l->mem, 1);
     if (!err)
-        err = bough_log__frame_fit(l, BEFORE + packed.len, 4 + l->geo.id_len + 12);
+        err = bough_log__frame_fit(l, data, index);
+    if (err || (bough_buf_room(&t->data, data) != NULL && bough_buf_room(&t->index, index) != NULL))
+        return err;
+    t->data.err = t->index.err = BOUGH_OK;
+    return BOUGH_ENOMEM;
+}
+
+/* The entry in l->scratch goes into the frame, its row into the transaction. */
+enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_oid *id)
+{
+    struct bough_log__txn *t = &l->txn;
+    struct bough_view packed = bough_buf_view(&l->scratch);
+    struct bough_log__row row = {.id = *id, .crc = bough_crc32(0, packed.ptr, packed.len)};
+    size_t item_len = l->geo.id_len + 12u;
+    enum bough_err err = entry_room(l, BEFORE + packed.len, BOUGH_LOG__ITEM_HEAD + item_len);
+    uint8_t *data, *item;
+
     if (err)
         return err;
-    data_len = t->data.len;
-    index_len = t->index.len;
-    bough_buf_put32le(&t->data, (uint32_t)packed.len);
-    bough_buf_put32le(&t->data, row.crc);
-    bough_buf_put(&t->data, id->bytes, 8);
-    bough_buf_put_view(&t->data, packed);
-    item = bough_log__item_begin(&t->index, BOUGH_LOG__OBJECT);
-    bough_buf_put(&t->index, id->bytes, l->geo.id_len);
-    bough_buf_put32le(&t->index, (uint32_t)data_len + BEFORE);
-    bough_buf_put32le(&t->index, (uint32_t)packed.len);
-    bough_buf_put32le(&t->index, row.crc);
-    bough_log__item_end(&t->index, item);
-    if (t->data.err || t->index.err) {
-        t->data.len = data_len;
-        t->index.len = index_len;
-        t->data.err = t->index.err = BOUGH_OK;
-        return BOUGH_ENOMEM;
-    }
+    data = t->data.ptr + t->data.len;
+    bough_put32le(data, (uint32_t)packed.len);
+    bough_put32le(data + 4, row.crc);
+    memcpy(data + 8, id->bytes, 8);
+    memcpy(data + BEFORE, packed.ptr, packed.len);
+    item = t->index.ptr + t->index.len;
+    bough_put32le(item, (uint32_t)item_len << 8 | BOUGH_LOG__OBJECT);
+    item += BOUGH_LOG__ITEM_HEAD;
+    memcpy(item, id->bytes, l->geo.id_len);
+    bough_put32le(item + l->geo.id_len, (uint32_t)t->data.len + BEFORE);
+    bough_put32le(item + l->geo.id_len + 4, (uint32_t)packed.len);
+    bough_put32le(item + l->geo.id_len + 8, row.crc);
+    row.where = bough_log__where(l->head.segment, l->head.at + t->data.len + BEFORE);
+    t->data.len += BEFORE + packed.len;
+    t->index.len += BOUGH_LOG__ITEM_HEAD + item_len;
     t->items++;
     l->payload += packed.len;
-    row.where = bough_log__where(l->head.segment, l->head.at + data_len + BEFORE);
     bough_log__rows_add(&t->rows, &row);
     return BOUGH_OK;
 }
@@ -145,28 +161,48 @@ static bool is_recent(const struct bough_log *l, const struct bough_oid *id)
            (row != NULL && bough_log__births_is_now(l, row->where));
 }
 
-static enum bough_err txn_put(
+/* Make the entry while the place of its row comes from memory: mostly it is not there. */
+static enum bough_err entry_put_new(struct bough_log *l, const struct bough_entry_head *head,
+    const struct bough_oid *id, struct bough_view body)
+{
+    enum bough_err err;
+
+    bough_log__rows_near(&l->rows, id);
+    err = entry_make(l, head, body);
+    return err || is_recent(l, id) ? err : entry_put(l, id);
+}
+
+/* The same of what is so large that it pays to ask first whether it is there. */
+static enum bough_err put_large(
     struct bough_txn *t, enum bough_type type, const struct bough_oid *id, struct bough_view body)
 {
     struct bough_log *l = log_of(t);
-    struct bough_entry_head head = {.type = type, .size = body.len};
     struct bough_log__row row;
     enum bough_err err;
 
     if (is_recent(l, id))
         return BOUGH_OK;
-    if (body.len >= LOOK_FROM) {
-        err = bough_log__row_find(l, id, &row);
-        if (err != BOUGH_ENOENT)
-            return err;
-    }
-    if (body.len > l->geo.frame_max && !is_worth_deflating(l, type, body)) {
-        if (!t->urgent && l->head.spare)
-            return bough_log__full(l);
-        return bough_log__big_put_stored(l, type, id, body);
-    }
-    err = entry_make(l, &head, body);
-    return err ? err : entry_put(l, id);
+    err = bough_log__row_find(l, id, &row);
+    if (err != BOUGH_ENOENT)
+        return err;
+    if (body.len <= l->geo.frame_max || is_worth_deflating(l, type, body))
+        return entry_put_new(
+            l, &(struct bough_entry_head){.type = type, .size = body.len}, id, body);
+    if (!t->urgent && l->head.spare)
+        return bough_log__full(l);
+    return bough_log__big_put_stored(l, type, id, body);
+}
+
+static enum bough_err txn_put(
+    struct bough_txn *t, enum bough_type type, const struct bough_oid *id, struct bough_view body)
+{
+    struct bough_log *l = log_of(t);
+    struct bough_entry_head head = {.type = type, .size = body.len};
+
+    if (body.len >= (type == BOUGH_TREE ? LOOK_FROM_TREE : LOOK_FROM) ||
+        body.len > l->geo.frame_max)
+        return put_large(t, type, id, body);
+    return entry_put_new(l, &head, id, body);
 }
 
 /* Following bases goes from rows to rows before them, so it ends.  What was adopted, or written
@@ -189,15 +225,10 @@ static enum bough_err txn_put_delta(struct bough_txn *t, enum bough_type type,
     struct bough_entry_head head = {.type = BOUGH_REF_DELTA, .size = delta.len, .base = *base};
     enum bough_err err;
 
-    if (is_recent(l, id))
-        return BOUGH_OK;
     if (bough_oid_eq(base, bough_oid_empty_tree(l->geo.algo)))
         return txn_put(t, type, id, body); /* it is everywhere and nowhere */
     err = delta_goes_round(l, id);
-    if (err != BOUGH_ENOENT)
-        return err;
-    err = entry_make(l, &head, delta);
-    return err ? err : entry_put(l, id);
+    return err == BOUGH_ENOENT ? entry_put_new(l, &head, id, delta) : err;
 }
 
 /* ---- Refs and records ---- */

@@ -700,6 +700,13 @@ enum bough_err bough_log__txn_begin(struct bough_store *s, struct bough_txn **ou
    does not fit into a frame. */
 enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_oid *id);
 
+/* A transaction's put and put_delta; see struct bough_txn_class. */
+enum bough_err bough_log__put(
+    struct bough_txn *t, enum bough_type type, const struct bough_oid *id, struct bough_view body);
+enum bough_err bough_log__put_delta(struct bough_txn *t, enum bough_type type,
+    const struct bough_oid *id, const struct bough_oid *base, struct bough_view delta,
+    struct bough_view body);
+
 enum bough_err bough_log__intake_open(
     struct bough_store *s, const struct bough_intake_opts *opts, struct bough_intake **out);
 enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in);

@@ -98,8 +98,10 @@ static bool packet_lend(
     if (src.len < DIGITS)
         return false;
     r->err = length_parse(src.ptr, &len);
+    if (r->err)
+        return false;
     whole = len < DIGITS ? DIGITS : len;
-    if (r->err || src.len < whole)
+    if (src.len < whole)
         return false;
     *out = packet_of(src.ptr, len);
     *used = whole;

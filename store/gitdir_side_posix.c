@@ -223,14 +223,14 @@ static enum bough_err log_show(
     const git_reflog_entry *e = git_reflog_entry_byindex(g->log, i);
     const git_signature *who = e != NULL ? git_reflog_entry_committer(e) : NULL;
     const char *why = e != NULL ? git_reflog_entry_message(e) : NULL;
-    uint64_t serial = git_reflog_entrycount(g->log) - i;
-    int16_t zone = who != NULL ? (int16_t)who->when.offset : 0;
+    unsigned long long serial = git_reflog_entrycount(g->log) - i;
+    int zone = who != NULL ? who->when.offset : 0;
     char digits[SERIAL + 1];
     size_t name_len;
 
     if (e == NULL)
         return BOUGH_ENOENT;
-    snprintf(digits, sizeof digits, "%016llx", (unsigned long long)~serial);
+    snprintf(digits, sizeof digits, "%016llx", ~serial);
     bough_buf_clear(&g->lent);
     bough_buf_put_str(&g->lent, LOGS);
     bough_buf_put_view(&g->lent, ref);

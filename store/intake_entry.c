@@ -17,8 +17,9 @@ enum { DELTA_KEEP = 1 << 20 };     /* bytes of a buffer that is kept for the nex
 
 static enum bough_err area_corrupt(struct bough_store__intake *in, uint32_t i)
 {
-    return bough_store__intake_fail(
+    (void)bough_store__intake_fail(
         in, BOUGH_ECORRUPT, "a received pack changed where it lay", bough_store__node(in, i)->at);
+    return BOUGH_ECORRUPT;
 }
 
 /* Bytes [at, at + n) of the area, until the next call. */

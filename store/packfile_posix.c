@@ -74,6 +74,7 @@ static enum bough_err stream_run(struct stream *s, uint8_t *dst, size_t n, size_
     enum bough_err err = s->taken == s->have ? stream_more(s) : BOUGH_OK;
     size_t used;
 
+    *made = 0;
     if (err)
         return err;
     err = bough_inflater_run(

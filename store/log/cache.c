@@ -132,9 +132,10 @@ enum bough_err bough_log__read(struct bough_log *l, uint64_t at, void *dst, size
             err = device_read(l, at, to, k);
         } else {
             err = bough_log__page(l, at, &v, NULL);
+            if (err)
+                return err;
             k = n < v.len ? n : v.len;
-            if (!err)
-                memcpy(to, v.ptr, k);
+            memcpy(to, v.ptr, k);
         }
         if (err)
             return err;

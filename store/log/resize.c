@@ -52,10 +52,10 @@ static enum bough_err grow(struct bough_log *l, uint64_t bytes, uint32_t zones)
         l->zones.state = state;
         l->zones.room = zones;
     }
-    if (bytes > l->dev->count * l->dev->unit)
+    if (bytes > l->dev->count * l->dev->unit ||
+        (zones == before &&
+            l->dev->caps & BOUGH_BLOCK_RESIZE)) /* it may lack the last of shrinking */
         err = device_resize(l, bytes);
-    else if (zones == before && l->dev->caps & BOUGH_BLOCK_RESIZE)
-        err = device_resize(l, bytes); /* a power cut may have come before the last of shrinking */
     if (err || zones == before)
         return err;
     l->geo.zones = zones;

@@ -59,10 +59,12 @@ enum bough_err bough_log__run_read(
     while (n > 0) {
         uint64_t dev, left;
         enum bough_err err = bough_log__run_at(l, r, at, &dev, &left);
-        size_t k = n < left ? n : (size_t)left;
+        size_t k;
 
-        if (!err)
-            err = bough_log__read(l, dev, to, k);
+        if (err)
+            return err;
+        k = n < left ? n : (size_t)left;
+        err = bough_log__read(l, dev, to, k);
         if (err)
             return err;
         at += k;

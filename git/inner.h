@@ -49,9 +49,6 @@ int32_t bough_git__utf8_next(struct bough_view *left);
 /* Is `name` that name to NTFS? */
 bool bough_git__name_is_ntfs_dot(struct bough_view name, enum bough_name_dot dot);
 
-/* The rule that a ref name breaks, static text; NULL: none. */
-const char *bough_git__refname_fault(struct bough_view name, uint32_t flags);
-
 /* Can this be the name of a tag, that is, be a ref behind refs/tags/? */
 bool bough_git__tagname_ok(struct bough_view name);
 

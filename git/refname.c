@@ -60,7 +60,8 @@ static size_t stars(struct bough_view v)
     return n;
 }
 
-const char *bough_git__refname_fault(struct bough_view name, uint32_t flags)
+/* The rule that a ref name breaks, static text; NULL: none. */
+static const char *refname_fault(struct bough_view name, uint32_t flags)
 {
     struct bough_view left = name;
     size_t parts = 0, len;
@@ -90,7 +91,7 @@ const char *bough_git__refname_fault(struct bough_view name, uint32_t flags)
 
 enum bough_err bough_refname_check(struct bough_view name, uint32_t flags, struct bough_why *why)
 {
-    const char *fault = bough_git__refname_fault(name, flags);
+    const char *fault = refname_fault(name, flags);
 
     return fault == NULL ? BOUGH_OK : BOUGH_WHY(why, BOUGH_EKEY, fault, name.ptr, name.len);
 }
@@ -98,7 +99,7 @@ enum bough_err bough_refname_check(struct bough_view name, uint32_t flags, struc
 bool bough_git__tagname_ok(struct bough_view name)
 {
     return bough_view_eq(name, bough_view_str("@")) || /* refs/tags/@ is fine */
-           bough_git__refname_fault(name, BOUGH_REFNAME_ONELEVEL) == NULL;
+           refname_fault(name, BOUGH_REFNAME_ONELEVEL) == NULL;
 }
 
 bool bough_refname_clash(struct bough_view a, struct bough_view b)

@@ -9,7 +9,8 @@
 
 /* ---- Values ---- */
 
-enum bough_err bough_kv__digest_value(
+/* The id of a value, read in pieces. */
+static enum bough_err digest_value(
     struct bough_kv *kv, struct bough_view path, const struct bough_node *n, struct bough_oid *out)
 {
     struct bough_hash h;
@@ -154,7 +155,7 @@ static enum bough_err walk_child(struct walk *w, const struct bough_kv_entry *e)
         return w->path.err;
     if (e->kind == BOUGH_KIND_DICT)
         return level_push(w);
-    err = bough_kv__digest_value(w->kv, bough_buf_view(&w->path), &node, &id);
+    err = digest_value(w->kv, bough_buf_view(&w->path), &node, &id);
     if (!err)
         walk_top(w)->items[walk_top(w)->n - 1].id = id;
     w->path.len = before;
@@ -207,7 +208,7 @@ enum bough_err bough_kv__digest_walk(
     if (err)
         return err;
     if (n.kind == BOUGH_NODE_VALUE)
-        return bough_kv__digest_value(kv, path, &n, out);
+        return digest_value(kv, path, &n, out);
     bough_buf_init(&w.path, kv->env->mem);
     bough_buf_put_view(&w.path, path);
     err = w.path.err;

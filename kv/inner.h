@@ -122,10 +122,6 @@ void bough_kv__rename_message(struct bough_buf *out, struct bough_view from, str
 enum bough_err bough_kv__digest_walk(
     struct bough_kv *kv, struct bough_view path, struct bough_oid *out);
 
-/* The id of a value, read in pieces. */
-enum bough_err bough_kv__digest_value(
-    struct bough_kv *kv, struct bough_view path, const struct bough_node *n, struct bough_oid *out);
-
 /* ---- Batches ---- */
 
 /* What batch.c needs of a driver. */

@@ -120,6 +120,5 @@ enum bough_err bough_kv__memtree_remove(
     struct bough_kv__memtree *t, struct bough_view path, struct bough_time now);
 enum bough_err bough_kv__memtree_move(struct bough_kv__memtree *t, struct bough_view from,
     struct bough_view to, struct bough_time now);
-enum bough_err bough_kv__memtree_clear(struct bough_kv__memtree *t, struct bough_time now);
 
 #endif

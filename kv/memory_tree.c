@@ -223,7 +223,7 @@ enum bough_err bough_kv__memtree_set(struct bough_kv__memtree *t, struct bough_v
     return node != NULL ? tree_put(t, path, node, mode, none, stamp_next(t, now)) : BOUGH_ENOMEM;
 }
 
-enum bough_err bough_kv__memtree_clear(struct bough_kv__memtree *t, struct bough_time now)
+static enum bough_err memtree_clear(struct bough_kv__memtree *t, struct bough_time now)
 {
     struct bough_kv__cow *root;
 
@@ -271,7 +271,7 @@ enum bough_err bough_kv__memtree_remove(
     enum bough_err err;
 
     if (path.len == 0)
-        return bough_kv__memtree_clear(t, now);
+        return memtree_clear(t, now);
     if (bough_kv__memtree_find(t, path).node == NULL)
         return BOUGH_ENOENT;
     err = way_own(t, bough_kv__path_parent(path));

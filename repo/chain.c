@@ -22,7 +22,7 @@
 
 /* ---- Maps ---- */
 
-void bough_repo__map_fini(struct bough_repo *r, struct bough_repo__map *m)
+static void map_fini(struct bough_repo *r, struct bough_repo__map *m)
 {
     bough_mem_free(r->mem, m->segs, m->cap * sizeof *m->segs);
     *m = (struct bough_repo__map){0};
@@ -248,8 +248,8 @@ void bough_repo__chains_drop(struct bough_repo *r)
 
 void bough_repo__putting_fini(struct bough_repo *r, struct bough_repo__putting *p)
 {
-    bough_repo__map_fini(r, &p->map);
-    bough_repo__map_fini(r, &p->through);
+    map_fini(r, &p->map);
+    map_fini(r, &p->through);
     bough_buf_fini(&p->delta);
 }
 

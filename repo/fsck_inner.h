@@ -55,10 +55,6 @@ struct bough_fsck {
 enum bough_err bough_repo__fsck_walk(
     struct bough_fsck *f, const struct bough_oid *id, enum bough_repo__mark *out);
 
-/* The same for a tree of `f->commit`. */
-enum bough_err bough_repo__fsck_tree(
-    struct bough_fsck *f, const struct bough_oid *id, enum bough_repo__mark *out);
-
 /* Tell the paths of a marked commit that are bad. */
 enum bough_err bough_repo__fsck_lost(struct bough_fsck *f, const struct bough_oid *commit);
 

@@ -182,7 +182,8 @@ static enum bough_err trees_walk(struct bough_fsck *f, enum bough_repo__mark *ou
     return err;
 }
 
-enum bough_err bough_repo__fsck_tree(
+/* Walk all that a tree of `f->commit` reaches and mark it. */
+static enum bough_err tree_check(
     struct bough_fsck *f, const struct bough_oid *id, enum bough_repo__mark *out)
 {
     enum bough_err err;
@@ -285,7 +286,7 @@ static enum bough_err commit_again(struct bough_fsck *f, const struct bough_oid 
     }
     f->commit = *id;
     if (!err)
-        err = bough_repo__fsck_tree(f, &c.tree, &mark);
+        err = tree_check(f, &c.tree, &mark);
     if (err)
         return err;
     tainted |= mark != BOUGH_REPO__WHOLE;
@@ -350,7 +351,7 @@ enum bough_err bough_repo__fsck_walk(
     if (type == BOUGH_COMMIT)
         err = commits_walk(f, &at);
     else if (type == BOUGH_TREE)
-        err = bough_repo__fsck_tree(f, &at, out);
+        err = tree_check(f, &at, out);
     else
         err = blob_look(f, &at, out);
     if (!err && type == BOUGH_COMMIT)

@@ -306,7 +306,11 @@ static enum bough_err chain_bottom(struct bough_repo *r, uint32_t chain, uint32_
     return *pos == UINT32_MAX ? BOUGH_ECORRUPT : BOUGH_OK;
 }
 
-enum bough_err bough_history__jump(
+/*
+ * The commit to look at for changes at the path with `key`, seen from `id`: it, or one further down
+ * its first parents; all from `id` down to it, without it, have the same there as their first parents.
+ */
+static enum bough_err history_jump(
     struct bough_repo *r, const uint8_t key[8], const struct bough_oid *id, struct bough_oid *out)
 {
     const struct bough_history *h = r->history;
@@ -344,7 +348,7 @@ static enum bough_err leap_find(struct bough_graph *g, struct bough_repo__look *
     enum bough_err err;
 
     bough_history__path_key(g->r, bough_buf_view(&l->path), key);
-    err = bough_history__jump(g->r, key, &c->id, &id);
+    err = history_jump(g->r, key, &c->id, &id);
     if (err && err != BOUGH_ENOENT)
         bough_history__give_up(g->r, err);
     if (err || bough_oid_eq(&id, &c->id))

@@ -183,13 +183,6 @@ enum bough_err bough_history__id_at(
     struct bough_repo *r, struct bough_history__place at, struct bough_oid *out);
 
 /*
- * The commit to look at for changes at the path with `key`, seen from `id`: it, or one further down
- * its first parents; all from `id` down to it, without it, have the same there as their first parents.
- */
-enum bough_err bough_history__jump(
-    struct bough_repo *r, const uint8_t key[8], const struct bough_oid *id, struct bough_oid *out);
-
-/*
  * The same for a walk: `c` looked up in `l` has `at`.  `*out` is another commit of the graph, parsed and looked at, or
  * `c`.  What the index says is checked; where it cannot be read, `c` is the answer.
  */

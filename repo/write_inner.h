@@ -55,7 +55,6 @@ struct bough_repo__map {
     uint32_t n, cap;
 };
 
-void bough_repo__map_fini(struct bough_repo *r, struct bough_repo__map *m);
 enum bough_err bough_repo__map_add(
     struct bough_repo *r, struct bough_repo__map *m, size_t dst, size_t src, size_t len);
 

@@ -30,7 +30,6 @@ enum bough_err bough_store__mem_vec_reserve(
     struct bough_store__mem_vec *v, struct bough_mem *mem, size_t more);
 void bough_store__mem_vec_insert(
     struct bough_store__mem_vec *v, size_t at, void *ptr); /* after a reserve */
-void bough_store__mem_vec_remove(struct bough_store__mem_vec *v, size_t at);
 void bough_store__mem_vec_fini(struct bough_store__mem_vec *v, struct bough_mem *mem);
 
 /* ---- Objects ---- */

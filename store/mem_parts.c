@@ -33,7 +33,7 @@ void bough_store__mem_vec_insert(struct bough_store__mem_vec *v, size_t at, void
     v->n++;
 }
 
-void bough_store__mem_vec_remove(struct bough_store__mem_vec *v, size_t at)
+static void vec_remove(struct bough_store__mem_vec *v, size_t at)
 {
     BOUGH_ASSERT(at < v->n);
     v->n--;
@@ -317,7 +317,7 @@ void bough_store__mem_refs_apply(
         at = bough_store__mem_refs_seek(r, ref_name(ref), &found);
         if (found) {
             ref_free(mem, r->rows.ptr[at]);
-            bough_store__mem_vec_remove(&r->rows, at);
+            vec_remove(&r->rows, at);
         }
         ref_free(mem, ref);
     }

@@ -12,7 +12,8 @@
 
 /* ---- Nodes ---- */
 
-enum bough_err bough_sync__select_node(struct bough_sync__select *sel, uint32_t row, uint32_t *out)
+/* Read the commit of `row` once; its node's index is the rest of its number, plus one. */
+static enum bough_err node_get(struct bough_sync__select *sel, uint32_t row, uint32_t *out)
 {
     uint64_t number = bough_sync__ids_get(&sel->ids, row);
     if (number >> BOUGH_SYNC__BITS != 0) {
@@ -49,8 +50,7 @@ enum bough_err bough_sync__select_parent_tree(
     struct bough_sync__select *sel, const struct bough_sync__node *node, uint32_t i, uint32_t *tree)
 {
     uint32_t parent;
-    enum bough_err err =
-        bough_sync__select_node(sel, bough_sync__select_parent(sel, node, i), &parent);
+    enum bough_err err = node_get(sel, bough_sync__select_parent(sel, node, i), &parent);
     if (!err)
         *tree = sel->nodes[parent].tree;
     return err;
@@ -77,7 +77,7 @@ enum bough_err bough_sync__select_paint(struct bough_sync__select *sel, uint32_t
         return BOUGH_OK; /* its parents know */
     if (mapped)
         return BOUGH_OK; /* and nobody needs to tell them */
-    err = bough_sync__select_node(sel, row, &node);
+    err = node_get(sel, row, &node);
     if (!err)
         err = bough_sync__queue_push(&sel->queue, sel->nodes[node].date, node);
     if (err)

@@ -35,9 +35,6 @@ enum bough_err bough_sync__select_send(struct bough_sync__select *sel, uint32_t 
 
 /* ---- Commits ---- */
 
-/* Read the commit of `row` once; its node's index is the rest of its number, plus one. */
-enum bough_err bough_sync__select_node(struct bough_sync__select *sel, uint32_t row, uint32_t *out);
-
 /* A commit is wanted (WANT) or had (HAVE): see that its parents hear of it. */
 enum bough_err bough_sync__select_paint(
     struct bough_sync__select *sel, uint32_t row, uint64_t flag);
@@ -68,9 +65,6 @@ enum bough_err bough_sync__select_marks_step(struct bough_sync__select *sel);
 enum bough_err bough_sync__select_trees_step(struct bough_sync__select *sel);
 
 /* ---- Bitmaps ---- */
-
-/* Begin anew, of what was asked for. */
-enum bough_err bough_sync__select_restart(struct bough_sync__select *sel);
 
 /* Take bitmaps if there are any and they fit what is asked for. */
 enum bough_err bough_sync__map_begin(struct bough_sync__select *sel, bool any_have);

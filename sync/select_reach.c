@@ -3,8 +3,8 @@
  *
  *   begin     for clones at once, for fetches when the walk gets long
  *   painting  a commit with a bitmap needs no walk; nor does one that is in a set
- *   adding    bitmaps into the sets, a piece at a time
  *   restart   from the wants and haves, with bitmaps or without
+ *   adding    bitmaps into the sets, a piece at a time
  *
  * The sets hold what the bitmaps say; the walk of select.c finds the rest and stops at them.  A
  * bitmap that proves damaged, or is given up, costs a restart without any.
@@ -78,17 +78,40 @@ enum bough_err bough_sync__map_had(
     return err;
 }
 
+/* ---- Restart ---- */
+
+/* Begin anew, of what was asked for. */
+static enum bough_err select_restart(struct bough_sync__select *sel)
+{
+    struct bough_sync__select was = *sel;
+    enum bough_err err = BOUGH_OK;
+
+    bough_sync__select_init(sel, was.session);
+    sel->include_tags = was.include_tags;
+    sel->reach_failed = was.reach_failed;
+    sel->mapping = was.mapping;
+    for (size_t i = 0; i < was.asked.n && !err; i++) {
+        struct bough_oid id = bough_sync__ids_at(&was.ids, was.asked.items[i] >> 1);
+        err = (was.asked.items[i] & 1) != 0 ? bough_sync__select_have(sel, &id)
+                                            : bough_sync__select_want(sel, &id);
+    }
+    bough_sync__select_fini(&was);
+    return err;
+}
+
 enum bough_err bough_sync__map_restart(struct bough_sync__select *sel)
 {
     sel->mapping = true;
-    return may_begin(sel) ? bough_sync__select_restart(sel) : BOUGH_OK;
+    return may_begin(sel) ? select_restart(sel) : BOUGH_OK;
 }
 
 enum bough_err bough_sync__map_fail(struct bough_sync__select *sel)
 {
     sel->reach_failed = true;
-    return bough_sync__select_restart(sel);
+    return select_restart(sel);
 }
+
+/* ---- Adding ---- */
 
 enum bough_err bough_sync__map_add(struct bough_sync__select *sel)
 {
@@ -118,24 +141,4 @@ enum bough_err bough_sync__map_over(struct bough_sync__select *sel)
         return err;
     bough_sync__flag(&sel->ids, row, BOUGH_SYNC__SEND);
     return bough_sync__list_add(&sel->order, row);
-}
-
-/* ---- Restart ---- */
-
-enum bough_err bough_sync__select_restart(struct bough_sync__select *sel)
-{
-    struct bough_sync__select was = *sel;
-    enum bough_err err = BOUGH_OK;
-
-    bough_sync__select_init(sel, was.session);
-    sel->include_tags = was.include_tags;
-    sel->reach_failed = was.reach_failed;
-    sel->mapping = was.mapping;
-    for (size_t i = 0; i < was.asked.n && !err; i++) {
-        struct bough_oid id = bough_sync__ids_at(&was.ids, was.asked.items[i] >> 1);
-        err = (was.asked.items[i] & 1) != 0 ? bough_sync__select_have(sel, &id)
-                                            : bough_sync__select_want(sel, &id);
-    }
-    bough_sync__select_fini(&was);
-    return err;
 }

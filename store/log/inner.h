@@ -116,8 +116,6 @@ struct bough_log__run {
 
 void bough_log__run_fini(struct bough_log *l, struct bough_log__run *r);
 enum bough_err bough_log__run_add(struct bough_log *l, struct bough_log__run *r, uint32_t zone);
-enum bough_err bough_log__run_copy(
-    struct bough_log *l, struct bough_log__run *to, const struct bough_log__run *from);
 
 /* The device byte of byte `at` of the run; `*left` bytes follow in the same zone.  BOUGH_ECORRUPT
    when it lies outside. */
@@ -247,10 +245,6 @@ const struct bough_log__row *bough_log__rows_find(
 void bough_log__rows_near(const struct bough_log__rows *r, const struct bough_oid *id);
 void bough_log__rows_clear(struct bough_log__rows *r, struct bough_mem *mem, size_t keep);
 void bough_log__rows_fini(struct bough_log__rows *r, struct bough_mem *mem);
-
-/* The numbers of `n` rows in the order of their ids. */
-void bough_log__rows_sort(
-    const struct bough_log__row *row, uint32_t *order, size_t n, struct bough_mem *mem);
 
 /* Rows one after another, ascending by id.  BOUGH_ENOENT: no more. */
 struct bough_log__row_source {
@@ -395,7 +389,6 @@ struct bough_log__segment *bough_log__segment_find(struct bough_log *l, uint32_t
 
 /* Add one (taken on success); numbers ascend.  BOUGH_ENOMEM. */
 enum bough_err bough_log__segment_add(struct bough_log *l, struct bough_log__segment *seg);
-enum bough_err bough_log__segment_reserve(struct bough_log *l, size_t more);
 void bough_log__segment_fini(struct bough_log *l, struct bough_log__segment *seg);
 
 /* ---- Ref tables (reftable.c) ---- */

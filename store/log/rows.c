@@ -175,7 +175,8 @@ static void shares_deal(
         order[end[share_of(&row[i])]++] = (uint32_t)i;
 }
 
-void bough_log__rows_sort(
+/* The numbers of `n` rows in the order of their ids. */
+static void rows_sort(
     const struct bough_log__row *row, uint32_t *order, size_t n, struct bough_mem *mem)
 {
     uint32_t *end = n >= SHARES ? bough_mem_zalloc(mem, SHARES, sizeof *end) : NULL;
@@ -214,7 +215,7 @@ enum bough_err bough_log__rows_source_init(
     s->order = bough_mem_alloc(mem, (rows->n + 1) * sizeof *s->order);
     if (s->order == NULL)
         return BOUGH_ENOMEM;
-    bough_log__rows_sort(rows->row, s->order, s->n, mem);
+    rows_sort(rows->row, s->order, s->n, mem);
     return BOUGH_OK;
 }
 

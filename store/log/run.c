@@ -25,20 +25,6 @@ enum bough_err bough_log__run_add(struct bough_log *l, struct bough_log__run *r,
     return err;
 }
 
-enum bough_err bough_log__run_copy(
-    struct bough_log *l, struct bough_log__run *to, const struct bough_log__run *from)
-{
-    *to = (struct bough_log__run){.start = from->start, .len = from->len};
-    for (uint32_t i = 0; i < from->n; i++) {
-        enum bough_err err = bough_log__run_add(l, to, from->zones[i]);
-        if (err) {
-            bough_log__run_fini(l, to);
-            return err;
-        }
-    }
-    return BOUGH_OK;
-}
-
 enum bough_err bough_log__run_at(const struct bough_log *l, const struct bough_log__run *r,
     uint64_t at, uint64_t *dev, uint64_t *left)
 {

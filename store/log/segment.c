@@ -26,7 +26,7 @@ struct bough_log__segment *bough_log__segment_find(struct bough_log *l, uint32_t
     return NULL;
 }
 
-enum bough_err bough_log__segment_reserve(struct bough_log *l, size_t more)
+static enum bough_err segment_reserve(struct bough_log *l, size_t more)
 {
     void *ptr = l->segment;
     enum bough_err err =
@@ -38,7 +38,7 @@ enum bough_err bough_log__segment_reserve(struct bough_log *l, size_t more)
 
 enum bough_err bough_log__segment_add(struct bough_log *l, struct bough_log__segment *seg)
 {
-    enum bough_err err = bough_log__segment_reserve(l, 1);
+    enum bough_err err = segment_reserve(l, 1);
 
     if (err)
         return err;

@@ -40,7 +40,7 @@ static uint32_t slot_crc(const uint8_t *slot)
     return bough_crc32(0, slot + AT_VERSION, BOUGH_LOG__SUPER_LEN - AT_VERSION);
 }
 
-void bough_log__super_encode(const struct bough_log__geo *geo, const struct bough_log__super *s,
+static void super_encode(const struct bough_log__geo *geo, const struct bough_log__super *s,
     uint8_t dst[BOUGH_LOG__SUPER_LEN])
 {
     memset(dst, 0, BOUGH_LOG__SUPER_LEN);
@@ -384,7 +384,7 @@ enum bough_err bough_log__super_write(struct bough_log *l, bool sync)
         l->super.generation = next;
         l->super.written = bough_env_now(l->store.env).sec;
         memset(page, 0, l->geo.granule);
-        bough_log__super_encode(&l->geo, &l->super, page);
+        super_encode(&l->geo, &l->super, page);
         err = bough_log__write(l, bough_log__slot_at(&l->geo, next), page, l->geo.granule, sync);
     }
     bough_mem_free(l->mem, page, l->geo.granule);

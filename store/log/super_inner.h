@@ -95,9 +95,6 @@ struct bough_log__supers {
     struct bough_log__super s[BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS];
 };
 
-void bough_log__super_encode(const struct bough_log__geo *geo, const struct bough_log__super *s,
-    uint8_t dst[BOUGH_LOG__SUPER_LEN]);
-
 /* BOUGH_ENOENT: no superblock; BOUGH_ENOTSUP: of another version or with unknown features. */
 enum bough_err bough_log__super_decode(const uint8_t src[BOUGH_LOG__SUPER_LEN],
     struct bough_log__geo *geo, struct bough_log__super *s);

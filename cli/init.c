@@ -16,6 +16,8 @@
 
 static const uint64_t size_default = (uint64_t)4 << 30; /* sparse: costs nothing until it is used */
 
+enum { SIZE_LEAST = 512 * 1024 }; /* 16 zones of 32 KiB */
+
 static int exists(const char *path)
 {
     fprintf(stderr, "bough: %s: already exists; remove it first\n", path);
@@ -61,12 +63,20 @@ static int init_file(struct cli *cli, const struct init *in)
         return exists(in->path);
     err = bough_fileblk_open(
         &cli->file, in->path, BOUGH_FILEBLK_CREATE | BOUGH_FILEBLK_DIRECT, 0, &cli->why);
+    if (err == BOUGH_ENOENT) {
+        fprintf(stderr, "bough: %s: the folder that it is to be in is not there\n", in->path);
+        return EXIT_NO;
+    }
     if (err)
         return say_error(err, in->path, &cli->why);
     err = format(cli, in);
     bough_fileblk_close(&cli->file);
     if (err && created)
         unlink(in->path);
+    if (err == BOUGH_ENOSPC && in->size != 0 && in->size < SIZE_LEAST) {
+        fprintf(stderr, "bough: %s: too small: a store has 512K at least\n", in->path);
+        return EXIT_NO;
+    }
     return err ? say_error(err, in->path, &cli->why) : EXIT_YES;
 }
 

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -17,6 +18,46 @@
 
 enum { WINDOW_MS = 20 }; /* of a daemon's journal window */
 
+/* Why a file could not be opened, and what to do. */
+static int open_failed(struct cli *cli, enum bough_err err, bool only_read)
+{
+    struct stat st;
+
+    if (err == BOUGH_ENOENT) {
+        fprintf(stderr, "bough: no such store: %s; make one with `bough init %s`\n", cli->store,
+            cli->store);
+        return EXIT_NO_STORE;
+    }
+    if (err == BOUGH_EINVAL && stat(cli->store, &st) == 0 && S_ISDIR(st.st_mode)) {
+        fprintf(stderr,
+            "bough: %s: a folder is no store; git:%s is the repository in it, lmdb:%s an LMDB "
+            "store\n",
+            cli->store, cli->store, cli->store);
+        return EXIT_NO_STORE;
+    }
+    if (err == BOUGH_EDENIED) {
+        fprintf(stderr,
+            "bough: %s: permission denied (it cannot be opened for %s; its owner and mode say who "
+            "may)\n",
+            cli->store, only_read ? "reading" : "writing");
+        return EXIT_DENIED;
+    }
+    say_error(err, cli->store, &cli->why);
+    return err == BOUGH_EINVAL ? EXIT_NO_STORE : exit_of(err);
+}
+
+/* A store too damaged to be written may still be read. */
+static bool can_be_read(struct cli *cli)
+{
+    struct bough_log_open_opts opts = {.read_only = true};
+    struct bough_store *engine;
+    enum bough_err err = bough_log_open(&cli->file.blk, &cli->env, &opts, &engine, NULL);
+
+    if (!err)
+        bough_store_close(engine);
+    return !err;
+}
+
 static int open_file(struct cli *cli, unsigned flags)
 {
     struct bough_log_open_opts opts = {.read_only = (flags & OPEN_READ) != 0};
@@ -25,17 +66,8 @@ static int open_file(struct cli *cli, unsigned flags)
     struct bough_block *dev = &cli->file.blk;
     enum bough_err err = bough_fileblk_open(&cli->file, cli->store, how, 0, &cli->why);
 
-    if (err == BOUGH_ENOENT) {
-        fprintf(stderr, "bough: no such store: %s; make one with `bough init %s`\n", cli->store,
-            cli->store);
-        return EXIT_NO_STORE;
-    }
-    if (err == BOUGH_EINVAL) {
-        say_error(err, cli->store, &cli->why);
-        return EXIT_NO_STORE;
-    }
     if (err)
-        return say_error(err, cli->store, &cli->why);
+        return open_failed(cli, err, only_read);
     cli->file_open = true;
     if (flags & OPEN_TRY) {
         bough_overblk_init(&cli->over, dev, cli->env.mem);
@@ -48,6 +80,11 @@ static int open_file(struct cli *cli, unsigned flags)
             cli->store);
         return EXIT_NO_STORE;
     }
+    if (err == BOUGH_ECORRUPT && !only_read && can_be_read(cli))
+        fprintf(stderr,
+            "bough: %s: what is intact can be read; `bough repair %s NEW` brings it into a new "
+            "store\n",
+            cli->store, cli->store);
     return err ? say_error(err, cli->store, &cli->why) : 0;
 }
 
@@ -103,8 +140,11 @@ static int open_engine(struct cli *cli, unsigned flags)
         return err ? say_error(err, cli->store, NULL) : 0;
     }
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        if (strncmp(cli->store, later[i], strlen(later[i])) == 0)
-            return say_error(BOUGH_ENOTSUP, cli->store, NULL);
+        if (strncmp(cli->store, later[i], strlen(later[i])) == 0) {
+            fprintf(stderr, "bough: %s: not supported (ask a daemon by redis-cli, git or curl)\n",
+                cli->store);
+            return EXIT_NO_STORE;
+        }
     }
     return open_file(cli, flags);
 }
@@ -125,6 +165,17 @@ int cli_open(struct cli *cli, unsigned flags)
     return err ? say_error(err, cli->store, &cli->engine->why) : 0;
 }
 
+/* May be told only of names that branches have; what else is wrong is found when it is opened. */
+static bool has_branch(struct cli *cli)
+{
+    char name[BOUGH_REF_NAME_MAX + 1];
+    struct bough_ref ref;
+    int n = snprintf(name, sizeof name, "refs/heads/%s", cli->branch);
+
+    return n < 0 || (size_t)n >= sizeof name ||
+           bough_repo_ref(cli->repo, bough_view_str(name), &ref) != BOUGH_ENOENT;
+}
+
 int cli_open_kv(struct cli *cli, unsigned flags)
 {
     struct bough_view name = bough_view(NULL, 0);
@@ -140,6 +191,10 @@ int cli_open_kv(struct cli *cli, unsigned flags)
         name = bough_view_str(cli->branch);
     else
         err = bough_repo_head_branch(cli->repo, &name);
+    if (!err && (flags & OPEN_READ) != 0 && cli->branch != NULL && !has_branch(cli)) {
+        fprintf(stderr, "bough: %s: no such branch; `bough branch` lists them\n", cli->branch);
+        return EXIT_NO;
+    }
     if (!err)
         err = bough_kv_branch_open(cli->repo, name, &cli->kv);
     if (err)

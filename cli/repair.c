@@ -227,6 +227,8 @@ int verb_repair(struct cli *cli, int argc, char **argv)
 
     if (argc != 3)
         return say_usage("repair", "the damaged store, and a new one");
+    if (strcmp(argv[1], argv[2]) == 0)
+        return say_usage("repair", "the new store cannot be the damaged one");
     cli_address(cli, argv[1]);
     dst.store = argv[2];
     code = cli_open(cli, OPEN_READ);

@@ -43,6 +43,21 @@ static bool says_key(const char *where, const struct bough_why *why)
     return strncmp(where, key + skip, len) == 0 && (where[len] == 0 || skip == 0);
 }
 
+/* What to do, where the reason alone does not tell. */
+static const char *way_out(enum bough_err err)
+{
+    switch ((int)err) {
+    case BOUGH_EVALUE:
+        return " (a tree is there; `bough ls` lists it)";
+    case BOUGH_EDICT:
+        return " (a value is there; `bough get` prints it)";
+    case BOUGH_ECORRUPT:
+        return " (`bough fsck` names what is damaged, `bough repair` saves the rest)";
+    default:
+        return "";
+    }
+}
+
 int say_error(enum bough_err err, const char *where, const struct bough_why *why)
 {
     bool told = why != NULL && why->err == err;
@@ -50,15 +65,19 @@ int say_error(enum bough_err err, const char *where, const struct bough_why *why
     fprintf(stderr, "bough: %s", where[0] != 0 ? where : "/");
     if (told && why->key_len > 0 && !says_key(where, why))
         fprintf(stderr, ": %.*s", (int)why->key_len, (const char *)why->key);
+    if (told && err == BOUGH_ELOCKED && why->at != 0) {
+        fprintf(stderr, ": locked by pid %llu; ask it, if it is a daemon, or end it\n",
+            (unsigned long long)why->at);
+        return exit_of(err);
+    }
     fprintf(stderr, ": %s", bough_err_name(err));
     if (told && why->what != NULL && why->what[0] != 0)
         fprintf(stderr, " (%s)", why->what);
+    else
+        fputs(way_out(err), stderr);
     if (told && err == BOUGH_ENOSPC && why->at != 0)
         fprintf(
             stderr, ": gc --prune now would free up to %llu bytes", (unsigned long long)why->at);
-    if (told && err == BOUGH_ELOCKED && why->at != 0)
-        fprintf(
-            stderr, ": locked by pid %llu; ask its daemon instead", (unsigned long long)why->at);
     fputc('\n', stderr);
     return exit_of(err);
 }

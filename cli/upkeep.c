@@ -101,6 +101,7 @@ int verb_stats(struct cli *cli, int argc, char **argv)
         return say_error(err, "stats", &cli->engine->why);
     printf("engine\t%s\nobject-format\t%s\n", cli->engine->cls->name,
         bough_algo_name(cli->engine->algo));
+    printf("collects\t%s\n", cli->engine->caps & BOUGH_STORE_MAINTAIN ? "yes" : "no");
     printf("objects\t%llu\nrefs\t%llu\nrecords\t%llu\n", (unsigned long long)st.objects,
         (unsigned long long)st.refs, (unsigned long long)st.records);
     printf("device-bytes\t%llu\nused-bytes\t%llu\n", (unsigned long long)st.device_bytes,

@@ -5,6 +5,7 @@
  *   set rm mv
  *   batch     a script of lines, one commit
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -297,8 +298,8 @@ int verb_batch(struct cli *cli, int argc, char **argv)
     if (strcmp(argv[1], "-") != 0)
         in = fopen(argv[1], "r");
     if (in == NULL) {
-        fprintf(stderr, "bough: %s: cannot be read\n", argv[1]);
-        return EXIT_USAGE;
+        fprintf(stderr, "bough: %s: %s\n", argv[1], strerror(errno));
+        return EXIT_NO;
     }
     code = cli_open_kv(cli, 0);
     if (code == 0) {

@@ -177,7 +177,9 @@ void cmd_git_gc(struct redis *r, struct args a)
     if (s->opts->read_only) {
         answer_why(r, BOUGH_EREADONLY, NULL);
     } else if ((store->caps & BOUGH_STORE_MAINTAIN) == 0) {
-        answer_why(r, BOUGH_ENOTSUP, NULL);
+        resp_error(&r->w,
+            "ERR this kind of store collects nothing: `git gc` does in a git:DIR, and "
+            "`bough convert` copies what is reachable");
     } else {
         s->upkeep.wish = wish;
         s->upkeep.reflog_sec = reflog_sec;

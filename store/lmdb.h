@@ -8,8 +8,12 @@
  * transaction of LMDB: atomic, several refs too.  One process at a time writes (a lock on the
  * file `owner`); any number of processes may have the store open for reading meanwhile, and see
  * each commit in their next call.  The map grows by itself.  Nothing is
- * collected yet: a copy (`bough convert`) leaves behind what nothing reaches.  A commit
+ * collected: a copy (`bough convert`) leaves behind what nothing reaches.  A commit
  * holds the pages it writes in memory, 512 MiB of them at most.
+ *
+ * There are no reader handles (bough_store_reader: BOUGH_ENOTSUP).  One would hold a transaction
+ * of LMDB's for as long as it is open; the map can only grow while this process has none, and an
+ * environment must not be opened twice in a process.  Open the store for reading in another one.
  *
  * Databases, integers big-endian:
  *

@@ -172,7 +172,7 @@ expect_batch 2 ':1:' 'set p/2 "\\q"\n'
 expect_batch 2 ':1:' 'set p/2\n'
 printf 'set p/3 3\n' >script
 works_cli batch script
-fails 2 'cannot be read' batch /none
+fails 1 'No such file' batch /none
 fails 2 usage: batch
 c 0 3 '' get p/3
 

@@ -67,6 +67,7 @@ ends 0 'would keep' gc -n --prune now --keep 1
 ends 0 'would keep' gc --dry-run --aggressive
 ends 0 'garbage-objects' stats --live
 same "$(sha256sum <s.img)" "$before" 'dry runs leave every byte alone'
+ends 0 'collects	yes' stats
 FLAGS='' serve s.img
 for i in 1 2 3; do rcli SET dry/$i $i >/dev/null; done
 crash # with a journal
@@ -78,9 +79,69 @@ for kind in git lmdb; do
     ends 0 '' -s $kind:$kind.d set a 1
     before=$(tar c --exclude='lock*' $kind.d | sha256sum)
     ends 0 '' -s $kind:$kind.d gc --dry-run
+    has "$(cat err)" 'nothing is dropped' "gc says so of $kind:"
+    ends 0 'collects	no' -s $kind:$kind.d stats
     same "$(tar c --exclude='lock*' $kind.d | sha256sum)" "$before" "nor do they change $kind:"
     rm -rf $kind.d
 done
+
+# --- mistakes of every day: what, why, and what to do
+
+at() { # CODE PARTS STORE WORD...: each of the PARTS, parted by |, is in the message
+    local code=$1 parts=$2 store=$3 part
+    shift 3
+    ends "$code" '' -s "$store" "$@"
+    while read -r -d '|' part; do has "$(cat err)" "$part" "message of: -s $store $*"; done <<<"$parts|"
+}
+mkdir -p folder
+at 3 'nowhere.img|no such store|bough init nowhere.img' nowhere.img get a
+at 3 'folder|git:folder|lmdb:folder' folder get a
+at 3 'git:folder|no git repository' git:folder get a
+at 3 'lmdb:folder|no LMDB store' lmdb:folder get a
+at 3 'redis://host|redis-cli' redis://host get a
+at 1 'no/x.img|the folder' no/x.img init
+at 1 'tiny.img|512K' tiny.img init --size 10K
+works 'nothing was left' test ! -e tiny.img
+at 1 's.img: already exists' s.img init
+at 1 'zz: not found' s.img get zz
+at 1 'dry: value expected|bough ls' s.img get dry
+at 1 'dry: value expected|bough ls' s.img set dry 1
+at 1 'b: dictionary expected|bough get' s.img ls b
+at 1 '/b: dictionary expected|bough get' s.img set b/c 1
+at 2 '.git/x: invalid key|.git' s.img set .git/x 1
+at 1 'nope: no such branch|bough branch' s.img -b nope get b
+at 1 'nope: not found|unknown revision' s.img get @nope:b
+at 1 'main~99|no such parent' s.img get @main~99:b
+at 1 'nope: not found|unknown revision' s.img branch other nope
+at 2 'a..b|two dots' s.img -b a..b set k 1
+at 1 'nofile: No such file' s.img batch nofile
+at 1 'nofile: No such file' s.img load nofile
+at 1 '/nowhere: not found' s.img import dir:/nowhere
+at 2 'cannot be the damaged one' s.img repair x.img x.img
+head -c 300000 s.img >cut.img
+at 8 'cut.img|shorter than its store' cut.img get b
+cp s.img rot.img
+serve s.img
+at 9 "s.img: locked by pid $PID|daemon" s.img get b
+at 9 "s.img: locked by pid $PID|daemon" s.img set b 1
+"$BOUGH" init other.img --size 1M 2>/dev/null
+at 9 "127.0.0.1:$RP|already in use" other.img serve --redis "$RP" --git 0 --http 0
+stop
+as=()
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then as=(setpriv --reuid=65534 --regid=65534 --clear-groups); fi
+cp "$BOUGH" other.img "$W"/ 2>/dev/null
+chmod 755 "$W" && chmod 444 other.img
+if "${as[@]}" test ! -w other.img; then
+    refuse 'a store that may only be read' 'cannot be opened for writing' "${as[@]}" "$W/bough" -s "$W/other.img" set a 1
+    works 'it is read' "${as[@]}" "$W/bough" -s "$W/other.img" ls
+    works 'and tried' "${as[@]}" "$W/bough" -s "$W/other.img" gc --dry-run
+    chmod 000 other.img
+    refuse 'one that may not' 'cannot be opened for reading' "${as[@]}" "$W/bough" -s "$W/other.img" ls
+fi
+chmod 644 other.img
+head -c 3000000 /dev/urandom >large
+refuse 'a full device' 'no space left' "$BOUGH" -s other.img set large -- <large
+works 'is read' "$BOUGH" -s other.img ls
 
 # --- a daemon's retention
 

@@ -6,6 +6,7 @@
  *   commits    a whole tree as the new head
  */
 #include "git/name.h"
+#include "repo/head_inner.h"
 #include "repo/history_inner.h"
 
 #define HEADS "refs/heads/"

@@ -7,7 +7,7 @@
  * An event in the queue: kind, removed, folded (a byte each), the lengths of ref and path
  * (u32 each), old and new id (32 bytes each), ref, path.
  */
-#include "repo/inner.h"
+#include "repo/head_inner.h"
 
 enum { HEAD_LEN = 3 + 8 + 2 * BOUGH_DIGEST_MAX };
 

@@ -10,6 +10,7 @@
  * out leave the head as it is.  When a window is closed depends on clocks and costs; which records
  * are one window does not: each carries its window's number, so a crash changes no id.
  */
+#include "repo/head_inner.h"
 #include "repo/history_inner.h"
 
 /* Who and when, as the window's records say. */

@@ -9,7 +9,7 @@
  * that is not loaded knows nothing; whoever needs it loads it first.  After a transaction
  * failed, the heads it touched are loaded again: ref, then records, as when opening.
  */
-#include "repo/inner.h"
+#include "repo/head_inner.h"
 
 static struct bough_repo__head **head_bucket(struct bough_repo *r, struct bough_view name)
 {

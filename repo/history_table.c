@@ -10,6 +10,7 @@
  * Git's own order of names, and everything is checked as any object is.
  */
 #include "base/hash.h"
+#include "repo/head_inner.h"
 #include "repo/history_inner.h"
 
 enum { HEX_MAX = 2 * BOUGH_HISTORY__ROW_MAX, WAITING_MAX = 32 /* blobs */ };

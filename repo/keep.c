@@ -13,6 +13,7 @@
  * every ref there is and may not call the store meanwhile.
  */
 #include "git/name.h"
+#include "repo/head_inner.h"
 #include "repo/history_inner.h"
 
 #define KEEP  "keep/"

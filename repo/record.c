@@ -20,7 +20,7 @@
  * A text is u32 length and bytes.  A write that does not fit one record takes several, of
  * one window, in one transaction.
  */
-#include "repo/inner.h"
+#include "repo/head_inner.h"
 
 enum { VERSION = 1, WITH_COMMITTER = 1, WITH_MESSAGE = 2, REMOVED = 255, TIME_LEN = 14 };
 

@@ -12,7 +12,7 @@
  *
  *   old id, new id, u64 seconds since 1970, i16 minutes east (both little-endian), reason
  */
-#include "repo/inner.h"
+#include "repo/head_inner.h"
 
 #include "repo/graph.h"
 

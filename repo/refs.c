@@ -7,7 +7,7 @@
  *   folding    what readers of commit ids would miss
  */
 #include "git/name.h"
-#include "repo/inner.h"
+#include "repo/head_inner.h"
 
 #define HEADS "refs/heads/"
 

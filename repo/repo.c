@@ -4,6 +4,7 @@
  *   open, close, facts
  *   values    whole, in part, their size
  */
+#include "repo/head_inner.h"
 #include "repo/history_inner.h"
 
 enum { CACHE_DEFAULT = 64 << 20 }; /* bytes */

@@ -9,6 +9,7 @@
  * words that git's own receive-pack uses.
  */
 #include "git/name.h"
+#include "repo/head_inner.h"
 #include "repo/history_inner.h"
 
 #define HEADS "refs/heads/"

@@ -1,10 +1,9 @@
 /*
  * http.c - git over smart HTTP: libmicrohttpd inside the loop.
  *
- *   bodies      plain or gzip, fed to the session as they come
  *   answers     pulled from the session as the client takes them
  *   suspending  a request whose session has work waits; the turn's bite wakes it
- *   requests    GET info/refs, POST git-upload-pack and git-receive-pack
+ *   requests    GET info/refs, POST git-upload-pack and git-receive-pack; bodies: http_body.c
  *   the daemon
  *
  * A request whose session wants to work is suspended, so that libmicrohttpd never spins and
@@ -12,32 +11,19 @@
  */
 #include <microhttpd.h>
 #include <stdio.h>
-#include <zlib.h>
 
+#include "server/http_inner.h"
 #include "server/inner.h"
-#include "sync/sync.h"
 
-enum {
-    BITE = 256 * 1024,
-    BLOCK = 64 * 1024,
-    PIECE = 16 * 1024,           /* bytes inflated at a time */
-    PIECES_MAX = 16,             /* of them in a turn */
-    HELD_MAX = 16 * 1024 * 1024, /* bytes of an answer before its request is whole */
-};
+enum { BITE = 256 * 1024, BLOCK = 64 * 1024 };
 
 struct request {
     struct server *server;
     struct MHD_Connection *conn;
     struct bough_sync *session;
     struct request *next; /* in http.waiting */
-    bool begun, waiting, zipped, replied;
-    const char *broken;    /* the body is wrong: why */
-    struct bough_buf held; /* said before the request was whole; read up to held_at */
-    size_t held_at;
-    z_stream z;
-    bool unzipped; /* its stream is over */
-    uint8_t *piece;
-    size_t piece_at, piece_n; /* what is inflated and not fed yet */
+    bool begun, waiting, replied;
+    struct http_body body;
 };
 
 struct http {
@@ -139,12 +125,9 @@ static ssize_t answer_read(void *ctx, uint64_t pos, char *dst, size_t max)
     ssize_t n;
 
     (void)pos;
-    if (q->held_at < q->held.len) {
-        n = (ssize_t)(q->held.len - q->held_at < max ? q->held.len - q->held_at : max);
-        memcpy(dst, q->held.ptr + q->held_at, (size_t)n);
-        q->held_at += (size_t)n;
+    n = (ssize_t)http_body_held(&q->body, dst, max);
+    if (n > 0)
         return n;
-    }
     if (bough_sync_pending(q->session) == 0) {
         if (q->session->state == BOUGH_SYNC_WORK) {
             suspend(q);
@@ -184,80 +167,6 @@ static enum MHD_Result answer_session(struct request *q, const char *type)
 
 /* ---- Bodies ---- */
 
-static bool is_over(const struct request *q)
-{
-    return q->broken != NULL || q->session->state >= BOUGH_SYNC_DONE;
-}
-
-/*
- * No answer can leave before the request is whole.  Acknowledgments of version 0 may be many by
- * then: take them off the session, or it would wait for it.
- */
-static void hold(struct request *q)
-{
-    if (q->session->state != BOUGH_SYNC_OUTPUT)
-        return;
-    bough_sync_pull(q->session, &q->held, BOUGH_SYNC_OUT_MAX);
-    if (q->held.err || q->held.len > HELD_MAX)
-        q->broken = "the answer would be too long\n";
-}
-
-/* Feed what the session takes; the bytes not taken are left in `*v`. */
-static void feed_plain(struct request *q, struct bough_view *v)
-{
-    size_t used;
-
-    do {
-        enum bough_err err = bough_sync_feed(q->session, *v, &used);
-        (void)err; /* the state tells */
-        *v = bough_view(v->ptr + used, v->len - used);
-        hold(q);
-    } while (v->len > 0 && q->broken == NULL && q->session->state == BOUGH_SYNC_INPUT);
-}
-
-/* Inflate the next piece of `*v`.  What follows the stream is dropped, as git does. */
-static void piece_next(struct request *q, struct bough_view *v)
-{
-    int rc;
-
-    q->z.next_in = (Bytef *)(uintptr_t)v->ptr;
-    q->z.avail_in = (uInt)v->len;
-    q->z.next_out = q->piece;
-    q->z.avail_out = PIECE;
-    rc = inflate(&q->z, Z_NO_FLUSH);
-    *v = bough_view(v->ptr + (v->len - q->z.avail_in), q->z.avail_in);
-    q->piece_at = 0;
-    q->piece_n = PIECE - q->z.avail_out;
-    q->unzipped = rc == Z_STREAM_END;
-    if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
-        q->broken = "the body is not gzip\n";
-}
-
-/* Is there more to inflate, or inflated and not fed? */
-static bool has_pieces(const struct request *q)
-{
-    return q->zipped && !is_over(q) &&
-           (q->piece_at < q->piece_n || (!q->unzipped && q->z.avail_out == 0));
-}
-
-static void feed_zipped(struct request *q, struct bough_view *v)
-{
-    for (int n = 0; n < PIECES_MAX && !is_over(q); n++) {
-        struct bough_view piece = bough_view(q->piece + q->piece_at, q->piece_n - q->piece_at);
-        feed_plain(q, &piece);
-        q->piece_at = q->piece_n - piece.len;
-        if (piece.len > 0 || q->session->state != BOUGH_SYNC_INPUT)
-            return;
-        if (q->unzipped)
-            break;
-        if (v->len == 0 && q->z.avail_out != 0)
-            return;
-        piece_next(q, v);
-    }
-    if (is_over(q) || q->unzipped)
-        *v = bough_view(v->ptr, 0);
-}
-
 /* A piece of the body, or its end (size 0); answers when the request is whole. */
 static enum MHD_Result body(struct request *q, const char *data, size_t *size, const char *type)
 {
@@ -266,25 +175,19 @@ static enum MHD_Result body(struct request *q, const char *data, size_t *size, c
 
     if (q->waiting) /* the library goes on with the next chunk for all that: take none of it */
         return MHD_YES;
-    hold(q);
-    if (is_over(q))
-        v.len = 0; /* swallow it */
-    else if (q->zipped)
-        feed_zipped(q, &v);
-    else
-        feed_plain(q, &v);
+    http_body_feed(&q->body, &v);
     *size = v.len;
     if (!end) {
         if (v.len > 0 || q->session->state == BOUGH_SYNC_WORK)
             suspend(q);
         return MHD_YES;
     }
-    if (has_pieces(q)) {
+    if (http_body_more(&q->body)) {
         suspend(q);
         return MHD_YES; /* called again */
     }
-    if (q->broken != NULL)
-        return answer(q->conn, MHD_HTTP_BAD_REQUEST, "text/plain", q->broken);
+    if (q->body.broken != NULL)
+        return answer(q->conn, MHD_HTTP_BAD_REQUEST, "text/plain", q->body.broken);
     if (q->session->state == BOUGH_SYNC_INPUT) {
         enum bough_err err = bough_sync_eof(q->session);
         (void)err; /* what it says goes out as the answer */
@@ -379,13 +282,9 @@ static enum MHD_Result post(struct request *q, const char *name, const char *dat
             return answer(q->conn, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "text/plain",
                 "only Git clients may post here\n");
         ok = open_session(q, service, BOUGH_TRANSPORT_REQUEST);
-        q->zipped = zipped(q->conn);
-        bough_buf_init(&q->held, q->server->mem);
-        if (q->session != NULL && q->zipped) {
-            q->piece = bough_mem_zalloc(q->server->mem, 1, PIECE);
-            if (q->piece == NULL || inflateInit2(&q->z, 15 + 16) != Z_OK)
-                return MHD_NO;
-        }
+        if (q->session != NULL &&
+            http_body_open(&q->body, q->server->mem, q->session, zipped(q->conn)))
+            return MHD_NO;
         return ok;
     }
     if (q->session == NULL) { /* refused: swallow the body */
@@ -438,9 +337,7 @@ static void on_completed(
     (void)why;
     if (q == NULL)
         return;
-    inflateEnd(&q->z);
-    bough_mem_free(s->mem, q->piece, q->piece != NULL ? PIECE : 0);
-    bough_buf_fini(&q->held);
+    http_body_close(&q->body);
     bough_sync_close(q->session);
     bough_mem_free(s->mem, q, sizeof *q);
     *state = NULL;

@@ -42,9 +42,13 @@ void bough_store__parts_drop(struct bough_store *s);
 enum bough_err bough_store__object_digest(
     struct bough_store *s, const struct bough_oid *id, struct bough_oid *out);
 
-/* Are the bytes of `o` from `at` on these?  BOUGH_EFORMAT: no, two contents have one id. */
-enum bough_err bough_store__object_compare(
-    struct bough_object *o, uint64_t at, struct bough_view piece);
+/*
+ * A piece of an object that comes, of type and size as `found` says, against a stored one that is
+ * open; that is closed, and NULL, after the last piece and after a failure.
+ * BOUGH_EFORMAT: they differ, two contents have one id.
+ */
+enum bough_err bough_store__object_compare(struct bough_object **open,
+    const struct bough_found *found, uint64_t at, struct bough_view piece);
 
 /* An object handle on a body held in memory: `body` is taken, even on error. */
 enum bough_err bough_store__whole_open(

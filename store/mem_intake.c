@@ -101,26 +101,19 @@ static enum bough_err host_compare(struct bough_store__intake_host *host,
     struct bough_view piece)
 {
     struct mem_intake *x = host_of(host);
-    struct bough_store__mem_object *o = known_object(x, id);
-    struct bough_store__mem_sight sight = sight_of(x);
-    enum bough_err err;
 
-    if (o == NULL || o->type != found->type || o->size != found->size)
-        return BOUGH_EFORMAT;
     if (at == 0) {
+        struct bough_store__mem_object *o = known_object(x, id);
+        struct bough_store__mem_sight sight = sight_of(x);
+        enum bough_err err;
+
         bough_object_close(x->compared);
         x->compared = NULL;
-        err = bough_store__mem_object_open(&sight, o, &x->compared);
+        err = o == NULL ? BOUGH_EFORMAT : bough_store__mem_object_open(&sight, o, &x->compared);
         if (err)
             return err;
     }
-    BOUGH_ASSERT(x->compared != NULL);
-    err = bough_store__object_compare(x->compared, at, piece);
-    if (err || at + piece.len == found->size) {
-        bough_object_close(x->compared);
-        x->compared = NULL;
-    }
-    return err;
+    return bough_store__object_compare(&x->compared, found, at, piece);
 }
 
 static enum bough_err host_base(struct bough_store__intake_host *host, const struct bough_oid *id,

@@ -77,23 +77,18 @@ static enum bough_err host_compare(struct bough_store__intake_host *host,
 {
     struct bough_store__packet *x = host_of(host);
     struct bough_store *s = x->in.store;
-    enum bough_err err;
 
     if (at == 0) {
         struct bough_txn *t = txn_hide(s);
+        enum bough_err err;
+
         compared_drop(x);
         err = s->cls->object_open(s, id, &x->compared);
         s->txn = t;
         if (err)
             return err;
-        if (x->compared->type != found->type || x->compared->size != found->size)
-            return BOUGH_EFORMAT;
     }
-    BOUGH_ASSERT(x->compared != NULL);
-    err = bough_store__object_compare(x->compared, at, piece);
-    if (err || at + piece.len == found->size)
-        compared_drop(x);
-    return err;
+    return bough_store__object_compare(&x->compared, found, at, piece);
 }
 
 static enum bough_err host_base(struct bough_store__intake_host *host, const struct bough_oid *id,

@@ -245,8 +245,7 @@ static void check_id(
     c->report(c->ctx, err, what, bough_view(hex, len));
 }
 
-enum bough_err bough_store__object_compare(
-    struct bough_object *o, uint64_t at, struct bough_view piece)
+static enum bough_err piece_compare(struct bough_object *o, uint64_t at, struct bough_view piece)
 {
     uint8_t bytes[1024];
 
@@ -262,6 +261,19 @@ enum bough_err bough_store__object_compare(
         at += n;
     }
     return BOUGH_OK;
+}
+
+enum bough_err bough_store__object_compare(struct bough_object **open,
+    const struct bough_found *found, uint64_t at, struct bough_view piece)
+{
+    bool same = *open != NULL && (*open)->type == found->type && (*open)->size == found->size;
+    enum bough_err err = same ? piece_compare(*open, at, piece) : BOUGH_EFORMAT;
+
+    if (err || at + piece.len == found->size) {
+        bough_object_close(*open);
+        *open = NULL;
+    }
+    return err;
 }
 
 enum bough_err bough_store__object_digest(

@@ -67,21 +67,16 @@ static enum bough_err host_compare(struct bough_store__intake_host *host,
     struct bough_view piece)
 {
     struct bough_log__intake *x = host_of(host);
-    enum bough_err err;
 
     if (at == 0) {
+        enum bough_err err;
+
         compared_drop(x);
         err = bough_log__object_open(&x->log->store, id, &x->compared);
         if (err)
             return err;
-        if (x->compared->type != found->type || x->compared->size != found->size)
-            return BOUGH_EFORMAT;
     }
-    BOUGH_ASSERT(x->compared != NULL);
-    err = bough_store__object_compare(x->compared, at, piece);
-    if (err || at + piece.len == found->size)
-        compared_drop(x);
-    return err;
+    return bough_store__object_compare(&x->compared, found, at, piece);
 }
 
 static enum bough_err host_base(struct bough_store__intake_host *host, const struct bough_oid *id,

@@ -720,7 +720,7 @@ enum bough_err bough_log__ahead_replay(struct bough_log *l, struct bough_view bo
 void bough_log__txn_fini(struct bough_log *l);
 enum bough_err bough_log__sync(struct bough_store *s);
 
-enum bough_err bough_log__replay(struct bough_log *l, uint64_t mount_seq, uint64_t epoch);
+enum bough_err bough_log__replay(struct bough_log *l, const struct bough_log__super *newest);
 
 /* ---- Checkpoints ---- */
 

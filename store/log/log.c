@@ -307,6 +307,7 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
         l->super.epoch += bough_get32le(skip) >> 8;
     }
     l->super.mount_seq = l->head.seq;
+    bough_log__super_mounts(&l->super, &all->s[0]);
     l->given_up = l->head.seq; /* a torn frame may lie where the log goes on */
     l->made = all->s[0].checkpoint;
     bough_env_random(l->store.env, &l->super.nonce, sizeof l->super.nonce);
@@ -344,7 +345,7 @@ static enum bough_err log_start(struct bough_log *l, const struct bough_log__sup
     enum bough_err err;
 
     bough_log__births_note(l); /* what is replayed is taken to be written now */
-    err = bough_log__replay(l, all->s[0].mount_seq, all->s[0].epoch);
+    err = bough_log__replay(l, &all->s[0]);
     if (!err)
         err = next_claim(l);
     bough_log__zones_count(l);

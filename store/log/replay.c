@@ -11,7 +11,8 @@
 
 struct replay {
     struct bough_log *log;
-    uint64_t mount_seq, epoch;      /* of the newest superblock */
+    const struct bough_log__super *newest;
+    uint64_t mount_seq, epoch;      /* of it */
     struct bough_log__head pos;     /* where the next frame is looked for */
     struct bough_buf index;         /* of the frame loaded last */
     struct bough_log__frame *group; /* frames of an unfinished transaction */
@@ -24,7 +25,7 @@ struct replay {
 
 static bool epoch_fits(const struct replay *r, const struct bough_log__frame *f)
 {
-    return f->seq >= r->mount_seq ? f->epoch == r->epoch : f->epoch < r->epoch;
+    return bough_log__super_epoch_fits(r->newest, f->seq, f->epoch);
 }
 
 static enum bough_err head_load(
@@ -475,12 +476,14 @@ static enum bough_err known_look(struct replay *r)
     return err == BOUGH_ENOENT ? BOUGH_OK : err;
 }
 
-enum bough_err bough_log__replay(struct bough_log *l, uint64_t mount_seq, uint64_t epoch)
+enum bough_err bough_log__replay(struct bough_log *l, const struct bough_log__super *newest)
 {
-    struct replay r = {.log = l, .mount_seq = mount_seq, .epoch = epoch, .pos = l->head};
+    struct replay r = {.log = l, .newest = newest, .pos = l->head};
     struct bough_log__frame f;
     enum bough_err err;
 
+    r.mount_seq = newest->mount_seq;
+    r.epoch = newest->epoch;
     bough_buf_init(&r.index, l->mem);
     err = l->dev->caps & BOUGH_BLOCK_SYNC ? BOUGH_OK : known_look(&r);
     while (!err && (err = frame_next(&r, &f)) == BOUGH_OK) {

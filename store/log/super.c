@@ -33,6 +33,7 @@ enum {
     AT_ROOT_ZONES = 120,
     AT_ROOT_ZONE = 124,
     AT_WRITTEN = 380,
+    AT_BEFORE = 388,
 };
 
 static uint32_t slot_crc(const uint8_t *slot)
@@ -66,6 +67,10 @@ static void super_encode(const struct bough_log__geo *geo, const struct bough_lo
     for (uint32_t i = 0; i < s->root_zones; i++)
         bough_put32le(dst + AT_ROOT_ZONE + (size_t)i * 4, s->zone[i]);
     bough_put64le(dst + AT_WRITTEN, (uint64_t)s->written);
+    for (size_t i = 0; i < BOUGH_LOG__MOUNTS; i++) {
+        bough_put64le(dst + AT_BEFORE + 16 * i, s->before[i].epoch);
+        bough_put64le(dst + AT_BEFORE + 16 * i + 8, s->before[i].seq);
+    }
     bough_put32le(dst + AT_CRC, slot_crc(dst));
 }
 
@@ -118,6 +123,10 @@ enum bough_err bough_log__super_decode(
     s->root_start = bough_get32le(src + AT_ROOT_START);
     s->root_zones = bough_get32le(src + AT_ROOT_ZONES);
     s->written = (int64_t)bough_get64le(src + AT_WRITTEN);
+    for (size_t i = 0; i < BOUGH_LOG__MOUNTS; i++) {
+        s->before[i].epoch = bough_get64le(src + AT_BEFORE + 16 * i);
+        s->before[i].seq = bough_get64le(src + AT_BEFORE + 16 * i + 8);
+    }
     if (!geo_decode(src, geo) || s->root_zones == 0 || s->root_zones > BOUGH_LOG__ROOT_ZONES_MAX)
         return BOUGH_ENOENT;
     if (s->root_start >= geo->zone || s->root_len > (uint64_t)geo->zone * s->root_zones)
@@ -128,6 +137,36 @@ enum bough_err bough_log__super_decode(
             return BOUGH_ENOENT;
     }
     return BOUGH_OK;
+}
+
+/* What mounts before those wrote has an older epoch, if nobody knows which. */
+bool bough_log__super_epoch_fits(const struct bough_log__super *s, uint64_t seq, uint64_t epoch)
+{
+    uint64_t oldest = s->epoch;
+
+    if (seq >= s->mount_seq)
+        return epoch == s->epoch;
+    for (size_t i = 0; i < BOUGH_LOG__MOUNTS && s->before[i].epoch > 0; i++) {
+        oldest = s->before[i].epoch;
+        if (seq >= s->before[i].seq)
+            return epoch == oldest;
+    }
+    return epoch < oldest;
+}
+
+void bough_log__super_mounts(struct bough_log__super *to, const struct bough_log__super *last)
+{
+    size_t n = 0;
+
+    memset(to->before, 0, sizeof to->before);
+    if (last->mount_seq < to->mount_seq && last->epoch > 0) {
+        to->before[n].epoch = last->epoch;
+        to->before[n++].seq = last->mount_seq;
+    }
+    for (size_t i = 0; n < BOUGH_LOG__MOUNTS && i < BOUGH_LOG__MOUNTS; i++) {
+        if (last->before[i].epoch > 0 && last->before[i].seq < to->mount_seq)
+            to->before[n++] = last->before[i];
+    }
 }
 
 void bough_log__super_root(struct bough_log__super *to, const struct bough_log__super *from)

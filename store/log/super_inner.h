@@ -68,16 +68,27 @@ static inline uint64_t bough_log__where_offset(uint64_t where)
 
 /* ---- Superblocks (super.c) ---- */
 
+enum { BOUGH_LOG__MOUNTS = 7 };
+
 struct bough_log__super {
     uint32_t compat, ro_compat, incompat;
     uint64_t generation, epoch, mount_seq, nonce;
-    uint64_t checkpoint; /* its number */
+    struct {
+        uint64_t epoch, seq;
+    } before[BOUGH_LOG__MOUNTS]; /* mounts that wrote frames, newest first; epoch 0: no more */
+    uint64_t checkpoint;         /* its number */
     uint64_t root_len;
     uint32_t root_crc, root_start;
     uint32_t root_zones;
     uint32_t zone[BOUGH_LOG__ROOT_ZONES_MAX];
     int64_t written; /* when, in seconds since 1970; 0: unknown */
 };
+
+/* Is a frame with this sequence and epoch of the mount that the superblock says wrote it? */
+bool bough_log__super_epoch_fits(const struct bough_log__super *s, uint64_t seq, uint64_t epoch);
+
+/* The mount `to`, whose epoch and sequence are known, comes after the newest, `last`. */
+void bough_log__super_mounts(struct bough_log__super *to, const struct bough_log__super *last);
 
 /* The fields that name a root, from one to the other. */
 void bough_log__super_root(struct bough_log__super *to, const struct bough_log__super *from);

@@ -319,6 +319,45 @@ static void test_log__a_lost_mount_does_not_come_back(void **state)
     fix_free(f);
 }
 
+/* A mount is lost, and so is the next one but for its superblock and those after it: what lies there is
+   of the first again. */
+static void test_log__a_lost_mount_does_not_come_back_behind_another(void **state)
+{
+    struct fix *f = fix_new(SHORT_ZONES, MUCH);
+    uint8_t frame[4 * UNIT], *before = malloc(f->bytes), *at;
+
+    (void)state;
+    assert_non_null(before);
+    for (int round = 0; round < 12;
+         round++) { /* epochs grow at random: sometimes the first's is less */
+        world_begin(f);
+        OK(world_open(&f->w, &f->ram.blk));
+        OK(play(&f->w, "c", &f->ram.blk));
+        world_close(&f->w);
+        memcpy(before, f->device, f->bytes);
+        OK(world_open(&f->w, &f->ram.blk));
+        OK(play(&f->w, "c", &f->ram.blk));
+        world_close(&f->w);
+        at = frame_of(f, 2); /* behind that of the format, and the first commit's */
+        assert_non_null(at);
+        memcpy(frame, at, sizeof frame);
+        memcpy(f->device, before, f->bytes);
+        model_cut(&f->w.m, 1);
+        OK(world_open(&f->w, &f->ram.blk));
+        OK(play(&f->w, "cr", &f->ram.blk));
+        world_close(&f->w);
+        memcpy(at, frame, sizeof frame);
+        f->w.acked = 1;
+        OK(world_open(&f->w, &f->ram.blk));
+        settle(&f->w);
+        assert_int_equal(f->w.m.n, 1);
+        world_close(&f->w);
+        model_close(&f->w.m);
+    }
+    free(before);
+    fix_free(f);
+}
+
 /* A frame that later ones say has settled is damaged: that is no end of the log. */
 static void test_log__a_broken_promise_is_damage(void **state)
 {
@@ -349,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_log__a_superblock_waits_until_its_root_has_settled),
         cmocka_unit_test(test_log__a_settled_superblock_is_not_written_over),
         cmocka_unit_test(test_log__a_lost_mount_does_not_come_back),
+        cmocka_unit_test(test_log__a_lost_mount_does_not_come_back_behind_another),
         cmocka_unit_test(test_log__a_broken_promise_is_damage),
     };
 

@@ -180,7 +180,8 @@ struct bough_log__cycle {
     /* Tally. */
     struct bough_log__tally *tally;
     size_t tallies, tally_cap;
-    size_t at; /* of the stage: a table or a tally */
+    uint32_t wanted; /* zones for copies of what victims hold, and for what comes after */
+    size_t at;       /* of the stage: a table or a tally */
     struct bough_log__count *count;
     struct bough_log__entries entries;
     struct bough_log__cold *cold;    /* when all is packed anew */

@@ -49,6 +49,21 @@ static uint32_t least(const struct bough_log *l)
     return bough_log__reserve(l) + 1;
 }
 
+/* Zones that a collection still takes, once it has chosen what it copies: who writes meanwhile must
+   leave them, or it comes to no end. */
+static uint32_t wanted(const struct bough_log *l)
+{
+    const struct bough_log__cycle *c = l->cycle;
+    uint32_t taken;
+
+    if (c == NULL)
+        return 0;
+    taken = c->table.run.n + (c->seg.number != 0 ? c->seg.run.n : 0);
+    for (size_t i = 0; i < c->mades; i++)
+        taken += c->made[i].run.n;
+    return c->wanted > taken ? c->wanted - taken : 0;
+}
+
 static uint32_t low(const struct bough_log *l)
 {
     return least(l) + 2 * table_zones(l) + 2 + l->geo.zones / 16;
@@ -223,10 +238,10 @@ enum bough_err bough_log__collect_pay(struct bough_log *l)
         return BOUGH_OK; /* it is the collection that writes */
     if (l->starved && (l->cycle != NULL || l->forget > 0))
         return paid(l, pay_starved(l));
-    if (l->cycle == NULL ? !is_due(l) : l->zones.free >= low(l))
+    if (l->cycle == NULL ? !is_due(l) : l->zones.free >= low(l) && l->zones.free > wanted(l))
         return BOUGH_OK;
     err = bough_log__collect_step(l, SHARE * written + AT_LEAST, &more);
-    if (!err && l->zones.free < least(l))
+    if (!err && (l->zones.free < least(l) || (l->cycle != NULL && l->zones.free <= wanted(l))))
         err = pay_all(l, least(l), false);
     return paid(l, err);
 }

@@ -262,11 +262,13 @@ static uint32_t share_of(const struct bough_log__cycle *c, const struct bough_lo
     return share < SHARES ? (uint32_t)share : SHARES;
 }
 
-/* Pick those that pay, the emptiest first, as many as can be copied into so many free zones. */
-static void pick(struct bough_log__cycle *c, uint32_t zones)
+/* Pick those that pay, the emptiest first, as many as can be copied into so many free zones.  Returns the
+   zones that this takes, to the checkpoints after it. */
+static uint32_t pick(struct bough_log__cycle *c, uint32_t zones)
 {
     uint32_t after = zones_after(c);
     uint64_t room = zones > after + 1 ? (uint64_t)(zones - after - 1) * c->log->geo.zone : 0;
+    uint64_t all = room;
 
     for (uint32_t share = 0; share <= SHARES; share++) {
         for (size_t i = 0; i < c->tallies; i++) {
@@ -279,11 +281,12 @@ static void pick(struct bough_log__cycle *c, uint32_t zones)
             room -= cost_of(c, y);
         }
     }
+    return (uint32_t)((all - room + c->log->geo.zone - 1) / c->log->geo.zone) + 1 + after;
 }
 
 static void victims_choose(struct bough_log__cycle *c)
 {
-    pick(c, c->log->zones.free);
+    c->wanted = pick(c, c->log->zones.free);
     for (size_t i = 0; i < c->tallies; i++) {
         c->tally[i].victim |= c->tally[i].picked;
         c->tally[i].picked = false;
@@ -294,7 +297,7 @@ uint64_t bough_log__tally_gain(struct bough_log__cycle *c, uint32_t zones)
 {
     uint64_t size = 0, cost = 0, zone = c->log->geo.zone;
 
-    pick(c, zones);
+    (void)pick(c, zones);
     for (size_t i = 0; i < c->tallies; i++) {
         struct bough_log__tally *y = &c->tally[i];
 

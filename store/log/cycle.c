@@ -38,7 +38,7 @@ static enum bough_err cut_make(struct bough_log__cycle *c)
     struct bough_log *l = c->log;
     enum bough_err err = BOUGH_OK;
 
-    if (!c->opts.dry_run && l->zones.free > bough_log__reserve(l))
+    if (!c->opts.dry_run && !c->packs && l->zones.free > bough_log__reserve(l))
         err = bough_log__turn(l); /* else the log's segment stays this time */
     if (!err)
         err = bough_log__checkpoint(l);
@@ -49,13 +49,13 @@ static enum bough_err cut_make(struct bough_log__cycle *c)
     return err;
 }
 
-enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_collect_opts *opts)
+static enum bough_err begin(struct bough_log *l, const struct bough_collect_opts *opts, bool packs)
 {
     struct bough_log__cycle *c;
     enum bough_err err;
 
     BOUGH_ASSERT(l->cycle == NULL);
-    if (l->records.n > 0 && l->store.keeper == NULL)
+    if (l->records.n > 0 && l->store.keeper == NULL && !packs)
         return BOUGH_WHY(&l->store.why, BOUGH_ENOTSUP, "nobody says what records need", NULL, 0);
     c = bough_mem_zalloc(l->mem, 1, sizeof *c);
     if (c == NULL)
@@ -64,6 +64,7 @@ enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_co
     bough_log__bitmaps_end(l);
     c->log = l;
     c->opts = *opts;
+    c->packs = packs;
     c->keeps = l->store.keeps;
     bough_buf_init(&c->body, l->mem);
     bough_buf_init(&c->tree, l->mem);
@@ -81,9 +82,23 @@ enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_co
     if (!err)
         err = bough_log__tally_init(c);
     c->progress.all = c->rows;
+    if (!err && packs)
+        bough_log__mark_all(c);
     if (err)
         bough_log__cycle_end(l, true);
     return err;
+}
+
+enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_collect_opts *opts)
+{
+    return begin(l, opts, false);
+}
+
+enum bough_err bough_log__cycle_begin_packs(struct bough_log *l)
+{
+    const struct bough_collect_opts all = {.grace = UINT64_MAX};
+
+    return begin(l, &all, true);
 }
 
 /* ---- Stages ---- */
@@ -109,6 +124,8 @@ static void gain_note(struct bough_log__cycle *c)
 {
     const struct bough_log__zones *z = &c->log->zones;
 
+    if (c->packs)
+        return;
     c->log->gain.seq = c->cut.seq;
     c->log->gain.bytes = bough_log__tally_gain(c, z->free + (uint32_t)z->helds);
 }
@@ -163,7 +180,7 @@ static enum bough_err stage_step(struct bough_log__cycle *c)
     case BOUGH_LOG__STAGE_TABLE:
         return bough_log__rows_step(c);
     case BOUGH_LOG__STAGE_BORDER:
-        return bough_log__border_step(c);
+        return c->packs ? BOUGH_ENOENT : bough_log__border_step(c);
     default:
         return end_step(c);
     }
@@ -226,13 +243,17 @@ static void cycle_over(struct bough_log *l, bool well)
 {
     struct bough_log__cycle *c = l->cycle;
     uint64_t collections = l->collected.collections;
+    bool packs = c->packs;
 
-    l->collected = c->progress;
-    l->collected.phase = BOUGH_COLLECT_IDLE;
-    l->collected.collections = collections + (well ? 1 : 0);
+    if (!packs) {
+        l->collected = c->progress;
+        l->collected.phase = BOUGH_COLLECT_IDLE;
+        l->collected.collections = collections + (well ? 1 : 0);
+    }
     if (!well)
         l->gain.seq = 0;
     bough_log__cycle_end(l, true);
+    l->packs_tried = packs ? l->segments : 0;
 }
 
 /* Steps while the stage comes before `end` and the budget lasts. */
@@ -321,6 +342,10 @@ enum bough_err bough_log__collect(struct bough_store *s, const struct bough_coll
     struct bough_log__cycle *c = l->cycle;
     struct bough_collect_opts wish = *opts;
 
+    if (c != NULL && c->packs) {
+        bough_log__cycle_end(l, true);
+        c = NULL;
+    }
     if (c == NULL)
         return asked(s, opts);
     c->asked = true;
@@ -339,6 +364,6 @@ void bough_log__collection(struct bough_store *s, struct bough_collect_progress 
 {
     struct bough_log *l = bough_log__of(s);
 
-    *out = l->cycle != NULL ? l->cycle->progress : l->collected;
+    *out = l->cycle != NULL && !l->cycle->packs ? l->cycle->progress : l->collected;
     out->collections = l->collected.collections;
 }

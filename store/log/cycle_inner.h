@@ -131,7 +131,9 @@ enum { BOUGH_LOG__MOVED_MAX = 16 };
 struct bough_log__cycle {
     struct bough_log *log;
     struct bough_collect_opts opts;
-    bool asked; /* by somebody who wants to hear that it gave up for want of memory */
+    bool asked;    /* by somebody who wants to hear that it gave up for want of memory */
+    bool packs;    /* all lives: it is for the sake of small packs */
+    uint32_t many; /* classes of packs of which there are too many */
     enum bough_log__stage stage;
     struct bough_collect_progress progress;
 
@@ -277,6 +279,9 @@ enum bough_err bough_log__mark_named(struct bough_log__cycle *c, const struct bo
 /* Mark what a tree names that is a delta on one that lives.  BOUGH_ENOTSUP: look at all of it. */
 enum bough_err bough_log__delta_named(struct bough_log__cycle *c, uint64_t where);
 
+/* All there is lives. */
+void bough_log__mark_all(struct bough_log__cycle *c);
+
 /* ---- Roots (roots.c, limit.c) ---- */
 
 /* BOUGH_ENOENT: all roots are marked, and all they reach. */
@@ -333,6 +338,14 @@ enum bough_err bough_log__base_mark(struct bough_log__cycle *c, uint64_t where);
 /* Something in that segment is damaged. */
 void bough_log__harm_note(struct bough_log__cycle *c, uint32_t segment);
 enum bough_err bough_log__harm_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
+
+/* ---- Small packs (packs.c) ---- */
+
+/* Are there so many that a collection is to begin for their sake?  It drops nothing. */
+bool bough_log__packs_due(const struct bough_log *l);
+/* The classes of which there are too many, a bit each; is the segment of one of them? */
+uint32_t bough_log__packs_many(const struct bough_log *l);
+bool bough_log__pack_is_of(const struct bough_log__segment *seg, uint32_t many);
 
 /* ---- What damage holds (hold.c) ---- */
 
@@ -435,6 +448,9 @@ enum bough_err bough_log__finish(struct bough_log__cycle *c);
 
 enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_collect_opts *opts);
 void bough_log__cycle_end(struct bough_log *l, bool zones);
+
+/* One that drops nothing. */
+enum bough_err bough_log__cycle_begin_packs(struct bough_log *l);
 
 /* About `budget` bytes of work; *more: call again. */
 enum bough_err bough_log__cycle_work(struct bough_log *l, uint64_t budget, bool *more);

@@ -94,6 +94,15 @@ static enum bough_err begin(struct bough_log *l)
     return err == BOUGH_ENOTSUP || err == BOUGH_ENOMEM || err == BOUGH_ENOSPC ? BOUGH_OK : err;
 }
 
+/* Too many small packs.  When there is no room for it, or no memory: another time. */
+static enum bough_err begin_packs(struct bough_log *l)
+{
+    enum bough_err err = bough_log__cycle_begin_packs(l);
+
+    l->packs_tried = l->segments;
+    return err == BOUGH_ENOMEM || err == BOUGH_ENOSPC ? BOUGH_OK : err;
+}
+
 /* ---- Steps ---- */
 
 /* One of the checkpoints that still name what the last collection freed is forgotten. */
@@ -135,8 +144,12 @@ enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, boo
     bool had, asked;
 
     *more = false;
+    if (l->cycle != NULL && l->cycle->packs && is_due(l))
+        bough_log__cycle_end(l, true);
     if (l->cycle == NULL && is_due(l))
         err = begin(l);
+    else if (l->cycle == NULL && l->forget == 0 && bough_log__packs_due(l))
+        err = begin_packs(l);
     had = l->cycle != NULL;
     asked = had && l->cycle->asked;
     if (!err && !had && l->forget > 0)
@@ -196,7 +209,7 @@ bool bough_log__room_make(struct bough_log *l, uint32_t zones)
     if (l->cycle == NULL && l->forget == 0 && l->store.oldest_pin == NULL &&
         l->gain.seq == l->head.seq && l->gain.bytes == 0)
         return false; /* it was counted */
-    if (l->cycle != NULL && l->cycle->opts.dry_run)
+    if (l->cycle != NULL && (l->cycle->opts.dry_run || l->cycle->packs))
         bough_log__cycle_end(l, true);
     if (l->cycle == NULL && l->forget > 0) /* the last one gave some */
         err = forgotten(l);
@@ -285,7 +298,7 @@ void bough_log__full_count(struct bough_log *l)
         l->starved = l->gain.bytes > 0;
         return;
     }
-    if (c == NULL || c->opts.dry_run) {
+    if (c == NULL || c->opts.dry_run || c->packs) {
         struct bough_collect_opts opts = {.grace = 0};
         bough_log__cycle_end(l, true);
         err = bough_log__cycle_begin(l, &opts);

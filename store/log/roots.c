@@ -38,7 +38,7 @@ static enum bough_err ref_mark(
 
 enum bough_err bough_log__ref_root(struct bough_log__cycle *c, const struct bough_ref *ref)
 {
-    return ref_mark(c, ref, true);
+    return c->packs ? BOUGH_OK : ref_mark(c, ref, true);
 }
 
 /* The next ref.  BOUGH_ENOENT: that was all. */
@@ -75,6 +75,8 @@ enum bough_err bough_log__roots_again(struct bough_log__cycle *c)
     const struct bough_store_keeper *k = keeper_of(c);
     enum bough_err err = BOUGH_OK;
 
+    if (c->packs)
+        return BOUGH_OK; /* all lives */
     if (k != NULL && k->roots != NULL)
         err = k->roots(k->ctx, keeper_emit, c);
     else if (k == NULL && c->log->records.n > 0)
@@ -86,7 +88,7 @@ enum bough_err bough_log__roots_again(struct bough_log__cycle *c)
 
 void bough_log__refs_again(struct bough_log__cycle *c)
 {
-    c->again = c->keeps != c->log->store.keeps;
+    c->again = !c->packs && c->keeps != c->log->store.keeps;
     c->keeps = c->log->store.keeps;
     c->ref_len = 0;
 }
@@ -150,6 +152,13 @@ static enum bough_err root_step(struct bough_log__cycle *c)
     default:
         return bough_log__hold_step(c);
     }
+}
+
+void bough_log__mark_all(struct bough_log__cycle *c)
+{
+    memset(c->bits, 0xff, c->bits_len);
+    c->marked = c->rows;
+    c->root_step = HELD;
 }
 
 enum bough_err bough_log__roots_step(struct bough_log__cycle *c)

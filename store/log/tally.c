@@ -7,7 +7,7 @@
  *             leave the others since its base dies
  *
  * Log segments always go, young as they are and full of padding; pack segments when enough of
- * them is dead.  A pack segment within the grace period stays, else what is in it would be young
+ * them is dead, when their zones are half empty, or when there are many of their size (packs.c).  A pack segment within the grace period stays, else what is in it would be young
  * for ever; but when all is packed anew, it goes, and what nothing reaches has its grace again.
  */
 #include "store/log/cycle_inner.h"
@@ -16,6 +16,7 @@ enum bough_err bough_log__tally_init(struct bough_log__cycle *c)
 {
     struct bough_log *l = c->log;
 
+    c->many = bough_log__packs_many(l);
     c->tally_cap = l->segments + 1;
     c->tally = bough_mem_zalloc(l->mem, c->tally_cap, sizeof *c->tally);
     if (c->tally == NULL)
@@ -28,7 +29,7 @@ enum bough_err bough_log__tally_init(struct bough_log__cycle *c)
         c->tally[c->tallies++] = (struct bough_log__tally){.number = seg->number,
             .pack = seg->pack,
             .stays = seg->number == c->cut.segment ||
-                     (seg->pack && !c->opts.whole &&
+                     (seg->pack && !c->opts.whole && !c->packs &&
                          seg->number >= bough_log__where_segment(c->graced))};
     }
     return BOUGH_OK;
@@ -188,6 +189,12 @@ static bool size_known(struct bough_log__cycle *c, struct bough_log__tally *y)
     return true;
 }
 
+/* Is it a small pack, of which there are too many? */
+static bool is_of_many(const struct bough_log__cycle *c, const struct bough_log__tally *y)
+{
+    return bough_log__pack_is_of(bough_log__segment_find(c->log, y->number), c->many);
+}
+
 enum bough_err bough_log__size_step(struct bough_log__cycle *c)
 {
     struct bough_log__tally *y;
@@ -197,6 +204,10 @@ enum bough_err bough_log__size_step(struct bough_log__cycle *c)
         return BOUGH_ENOENT;
     y = &c->tally[c->at];
     if (c->entries.number == 0) {
+        if (c->packs && !is_of_many(c, y)) { /* it stays */
+            c->at++;
+            return BOUGH_OK;
+        }
         if (size_known(c, y)) {
             size_sum(c, y);
             c->at++;
@@ -220,18 +231,6 @@ enum bough_err bough_log__size_step(struct bough_log__cycle *c)
 enum { DEAD_SHARE = 4, DEAD_SHARE_TIGHT = 8 }; /* a part so small of a pack is not worth it */
 enum { SHARES = 16 };
 
-static bool is_worth_it(const struct bough_log__cycle *c, const struct bough_log__tally *y)
-{
-    uint64_t all = y->live_bytes + y->dead_bytes;
-    bool tight = c->log->zones.free < c->log->geo.zones / 8;
-
-    if (y->stays)
-        return false;
-    if (!y->pack || c->opts.whole || y->live == 0)
-        return true;
-    return y->dead_bytes * (tight ? DEAD_SHARE_TIGHT : DEAD_SHARE) >= all;
-}
-
 /* Bytes that the copies of what lives in it take. */
 static uint64_t cost_of(const struct bough_log__cycle *c, const struct bough_log__tally *y)
 {
@@ -252,6 +251,19 @@ static uint64_t size_of(const struct bough_log__cycle *c, const struct bough_log
     const struct bough_log__segment *seg = bough_log__segment_find(c->log, y->number);
 
     return (uint64_t)(seg != NULL && seg->pack ? seg->run.n : 1) * c->log->geo.zone;
+}
+
+static bool is_worth_it(const struct bough_log__cycle *c, const struct bough_log__tally *y)
+{
+    uint64_t all = y->live_bytes + y->dead_bytes;
+    bool tight = c->log->zones.free < c->log->geo.zones / 8;
+
+    if (y->stays || c->packs)
+        return !y->stays && is_of_many(c, y);
+    if (!y->pack || c->opts.whole || y->live == 0)
+        return true;
+    return is_of_many(c, y) || 2 * cost_of(c, y) <= size_of(c, y) ||
+           y->dead_bytes * (tight ? DEAD_SHARE_TIGHT : DEAD_SHARE) >= all;
 }
 
 /* What of it is to be copied, in parts of its size. */
@@ -381,6 +393,8 @@ enum bough_err bough_log__choose_step(struct bough_log__cycle *c)
 
     if (c->at == 0 && c->entries.number == 0)
         victims_choose(c);
+    if (c->packs) /* no base goes */
+        c->at = c->tallies;
     while (c->entries.number == 0) {
         if (c->at == c->tallies) {
             err = bough_log__harm_step(c);

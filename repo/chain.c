@@ -390,15 +390,6 @@ static bool chain_stands(struct bough_repo *r, struct bough_repo__chain *c)
     return true;
 }
 
-/* The longest delta that is put.  Of a small tree up to a half: where a commit changes some of many
-   small folders most of what it writes are these trees, and reading back costs a few bytes more. */
-static size_t delta_max(size_t body_len)
-{
-    enum { SMALL = 16 * 1024 };
-
-    return body_len / (body_len > SMALL ? 4 : 2);
-}
-
 /* Put a delta; BOUGH_ENOENT: none that is worth it, or no memory for it. */
 static enum bough_err chain_delta(struct bough_repo *r, struct bough_repo__chain **chain,
     struct bough_txn *txn, struct bough_view body, struct bough_repo__putting *p,
@@ -409,8 +400,8 @@ static enum bough_err chain_delta(struct bough_repo *r, struct bough_repo__chain
     enum bough_err err;
 
     if (number >= BOUGH_REPO__CHAIN_VERSIONS || !chain_stands(r, c) ||
-        chain_descend(r, c, p) != BOUGH_OK ||
-        map_delta_len(&p->map, body.len) > delta_max(body.len) || body.len > UINT32_MAX)
+        chain_descend(r, c, p) != BOUGH_OK || map_delta_len(&p->map, body.len) > body.len / 4 ||
+        body.len > UINT32_MAX)
         return BOUGH_ENOENT;
     bough_buf_clear(&p->delta);
     p->delta.mem = r->mem;

@@ -65,7 +65,7 @@ enum { STEP_BYTES = 4 << 20 };
 static int index_rebuild(struct cli *cli)
 {
     bool more = true;
-    int code = cli_open(cli, 0);
+    int code = cli_open(cli, OPEN_INDEX);
     enum bough_err err;
 
     if (code != 0)

@@ -159,6 +159,8 @@ int cli_open(struct cli *cli, unsigned flags)
         return code;
     if (flags & OPEN_WINDOW)
         opts.window.time_ms = WINDOW_MS;
+    if (flags & OPEN_INDEX)
+        opts.history_batch = 1;
     if (flags & OPEN_LATER)
         opts.durable = BOUGH_DURABLE_LATER;
     err = bough_repo_open(cli->engine, &opts, &cli->repo);

@@ -85,6 +85,17 @@ for kind in git lmdb; do
     rm -rf $kind.d
 done
 
+# --- few commits are indexed when somebody asks for it
+
+ends 0 '' set folded 1 # what the journal held becomes a commit
+n=$("$BOUGH" log --oneline | wc -l)
+ends 0 "history-indexed	0 of $n commits" stats
+before=$("$BOUGH" log k; "$BOUGH" stat b; "$BOUGH" stat dry)
+ends 0 '' fsck --rebuild-index
+ends 0 "history-indexed	$n of $n commits" stats
+same "$("$BOUGH" log k; "$BOUGH" stat b; "$BOUGH" stat dry)" "$before" 'answers are the same'
+ends 0 '' fsck
+
 # --- mistakes of every day: what, why, and what to do
 
 at() { # CODE PARTS STORE WORD...: each of the PARTS, parted by |, is in the message

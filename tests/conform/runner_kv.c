@@ -369,7 +369,9 @@ static void step_fill(struct step *s)
         bough_buf_put_view(&key, arg(s, 0));
         bough_buf_put_u8(&key, '/');
         bough_buf_put_udec(&key, n);
-        err = bough_kv_set(s->kv, bough_buf_view(&key), arg(s, 1), NULL);
+        err = key.err;
+        if (!err)
+            err = bough_kv_set(s->kv, bough_buf_view(&key), arg(s, 1), NULL);
     }
     bough_buf_fini(&key);
     done_err(s, err);

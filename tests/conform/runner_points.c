@@ -31,7 +31,7 @@ bool points_fork(struct points *p, const char *path, size_t line)
 
     if (p->n == NULL || p->child)
         return false;
-    for (uint64_t n = 0; end != END_MISSED; n++) {
+    for (uint64_t n = 0; end != END_MISSED; n += 1 + n / POINTS_DENSE) {
         pid_t pid;
 
         fflush(stdout);

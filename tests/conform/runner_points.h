@@ -5,14 +5,15 @@
  * forks, again and again: in the n-th child the n-th call that this line makes fails; the child runs
  * this line and POINTS_AFTER more, opens the place again, has it checked, closes it, and ends.  When a
  * child's line made no n-th call, the parent runs the line itself and goes on to the next.  So the
- * cost grows with the calls of a script, not with their square.  A place must be all in memory.
+ * cost grows with the calls of a script, not with their square.  Of a line that makes thousands (`fill`)
+ * the first POINTS_DENSE fail, each, and from there on fewer and fewer.  A place must be all in memory.
  */
 #ifndef RUNNER_POINTS_H
 #define RUNNER_POINTS_H
 
 #include "runner_fault.h"
 
-enum { POINTS_AFTER = 8 };
+enum { POINTS_AFTER = 8, POINTS_DENSE = 1024 };
 
 /* Where it stands, in the parent or in a child. */
 struct points {

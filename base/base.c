@@ -155,3 +155,34 @@ void bough_env_log(const struct bough_env *env, enum bough_level level, const ch
     if (env->log != NULL)
         env->log(env->ctx, level, text);
 }
+
+/* 'K': 10; 0: none of them. */
+static unsigned size_shift(uint8_t unit)
+{
+    static const char units[] = "kmgt";
+
+    for (unsigned i = 0; i < sizeof units - 1; i++) {
+        if ((unit | 0x20) == (uint8_t)units[i])
+            return 10 * (i + 1);
+    }
+    return 0;
+}
+
+bool bough_size_parse(struct bough_view text, uint64_t *bytes)
+{
+    unsigned shift = text.len > 1 ? size_shift(text.ptr[text.len - 1]) : 0;
+    size_t digits = text.len - (shift != 0);
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < digits; i++) {
+        uint8_t digit = (uint8_t)(text.ptr[i] - '0');
+
+        if (digit > 9 || n > (UINT64_MAX - digit) / 10)
+            return false;
+        n = n * 10 + digit;
+    }
+    if (digits == 0 || n > UINT64_MAX >> shift)
+        return false;
+    *bytes = n << shift;
+    return true;
+}

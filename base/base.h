@@ -121,6 +121,12 @@ static inline struct bough_view bough_view(const void *ptr, size_t len)
 /* A view of a C string, without its NUL. */
 struct bough_view bough_view_str(const char *str);
 
+/*
+ * A number of bytes as people write it: decimal digits, and K, M, G or T (times 1,024, or so many
+ * powers of it; small letters, too).  False, and `*bytes` as it was, if `text` is anything else or too large.
+ */
+bool bough_size_parse(struct bough_view text, uint64_t *bytes);
+
 /* Bytewise order, shorter first: negative, 0 or positive. */
 int bough_view_cmp(struct bough_view a, struct bough_view b);
 

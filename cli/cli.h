@@ -140,7 +140,6 @@ int flag_unknown(const char *verb, const char *name);
 /* For a verb without flags: only words are left in argv, or the code of a usage error. */
 int words_only(const char *verb, int *argc, char **argv);
 
-bool parse_size(const char *text, uint64_t *out); /* 512, 4K, 64M, 1G, 2T */
 
 /* ---- Verbs ---- */
 

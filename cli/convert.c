@@ -258,7 +258,7 @@ int verb_convert(struct cli *cli, int argc, char **argv)
     while ((name = flag_next(&f)) != NULL) {
         if (strcmp(name, "--size") != 0)
             return flag_unknown("convert", name);
-        if (flag_value(&f) == NULL || !parse_size(f.value, &size))
+        if (flag_value(&f) == NULL || !bough_size_parse(bough_view_str(f.value), &size))
             return say_usage("convert", "--size is a number, with K, M, G or T");
     }
     if (argc - f.at != 2)

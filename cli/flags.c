@@ -3,7 +3,6 @@
  *
  *   reader    flags come forward, words stay behind them in their order, as with git
  *   words     for verbs that have no flags
- *   sizes
  */
 #include <stdlib.h>
 #include <string.h>
@@ -88,28 +87,4 @@ bool asks_help(int argc, char **argv)
             return true;
     }
     return false;
-}
-
-/* ---- Sizes ---- */
-
-bool parse_size(const char *text, uint64_t *out)
-{
-    static const char units[] = "KMGT";
-    char *end;
-    const char *unit;
-
-    *out = strtoull(text, &end, 10);
-    if (end == text || text[0] == '-')
-        return false;
-    if (*end == 0)
-        return true;
-    unit = strchr(units, *end >= 'a' ? *end - 32 : *end);
-    if (unit == NULL || end[1] != 0)
-        return false;
-    for (const char *u = units; u <= unit; u++) {
-        if (*out > UINT64_MAX / 1024)
-            return false;
-        *out *= 1024;
-    }
-    return true;
 }

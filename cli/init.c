@@ -106,7 +106,8 @@ static int init_parse(struct cli *cli, int argc, char **argv, struct init *out)
         return say_usage("init", "GIT_DEFAULT_HASH is sha1 or sha256");
     while ((name = flag_next(&f)) != NULL) {
         if (strcmp(name, "--size") == 0) {
-            if (flag_value(&f) == NULL || !parse_size(f.value, &out->size) || out->size == 0)
+            if (flag_value(&f) == NULL || !bough_size_parse(bough_view_str(f.value), &out->size) ||
+                out->size == 0)
                 return say_usage("init", "--size is a number, with K, M, G or T");
         } else if (strcmp(name, "--object-format") == 0) {
             if (flag_value(&f) == NULL || !parse_format(f.value, &out->algo))

@@ -92,7 +92,7 @@ static int serve_parse(
             if (flag_value(&f) == NULL || !parse_seconds(f.value, &o->push_timeout_sec))
                 return say_usage("serve", "--push-timeout is a number of seconds; 0: for ever");
         } else if (strcmp(name, "--cache") == 0) {
-            if (flag_value(&f) == NULL || !parse_size(f.value, &cli->cache) ||
+            if (flag_value(&f) == NULL || !bough_size_parse(bough_view_str(f.value), &cli->cache) ||
                 cli->cache < CACHE_MIN || cli->cache > SIZE_MAX / 2)
                 return say_usage("serve", "a cache is 1M bytes at least");
         } else if (port != NULL) {

@@ -16,7 +16,7 @@ static enum bough_err resize(struct cli *cli, uint64_t size)
     for (int i = 0; i < RESIZE_TRIES && err == BOUGH_EAGAIN; i++) {
         bool more;
 
-        err = bough_log_resize(cli->engine, size, RESIZE_STEP);
+        err = bough_store_resize(cli->engine, size, RESIZE_STEP);
         if (err == BOUGH_EAGAIN) {
             err = bough_store_maintain(cli->engine, RESIZE_STEP, &more);
             err = err ? err : BOUGH_EAGAIN;
@@ -33,7 +33,7 @@ int verb_resize(struct cli *cli, int argc, char **argv)
 
     if (argc < 2 || argc > 3)
         return say_usage("resize", "wants the new size");
-    if (!parse_size(argv[argc - 1], &size))
+    if (!bough_size_parse(bough_view_str(argv[argc - 1]), &size))
         return say_usage("resize", "SIZE is a number, with K, M, G or T");
     (void)cli_address(cli, argc == 3 ? argv[1] : NULL);
     code = cli_open(cli, 0);

@@ -36,6 +36,8 @@ struct upkeep {
     bool wanted;       /* a collection, as `wish` says */
     struct bough_collect_opts wish;
     uint64_t reflog_sec;
+    uint64_t resize;    /* bytes that the store is to have; 0: no such wish */
+    bool waits;         /* for others, with that */
     enum bough_err err; /* of the last step; told to the log once */
     uint64_t steps, ns, ns_max;
 };
@@ -88,9 +90,12 @@ bool git_has_work(const struct server *s);
 bool git_keep_alive(struct server *s);    /* call it about once a second while it is true */
 void server_keep_alive(struct server *s); /* a Git client came, or one that may stall: see to it */
 
-/* upkeep.c: something was written: look soon whether there is upkeep; what INFO tells of it. */
+/* upkeep.c */
 void server_upkeep_init(struct server *s);
-void server_upkeep_wake(struct server *s);
+void server_upkeep_wake(struct server *s); /* something was written: look soon what there is to do */
+void server_upkeep_now(struct server *s);  /* something was asked for */
+
+/* What INFO tells of it (cmd_upkeep.c). */
 void server_upkeep_info(struct server *s, struct bough_buf *out,
     void (*line)(struct bough_buf *out, const char *name, uint64_t value));
 

@@ -186,7 +186,7 @@ command_fn cmd_command, cmd_config, cmd_info, cmd_time, cmd_expire_refused;
 /* cmd_git.c */
 command_fn cmd_git_oid, cmd_git_modified, cmd_git_log, cmd_git_branch, cmd_git_ls;
 /* upkeep.c */
-command_fn cmd_git_gc, cmd_git_keep;
+command_fn cmd_git_gc, cmd_git_keep, cmd_git_resize;
 /* cmd_reflog.c */
 command_fn cmd_git_reflog;
 /* snapshot.c */

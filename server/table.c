@@ -43,6 +43,8 @@ static const struct command table[] = {
     {"git.oid", cmd_git_oid, 2, CMD_READ, ONEKEY, "key", "The Git id of a value or tree"},
     {"git.reflog", cmd_git_reflog, -1, CMD_READ, NOKEYS, "[branch] [LIMIT n] [SKIP n]",
         "What a branch was, newest first"},
+    {"git.resize", cmd_git_resize, -1, CMD_ADMIN | CMD_WRITE, NOKEYS, "[bytes[KMGT]]",
+        "Make the store larger or smaller; how large it is"},
     {"git.snapshot", cmd_git_snapshot, -1, CMD_READ, NOKEYS, "[rev] | DROP id",
         "Hold on to a state, to be read as @id:key"},
     {"git.use", cmd_git_use, 2, CMD_NO_MULTI, NOKEYS, "branch", "Read and write this branch"},

@@ -1,17 +1,14 @@
 /*
- * upkeep.c - the store's upkeep beside the clients', and the commands about it.
+ * upkeep.c - the store's upkeep beside the clients'; the commands about it: cmd_upkeep.c.
  *
  *   steps      a piece of upkeep, as long as clients do not feel it
- *   waking     after writes, when a collection is asked for
- *   commands   GIT.GC, GIT.KEEP
+ *   waking     after writes, when a collection or another size is asked for
  *
  * A timer runs while there is upkeep to do.  Each step is given a budget of bytes that follows
  * the clock: half a millisecond where clients are at work, thrice that where nobody is.  While
  * they are at work the loop is theirs for at least three times as long as the step took.
  */
-#include <stdio.h>
-
-#include "server/redis.h"
+#include "server/inner.h"
 #include "store/collect.h"
 
 enum {
@@ -23,8 +20,6 @@ enum {
     REST = 3,      /* times as long as a step took */
     SOON_MS = 100, /* after a write: many share one look */
     RETRY_MS = 1000,
-    DAY_SEC = 86400,
-    GRACE_SEC = 14 * DAY_SEC,
 };
 
 /* ---- Steps ---- */
@@ -41,6 +36,19 @@ static void budget_adapt(struct upkeep *u, uint64_t took, uint64_t want, bool mo
         u->budget += u->budget / 4;
 }
 
+/* Some bytes nearer to the size that is wished for; `*waits`: readers or intakes are in the way. */
+static enum bough_err resize(struct server *s, bool *waits)
+{
+    struct bough_store *store = bough_repo_store(s->repo);
+    enum bough_err err = bough_store_resize(store, s->upkeep.resize, s->upkeep.budget);
+
+    *waits = err == BOUGH_EAGAIN && store->why.at == 0;
+    if (err == BOUGH_EAGAIN)
+        return BOUGH_OK;
+    s->upkeep.resize = 0;
+    return err;
+}
+
 static enum bough_err step(struct server *s, bool *more)
 {
     struct upkeep *u = &s->upkeep;
@@ -50,7 +58,13 @@ static enum bough_err step(struct server *s, bool *more)
     if (u->wanted)
         err = bough_repo_collect(s->repo, &u->wish, u->reflog_sec);
     u->wanted = false;
-    return err ? err : bough_repo_maintain(s->repo, u->budget, more);
+    u->waits = false;
+    if (!err)
+        err = bough_repo_maintain(s->repo, u->budget, more);
+    if (!err && u->resize != 0)
+        err = resize(s, &u->waits);
+    *more = *more || (u->resize != 0 && !u->waits);
+    return err;
 }
 
 static void on_upkeep(uv_timer_t *timer)
@@ -82,6 +96,8 @@ static void on_upkeep(uv_timer_t *timer)
         uv_timer_start(timer, on_upkeep, RETRY_MS, 0);
     else if (more)
         uv_timer_start(timer, on_upkeep, busy ? 1 + took * REST / 1000000 : 0, 0);
+    else if (u->waits)
+        uv_timer_start(timer, on_upkeep, SOON_MS, 0);
 }
 
 /* ---- Waking ---- */
@@ -106,194 +122,7 @@ void server_upkeep_wake(struct server *s)
     wake(s, SOON_MS);
 }
 
-/* ---- GIT.GC ---- */
-
-static const char *phase_name(enum bough_collect_phase phase)
+void server_upkeep_now(struct server *s)
 {
-    static const char *const names[] = {"idle", "mark", "count", "copy", "drop"};
-
-    return names[phase];
-}
-
-static void gc_status(struct redis *r)
-{
-    struct server *s = r->conn.server;
-    struct bough_collect_progress p;
-
-    bough_store_collection(bough_repo_store(s->repo), &p);
-    const struct {
-        const char *name;
-        uint64_t value;
-    } rows[] = {
-        {"done", p.done},
-        {"all", p.all},
-        {"live", p.live},
-        {"dead", p.dead},
-        {"live_bytes", p.live_bytes},
-        {"dead_bytes", p.dead_bytes},
-        {"copied_bytes", p.copied_bytes},
-        {"freed_bytes", p.freed_bytes},
-        {"collections", p.collections},
-    };
-    enum { ROWS = sizeof rows / sizeof *rows };
-
-    resp_map(&r->w, ROWS + 2);
-    resp_bulk_str(&r->w, "phase");
-    resp_bulk_str(&r->w, s->upkeep.wanted ? "asked" : phase_name(p.phase));
-    for (size_t i = 0; i < ROWS; i++) {
-        resp_bulk_str(&r->w, rows[i].name);
-        resp_int(&r->w, (int64_t)rows[i].value);
-    }
-    resp_bulk_str(&r->w, "error");
-    resp_bulk_str(&r->w, s->upkeep.err ? bough_err_name(s->upkeep.err) : "");
-}
-
-/* GIT.GC [DRYRUN] [PRUNE seconds] [AGGRESSIVE] | STATUS */
-void cmd_git_gc(struct redis *r, struct args a)
-{
-    struct server *s = r->conn.server;
-    struct bough_store *store = bough_repo_store(s->repo);
-    struct bough_collect_opts wish = {.grace = GRACE_SEC};
-    uint64_t reflog_sec = (uint64_t)BOUGH_REFLOG_DAYS * DAY_SEC;
-    int64_t n;
-
-    if (a.n == 2 && word_is(a.v[1], "status")) {
-        gc_status(r);
-        return;
-    }
-    for (size_t i = 1; i < a.n; i++) {
-        if (word_is(a.v[i], "dryrun")) {
-            wish.dry_run = true;
-        } else if (word_is(a.v[i], "aggressive")) {
-            wish.whole = true;
-        } else if (word_is(a.v[i], "prune") && i + 1 < a.n && word_int(a.v[i + 1], &n) && n >= 0) {
-            wish.grace = reflog_sec = (uint64_t)n;
-            i++;
-        } else {
-            resp_error(&r->w, "ERR syntax: GIT.GC [DRYRUN] [PRUNE seconds] [AGGRESSIVE] | STATUS");
-            return;
-        }
-    }
-    if (s->opts->read_only) {
-        answer_why(r, BOUGH_EREADONLY, NULL);
-    } else if ((store->caps & BOUGH_STORE_MAINTAIN) == 0) {
-        resp_error(&r->w,
-            "ERR this kind of store collects nothing: `git gc` does in a git:DIR, and "
-            "`bough convert` copies what is reachable");
-    } else {
-        s->upkeep.wish = wish;
-        s->upkeep.reflog_sec = reflog_sec;
-        s->upkeep.wanted = true;
-        wake(s, 0);
-        resp_simple(&r->w, "Collection started");
-    }
-}
-
-static uint64_t keep_count(struct bough_repo *repo)
-{
-    struct bough_keep k = {.refs = bough_view("", 0)};
-    uint64_t n = 0;
-
-    while (bough_repo_keep_next(repo, k.refs, &k) == BOUGH_OK)
-        n++;
-    return n;
-}
-
-void server_upkeep_info(struct server *s, struct bough_buf *out,
-    void (*line)(struct bough_buf *, const char *, uint64_t))
-{
-    struct bough_collect_progress p;
-    struct bough_history_stats h;
-
-    bough_store_collection(bough_repo_store(s->repo), &p);
-    bough_buf_put_str(out, "\r\n# Upkeep\r\ncollection_phase:");
-    bough_buf_put_str(out, phase_name(p.phase));
-    bough_buf_put_str(out, "\r\n");
-    line(out, "collections", p.collections);
-    line(out, "live_objects", p.live);
-    line(out, "dead_objects", p.dead);
-    line(out, "live_bytes", p.live_bytes);
-    line(out, "dead_bytes", p.dead_bytes);
-    line(out, "freed_bytes", p.freed_bytes);
-    if (bough_history_stat(s->repo, 0, &h) == BOUGH_OK)
-        line(out, "history_indexed", h.indexed);
-    line(out, "keep_policies", keep_count(s->repo));
-    line(out, "upkeep_steps", s->upkeep.steps);
-    line(out, "upkeep_usec", s->upkeep.ns / 1000);
-    line(out, "upkeep_step_usec_max", s->upkeep.ns_max / 1000);
-}
-
-/* ---- GIT.KEEP ---- */
-
-static void policy_say(struct redis *r, const struct bough_keep *k)
-{
-    struct bough_buf text;
-
-    bough_buf_init(&text, r->conn.server->mem);
-    bough_keep_print(&text, k);
-    resp_bulk(&r->w, bough_buf_view(&text));
-    bough_buf_fini(&text);
-}
-
-static void keep_list(struct redis *r)
-{
-    struct bough_keep k = {.refs = bough_view("", 0)};
-    struct bough_repo *repo = r->conn.server->repo;
-
-    resp_map(&r->w, (size_t)keep_count(repo));
-    while (bough_repo_keep_next(repo, k.refs, &k) == BOUGH_OK) {
-        resp_bulk(&r->w, k.refs);
-        policy_say(r, &k);
-    }
-}
-
-static void keep_show(struct redis *r, struct bough_view branch)
-{
-    struct bough_keep k = {.commits = 0};
-    struct bough_buf full;
-    enum bough_err err;
-
-    bough_buf_init(&full, r->conn.server->mem);
-    if (branch.len < 5 || memcmp(branch.ptr, "refs/", 5) != 0)
-        bough_buf_put_str(&full, "refs/heads/");
-    bough_buf_put_view(&full, branch);
-    err = full.err ? full.err : bough_repo_keep_of(r->conn.server->repo, bough_buf_view(&full), &k);
-    bough_buf_fini(&full);
-    if (err && err != BOUGH_ENOENT)
-        answer_why(r, err, bough_repo_why(r->conn.server->repo));
-    else
-        policy_say(r, &k);
-}
-
-/* GIT.KEEP [branch [policy | DEFAULT]] */
-void cmd_git_keep(struct redis *r, struct args a)
-{
-    struct bough_repo *repo = r->conn.server->repo;
-    struct bough_keep k = {.commits = 0};
-    enum bough_err err;
-
-    if (a.n > 3) {
-        resp_error(&r->w, "ERR syntax: GIT.KEEP [branch [all | N | Nd | N,Nd | DEFAULT]]");
-        return;
-    }
-    if (a.n < 3) {
-        if (a.n == 1)
-            keep_list(r);
-        else
-            keep_show(r, a.v[1]);
-        return;
-    }
-    k.refs = a.v[1];
-    if (!word_is(a.v[2], "default") && bough_keep_parse(a.v[2], &k)) {
-        resp_error(&r->w, "ERR a policy is all, N commits, Nd days, N,Nd, or DEFAULT");
-        return;
-    }
-    err = server_gather(r->conn.server);
-    if (!err)
-        err = word_is(a.v[2], "default") ? bough_repo_keep_unset(repo, k.refs)
-                                         : bough_repo_keep_set(repo, &k);
-    if (err)
-        answer_why(r, err, bough_repo_why(repo));
-    else
-        answer_ok(r);
+    wake(s, 0);
 }

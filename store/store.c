@@ -5,7 +5,7 @@
  *   reading        find, has, read; the empty tree is everywhere
  *   entries, walks, abbreviations
  *   refs, records
- *   upkeep         sync, maintain, check, stat, reader, close
+ *   upkeep         sync, maintain, resize, check, stat, reader, close
  *
  * Parts and writing have their own files: part.c, txn.c.  What is true of all engines is checked
  * here, once, so that no engine repeats it and none can forget it.
@@ -225,6 +225,21 @@ enum bough_err bough_store_maintain(struct bough_store *s, uint64_t budget, bool
         return BOUGH_OK;
     bough_store__parts_drop(s);
     return bough_store__wrote(s, s->cls->maintain(s, budget, more));
+}
+
+enum bough_err bough_store_resize(struct bough_store *s, uint64_t bytes, uint64_t budget)
+{
+    enum bough_err err = bough_store__may_write(s);
+
+    if (err)
+        return err;
+    if (s->txn != NULL)
+        return BOUGH_ENESTED;
+    if (s->cls->resize == NULL)
+        return BOUGH_WHY(&s->why, BOUGH_ENOTSUP, "a store of this kind has no fixed size", NULL, 0);
+    bough_store__parts_drop(s);
+    err = s->cls->resize(s, bytes, budget);
+    return err == BOUGH_EAGAIN ? err : bough_store__wrote(s, err);
 }
 
 /* The plain check: every object is what its id says, every ref names an object. */

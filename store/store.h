@@ -8,7 +8,7 @@
  *   writing          one transaction: objects, refs, records, adoptions; commit is atomic
  *   intake           a pack received from outside, quarantined until adopted
  *   big values       a blob writer, over intake
- *   upkeep           sync, maintain, check, stats, reader; what lives and what goes: collect.h
+ *   upkeep           sync, maintain, resize, check, stats, reader; what lives and what goes: collect.h
  *   engines          struct bough_store_class and kin, for those who write one
  *
  * Objects are Git's: an id names type and bytes for ever.  Refs are names for
@@ -467,6 +467,24 @@ enum bough_err bough_store_sync(struct bough_store *s);
    moved on it is no error. */
 enum bough_err bough_store_maintain(struct bough_store *s, uint64_t budget, bool *more);
 
+/*
+ * Make the store as long as `bytes` has whole units of space (zones), and its device `bytes` long
+ * (rounded down to its unit), if that can change its size; else the device must be long enough.
+ * The store is in use meanwhile; shrinking goes in steps that copy about `budget` bytes each.
+ * A power cut leaves the old size or the new one.
+ *
+ * BOUGH_EAGAIN    shrinking, and not done: call again with the same size; with the old size to give
+ *                 up.  why.at is how many bytes are to be copied still, or 0 when it waits, for what
+ *                 why.what says: for intakes, readers, or upkeep that bough_store_maintain() ends
+ * BOUGH_ENOSPC    what is stored needs more room; or the device cannot be that long
+ * BOUGH_EINVAL    less than 16 zones
+ * BOUGH_ENOTSUP   the device is too short and of a fixed size, or has no BOUGH_BLOCK_SYNC; or this
+ *                 engine's stores grow and shrink by themselves
+ * BOUGH_ENESTED   in a transaction
+ * BOUGH_EREADONLY, BOUGH_EIO, BOUGH_EGONE, BOUGH_ENOMEM
+ */
+enum bough_err bough_store_resize(struct bough_store *s, uint64_t bytes, uint64_t budget);
+
 /* A finding of check(): `what` is static text, `key` an id, ref or place. */
 typedef void bough_store_report_fn(
     void *ctx, enum bough_err err, const char *what, struct bough_view key);
@@ -547,6 +565,7 @@ struct bough_store_class {
         struct bough_store *s, struct bough_spool **out); /* NULL: kept in memory */
     enum bough_err (*sync)(struct bough_store *s);        /* NULL: nothing to do */
     enum bough_err (*maintain)(struct bough_store *s, uint64_t budget, bool *more);
+    enum bough_err (*resize)(struct bough_store *s, uint64_t bytes, uint64_t budget);
     enum bough_err (*collect)(struct bough_store *s, const struct bough_collect_opts *opts);
     void (*collection)(struct bough_store *s, struct bough_collect_progress *out);
     enum bough_err (*check)(struct bough_store *s, bough_store_report_fn *report,

@@ -821,6 +821,7 @@ void bough_log__births_encode(const struct bough_log *l, struct bough_buf *b);
 enum bough_err bough_log__births_decode(struct bough_log *l, struct bough_view body);
 
 enum bough_err bough_log__collect(struct bough_store *s, const struct bough_collect_opts *opts);
+enum bough_err bough_log__resize(struct bough_store *store, uint64_t bytes, uint64_t budget);
 void bough_log__collection(struct bough_store *s, struct bough_collect_progress *out);
 /* BOUGH_ENOSPC, and what gc would do about it, as far as it was counted. */
 enum bough_err bough_log__full(struct bough_log *l);

@@ -192,6 +192,7 @@ static const struct bough_store_class log_class = {
     .spool = bough_log__spool,
     .sync = bough_log__sync,
     .maintain = log_maintain,
+    .resize = bough_log__resize,
     .collect = bough_log__collect,
     .collection = bough_log__collection,
     .check = bough_log__check,

@@ -3,7 +3,6 @@
  *
  *   make one    bough_log_format()
  *   open one    bough_log_open()
- *   resize it   bough_log_resize()
  */
 #ifndef BOUGH_LOG_H
 #define BOUGH_LOG_H
@@ -69,23 +68,6 @@ struct bough_log_open_opts {
  */
 enum bough_err bough_log_open(struct bough_block *dev, const struct bough_env *env,
     const struct bough_log_open_opts *opts, struct bough_store **out, struct bough_why *why);
-
-/*
- * Make the store (of this engine) as long as `bytes` has whole zones, and its device `bytes` long
- * (rounded down to its unit), if that can change its size; else the device must be long enough.
- * The store is in use meanwhile; shrinking goes in steps that copy about `budget` bytes each.
- * A power cut leaves the old size or the new one.
- *
- * BOUGH_EAGAIN    shrinking, and not done: call again with the same size, perhaps after
- *                 bough_store_maintain() and when intakes and readers (why says) have ended; with
- *                 the old size to give up
- * BOUGH_ENOSPC    what is stored needs more room; or the device cannot be that long
- * BOUGH_EINVAL    less than 16 zones
- * BOUGH_ENOTSUP   the device is too short and of a fixed size, or has no BOUGH_BLOCK_SYNC
- * BOUGH_ENESTED   in a transaction
- * BOUGH_EREADONLY, BOUGH_EIO, BOUGH_EGONE, BOUGH_ENOMEM
- */
-enum bough_err bough_log_resize(struct bough_store *store, uint64_t bytes, uint64_t budget);
 
 #ifdef __cplusplus
 }

@@ -137,6 +137,16 @@ struct shrink {
     uint8_t *buf;
 };
 
+/* Zones behind the new end that are in use. */
+static uint32_t behind(const struct bough_log *l)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = l->zones.limit; i < l->geo.zones; i++)
+        n += (l->zones.state[i] & BOUGH_LOG__ZONE_USE) != 0;
+    return n;
+}
+
 /* A zone before the end takes the place of `*zone`, which is held for the checkpoints so far. */
 static enum bough_err zone_move(struct shrink *s, uint32_t *zone, enum bough_log__zone_use use)
 {
@@ -144,8 +154,11 @@ static enum bough_err zone_move(struct shrink *s, uint32_t *zone, enum bough_log
     uint32_t to;
     enum bough_err err;
 
-    if (s->left < l->geo.zone)
-        return BOUGH_EAGAIN;
+    if (s->left < l->geo.zone) {
+        err = BOUGH_WHY(&l->store.why, BOUGH_EAGAIN, "zones are being copied", NULL, 0);
+        l->store.why.at = behind(l) * (uint64_t)l->geo.zone;
+        return err;
+    }
     s->left -= l->geo.zone;
     err = bough_log__zones_reserve(l, 1);
     if (!err)
@@ -340,18 +353,12 @@ static enum bough_err shrink(struct bough_log *l, uint64_t bytes, uint32_t zones
 
 /* ---- Both ---- */
 
-enum bough_err bough_log_resize(struct bough_store *store, uint64_t bytes, uint64_t budget)
+enum bough_err bough_log__resize(struct bough_store *store, uint64_t bytes, uint64_t budget)
 {
     struct bough_log *l = bough_log__of(store);
     uint64_t zones = bytes / l->geo.zone;
     enum bough_err err;
 
-    if (store->failed)
-        return store->failed;
-    if (store->read_only)
-        return BOUGH_EREADONLY;
-    if (store->txn != NULL)
-        return BOUGH_ENESTED;
     if (l->settle.on)
         return BOUGH_WHY(
             &store->why, BOUGH_ENOTSUP, "a device without flush keeps its size", NULL, 0);
@@ -367,5 +374,5 @@ enum bough_err bough_log_resize(struct bough_store *store, uint64_t bytes, uint6
             bough_log__zones_limit(l, l->geo.zones); /* it was to shrink before */
         err = grow(l, bytes, (uint32_t)zones);
     }
-    return err == BOUGH_EAGAIN ? err : bough_store__wrote(store, err);
+    return err;
 }

@@ -219,5 +219,21 @@ t '"50"' get late/50
 before=$(flushes)
 for i in {1..50}; do echo "set now/$i $i"; done | rcli >/dev/null
 [ $(($(flushes) - before)) -ge 50 ] && ok || bad "always: $(($(flushes) - before)) flushes for 50 writes"
+
+# Another size.
+size() { rcli git.resize | sed -n "/^$1$/{n;p}"; }
+same "$(size device_bytes)" $((256 << 20)) 'the size'
+t OK git.resize 300M
+same "$(size device_bytes) $(stat -c %s "$W/s.img")" "$((300 << 20)) $((300 << 20))" 'grown beside clients'
+t '(error) ERR syntax: GIT.RESIZE [bytes], with K, M, G or T' git.resize 3X
+has "$(rcli git.resize 1K 2>&1)" 'at least 16 zones' 'too small'
+( for i in $(seq 300); do rcli set "during/$i" "$i"; done >"$W/during" ) &
+writer=$!
+rcli git.resize 128M >/dev/null
+for _ in $(seq 100); do [ "$(size resizes_to)" = 0 ] && break; sleep 0.1; done
+wait "$writer"
+same "$(size device_bytes) $(size resizes_to) $(stat -c %s "$W/s.img")" "$((128 << 20)) 0 $((128 << 20))" 'shrunk beside a writer'
+same "$(sort -u "$W/during") $(rcli get during/300)" 'OK 300' 'whose writes all went well'
+
 stop
 sum

@@ -130,7 +130,7 @@ static void test_beside__a_store_grows_at_any_step(void **state)
     (void)state;
     for (uint32_t k = 0; more; k++) {
         more = begin(f, k);
-        OK(bough_log_resize(f->b.s, (uint64_t)ROOM * ZONE, ZONE));
+        OK(bough_store_resize(f->b.s, (uint64_t)ROOM * ZONE, ZONE));
         finish(f);
         OK(history_commit(&f->keep, f->b.s, 1, 7));
         closed_twice(f);
@@ -151,7 +151,7 @@ static void test_beside__a_store_shrinks_around_a_collection(void **state)
         more = begin(f, k);
         for (uint32_t i = 0; i < 2000 && err == BOUGH_EAGAIN; i++) {
             bool on;
-            err = bough_log_resize(f->b.s, (uint64_t)(ZONES - 12) * ZONE, ZONE);
+            err = bough_store_resize(f->b.s, (uint64_t)(ZONES - 12) * ZONE, ZONE);
             OK(bough_store_maintain(f->b.s, STEP, &on));
             if (i == 5)
                 OK(history_commit(&f->keep, f->b.s, 1, 7));

@@ -62,12 +62,15 @@ static void fix_free(struct fix *f)
 
 static enum bough_err resize(struct fix *f, uint32_t zones)
 {
+    uint64_t left = UINT64_MAX;
     enum bough_err err;
 
     for (int i = 0; i < 1000; i++) {
-        err = bough_log_resize(f->w.s, (uint64_t)zones * ZONE, 2 * ZONE);
+        err = bough_store_resize(f->w.s, (uint64_t)zones * ZONE, 2 * ZONE);
         if (err != BOUGH_EAGAIN)
             return err;
+        assert_true(f->w.s->why.at > 0 && f->w.s->why.at < left); /* ever fewer bytes to copy */
+        left = f->w.s->why.at;
     }
     return err;
 }
@@ -105,7 +108,7 @@ static void once(const char *history, uint32_t zones)
     fix_free(f);
 }
 
-static void test_log_resize__keeps_everything(void **state)
+static void test_store_resize__keeps_everything(void **state)
 {
     static const char *const histories[] = {
         "c", "ccccdddeeei", "ccbxxbiicddwmeecc", "cmcmcmcm", "bbbbcxm", "xxxcccdmdmdmeeemiimc"};
@@ -120,7 +123,7 @@ static void test_log_resize__keeps_everything(void **state)
 }
 
 /* Commits go on between the steps; a reader keeps what it looks at; the old size can be had back. */
-static void test_log_resize__goes_on_beside_commits_and_readers(void **state)
+static void test_store_resize__goes_on_beside_commits_and_readers(void **state)
 {
     struct fix *f = fix_new("ccbxxbiicddwmeecc");
     struct bough_store *reader;
@@ -135,13 +138,13 @@ static void test_log_resize__goes_on_beside_commits_and_readers(void **state)
     for (int i = 0; i < 40 && err == BOUGH_EAGAIN; i++) {
         struct picture seen;
 
-        err = bough_log_resize(f->w.s, (uint64_t)36 * ZONE, ZONE);
+        err = bough_store_resize(f->w.s, (uint64_t)36 * ZONE, ZONE);
         OK(play(&f->w, i % 3 ? "c" : "d", &f->ram.blk));
         seen = picture_of(reader);
         assert_true(picture_eq(&seen, &p));
     }
     assert_int_equal(err, BOUGH_EAGAIN);
-    OK(bough_log_resize(f->w.s, (uint64_t)ZONES * ZONE, ZONE));
+    OK(bough_store_resize(f->w.s, (uint64_t)ZONES * ZONE, ZONE));
     bough_store_close(reader);
     settle(&f->w);
     OK(resize(f, 36));
@@ -150,17 +153,17 @@ static void test_log_resize__goes_on_beside_commits_and_readers(void **state)
     fix_free(f);
 }
 
-static void test_log_resize__refuses_what_does_not_fit(void **state)
+static void test_store_resize__refuses_what_does_not_fit(void **state)
 {
     struct fix *f = fix_new("bbbbbbcc");
 
     (void)state;
     OK(world_open(&f->w, &f->ram.blk));
-    assert_int_equal(bough_log_resize(f->w.s, 15 * ZONE, ZONE), BOUGH_EINVAL);
-    assert_int_equal(bough_log_resize(f->w.s, 20 * ZONE, ZONE), BOUGH_ENOSPC);
-    assert_int_equal(bough_log_resize(f->w.s, (uint64_t)(ROOM + 1) * ZONE, ZONE), BOUGH_ENOSPC);
+    assert_int_equal(bough_store_resize(f->w.s, 15 * ZONE, ZONE), BOUGH_EINVAL);
+    assert_int_equal(bough_store_resize(f->w.s, 20 * ZONE, ZONE), BOUGH_ENOSPC);
+    assert_int_equal(bough_store_resize(f->w.s, (uint64_t)(ROOM + 1) * ZONE, ZONE), BOUGH_ENOSPC);
     f->ram.blk.caps &= ~(uint32_t)BOUGH_BLOCK_RESIZE;
-    assert_int_equal(bough_log_resize(f->w.s, (uint64_t)ROOM * ZONE, ZONE), BOUGH_ENOTSUP);
+    assert_int_equal(bough_store_resize(f->w.s, (uint64_t)ROOM * ZONE, ZONE), BOUGH_ENOTSUP);
     assert_sized(f, &f->ram.blk, ZONES);
     world_close(&f->w);
     fix_free(f);
@@ -218,13 +221,13 @@ static void cut_everywhere(const char *history, uint32_t zones)
     fix_free(f);
 }
 
-static void test_log_resize__survives_every_cut_of_growing(void **state)
+static void test_store_resize__survives_every_cut_of_growing(void **state)
 {
     (void)state;
     cut_everywhere("ccdeimcc", ROOM);
 }
 
-static void test_log_resize__survives_every_cut_of_shrinking(void **state)
+static void test_store_resize__survives_every_cut_of_shrinking(void **state)
 {
     (void)state;
     cut_everywhere("xxmidmcc", LITTLE + 4);
@@ -234,11 +237,11 @@ static void test_log_resize__survives_every_cut_of_shrinking(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_log_resize__keeps_everything),
-        cmocka_unit_test(test_log_resize__goes_on_beside_commits_and_readers),
-        cmocka_unit_test(test_log_resize__refuses_what_does_not_fit),
-        cmocka_unit_test(test_log_resize__survives_every_cut_of_growing),
-        cmocka_unit_test(test_log_resize__survives_every_cut_of_shrinking),
+        cmocka_unit_test(test_store_resize__keeps_everything),
+        cmocka_unit_test(test_store_resize__goes_on_beside_commits_and_readers),
+        cmocka_unit_test(test_store_resize__refuses_what_does_not_fit),
+        cmocka_unit_test(test_store_resize__survives_every_cut_of_growing),
+        cmocka_unit_test(test_store_resize__survives_every_cut_of_shrinking),
     };
 
     return cmocka_run_group_tests_name("sim/store resize", tests, NULL, NULL);

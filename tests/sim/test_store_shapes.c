@@ -264,7 +264,7 @@ static void test_log_shapes__partitions_keep_to_themselves(void **state)
     test_env_init(&f.t);
     open_store(&f, &part[0].blk); /* the second one's work changed nothing in it */
     assert_values(&f, VALUES + 1);
-    assert_int_equal(bough_log_resize(f.s, 17 * MIB, MIB), BOUGH_ENOTSUP);
+    assert_int_equal(bough_store_resize(f.s, 17 * MIB, MIB), BOUGH_ENOTSUP);
     bough_store_close(f.s);
     test_env_done(&f.t);
     for (size_t at = 0; at < DISK; at++) {

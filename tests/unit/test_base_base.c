@@ -138,6 +138,42 @@ static void test_base__an_empty_env_has_defaults(void **state)
     bough_env_log(&env, BOUGH_LOG_ERROR, "nobody listens");
 }
 
+static void test_base__sizes_are_read_as_people_write_them(void **state)
+{
+    static const struct {
+        const char *text;
+        bool ok;
+        uint64_t bytes;
+    } cases[] = {
+        {"0", true, 0},
+        {"512", true, 512},
+        {"4K", true, 4096},
+        {"4k", true, 4096},
+        {"64M", true, (uint64_t)64 << 20},
+        {"1g", true, (uint64_t)1 << 30},
+        {"2T", true, (uint64_t)2 << 40},
+        {"18446744073709551615", true, UINT64_MAX},
+        {"18446744073709551616", false, 0},
+        {"16777215T", true, (uint64_t)16777215 << 40},
+        {"16777216T", false, 0},
+        {"", false, 0},
+        {"K", false, 0},
+        {"-1", false, 0},
+        {"1KB", false, 0},
+        {"1.5G", false, 0},
+        {" 1", false, 0},
+        {"1 ", false, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t bytes = 7;
+
+        assert_int_equal(bough_size_parse(bough_view_str(cases[i].text), &bytes), cases[i].ok);
+        assert_int_equal(bytes, cases[i].ok ? cases[i].bytes : 7);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -148,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_base__a_vector_grows_or_stays),
         cmocka_unit_test(test_base__zalloc_clears_and_refuses_to_wrap),
         cmocka_unit_test(test_base__an_empty_env_has_defaults),
+        cmocka_unit_test(test_base__sizes_are_read_as_people_write_them),
     };
 
     return cmocka_run_group_tests_name("base/base", tests, NULL, NULL);

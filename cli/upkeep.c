@@ -1,5 +1,7 @@
 /*
  * upkeep.c - resize, stats: the store as a whole.
+ *
+ * Of a store that a daemon serves GIT.RESIZE and INFO do the same.
  */
 #include <string.h>
 
@@ -45,8 +47,37 @@ int verb_resize(struct cli *cli, int argc, char **argv)
     return err ? say_error(err, cli->store, &cli->engine->why) : EXIT_YES;
 }
 
+/* ---- Stats ---- */
+
+/* A fact a line, `name<TAB>value`; with --json all of them in one object. */
+struct facts {
+    bool json;
+    uint32_t n;
+};
+
+static void fact_name(struct facts *f, const char *name)
+{
+    if (f->json)
+        printf("%s\"", f->n++ > 0 ? "," : "{");
+    for (const char *p = name; *p != 0; p++)
+        putchar(f->json && *p == '-' ? '_' : *p);
+    fputs(f->json ? "\":" : "\t", stdout);
+}
+
+static void fact_text(struct facts *f, const char *name, const char *value)
+{
+    fact_name(f, name);
+    printf(f->json ? "\"%s\"" : "%s\n", value);
+}
+
+static void fact(struct facts *f, const char *name, uint64_t value)
+{
+    fact_name(f, name);
+    printf(f->json ? "%llu" : "%llu\n", (unsigned long long)value);
+}
+
 /* What a collection would find, without one. */
-static enum bough_err print_live(struct cli *cli)
+static enum bough_err print_live(struct cli *cli, struct facts *f, struct bough_store_stats *st)
 {
     const struct bough_collect_opts opts = {.dry_run = true};
     struct bough_collect_progress p;
@@ -58,28 +89,61 @@ static enum bough_err print_live(struct cli *cli)
     if (err)
         return err;
     bough_store_collection(cli->engine, &p);
-    printf("live-objects\t%llu\nlive-bytes\t%llu\ngarbage-objects\t%llu\ngarbage-bytes\t%llu\n",
-        (unsigned long long)p.live, (unsigned long long)p.live_bytes, (unsigned long long)p.dead,
-        (unsigned long long)p.dead_bytes);
-    return BOUGH_OK;
+    fact(f, "live-objects", p.live);
+    fact(f, "live-bytes", p.live_bytes);
+    fact(f, "garbage-objects", p.dead);
+    fact(f, "garbage-bytes", p.dead_bytes);
+    if (p.live_bytes > 0)
+        fact(f, "space-amplification-percent", st->used_bytes * 100 / p.live_bytes);
+    err = bough_store_stat(cli->engine, st); /* what that walk read, and how it found the cache */
+    if (!err) {
+        fact(f, "device-read-bytes", st->read_bytes);
+        fact(f, "cache-bytes", st->cache_bytes);
+        fact(f, "page-hits", st->page_hits);
+        fact(f, "page-misses", st->page_misses);
+    }
+    return err;
 }
 
 enum { COUNT_MAX = 10000 }; /* commits that are looked for, that are not indexed */
 
-static enum bough_err print_indexed(struct cli *cli)
+static enum bough_err print_indexed(struct cli *cli, struct facts *f)
 {
     struct bough_history_stats st;
     enum bough_err err = bough_history_stat(cli->repo, COUNT_MAX, &st);
+    uint64_t all = st.indexed + st.waiting;
 
-    if (!err)
+    if (err)
+        return err == BOUGH_ENOTSUP ? BOUGH_OK : err;
+    if (f->json) {
+        fact(f, "history-indexed", st.indexed);
+        fact(f, st.more ? "history-commits-at-least" : "history-commits", all);
+    } else {
         printf("history-indexed\t%llu of %s%llu commits\n", (unsigned long long)st.indexed,
-            st.more ? "more than " : "", (unsigned long long)(st.indexed + st.waiting));
-    return err == BOUGH_ENOTSUP ? BOUGH_OK : err;
+            st.more ? "more than " : "", (unsigned long long)all);
+    }
+    return BOUGH_OK;
+}
+
+static void print_store(
+    struct facts *f, const struct bough_store *s, const struct bough_store_stats *st)
+{
+    fact_text(f, "engine", s->cls->name);
+    fact_text(f, "object-format", bough_algo_name(s->algo));
+    fact_text(f, "collects", s->caps & BOUGH_STORE_MAINTAIN ? "yes" : "no");
+    fact(f, "objects", st->objects);
+    fact(f, "refs", st->refs);
+    fact(f, "records", st->records);
+    fact(f, "device-bytes", st->device_bytes);
+    fact(f, "used-bytes", st->used_bytes);
+    fact(f, "bitmap-commits", st->reach_commits);
+    fact(f, "bitmap-objects", st->reach_objects);
 }
 
 int verb_stats(struct cli *cli, int argc, char **argv)
 {
     struct flags f = {.argc = argc, .argv = argv, .at = 1};
+    struct facts facts = {.json = cli->json};
     struct bough_store_stats st;
     const char *name;
     bool live = false;
@@ -99,17 +163,11 @@ int verb_stats(struct cli *cli, int argc, char **argv)
     err = bough_store_stat(cli->engine, &st);
     if (err)
         return say_error(err, "stats", &cli->engine->why);
-    printf("engine\t%s\nobject-format\t%s\n", cli->engine->cls->name,
-        bough_algo_name(cli->engine->algo));
-    printf("collects\t%s\n", cli->engine->caps & BOUGH_STORE_MAINTAIN ? "yes" : "no");
-    printf("objects\t%llu\nrefs\t%llu\nrecords\t%llu\n", (unsigned long long)st.objects,
-        (unsigned long long)st.refs, (unsigned long long)st.records);
-    printf("device-bytes\t%llu\nused-bytes\t%llu\n", (unsigned long long)st.device_bytes,
-        (unsigned long long)st.used_bytes);
-    printf("bitmap-commits\t%llu\nbitmap-objects\t%llu\n", (unsigned long long)st.reach_commits,
-        (unsigned long long)st.reach_objects);
-    err = print_indexed(cli);
+    print_store(&facts, cli->engine, &st);
+    err = print_indexed(cli, &facts);
     if (!err && live)
-        err = print_live(cli);
+        err = print_live(cli, &facts, &st);
+    if (facts.json)
+        puts("}");
     return err ? say_error(err, "stats", bough_repo_why(cli->repo)) : EXIT_YES;
 }

@@ -85,6 +85,7 @@ for kind in git lmdb; do
     rm -rf $kind.d
 done
 
+<<<<<<< HEAD
 # --- few commits are indexed when somebody asks for it
 
 ends 0 '' set folded 1 # what the journal held becomes a commit
@@ -96,6 +97,19 @@ ends 0 "history-indexed	$n of $n commits" stats
 same "$("$BOUGH" log k; "$BOUGH" stat b; "$BOUGH" stat dry)" "$before" 'answers are the same'
 ends 0 '' fsck
 
+=======
+# --- what a store is like
+
+ends 0 "$(printf 'history-indexed\t')" stats
+ends 0 "$(printf 'space-amplification-percent\t')" stats --live
+for f in live-bytes garbage-bytes cache-bytes page-hits device-read-bytes; do has "$(cat out)" "$f" "stats --live: $f"; done
+"$BOUGH" --json stats --live | python3 -c '
+import json, sys
+s = json.load(sys.stdin)
+assert s["engine"] == "log" and s["device_bytes"] == 1048576 and s["live_objects"] <= s["objects"], s
+assert s["space_amplification_percent"] == s["used_bytes"] * 100 // s["live_bytes"], s
+' && ok || bad 'stats --json'
+>>>>>>> 5b1259f (Tell amplification and the cache's hits in stats --live, and facts as JSON)
 # --- mistakes of every day: what, why, and what to do
 
 at() { # CODE PARTS STORE WORD...: each of the PARTS, parted by |, is in the message

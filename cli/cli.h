@@ -81,6 +81,7 @@ const char *address_rest(const char *address, const char *scheme);
 struct init {
     const char *path; /* an address */
     uint64_t size;    /* bytes, of a file; 0: the default */
+    bool force;       /* whatever a device holds */
     enum bough_algo algo;
 };
 int cli_init(struct cli *cli, const struct init *in);

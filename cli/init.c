@@ -41,6 +41,40 @@ static int init_folder(struct cli *cli, const struct init *in, const char *dir)
     return err ? say_error(err, in->path, &cli->why) : EXIT_YES;
 }
 
+enum {
+    LOOK = 128 * 1024,
+    PIECE = 4096
+}; /* bytes: tables of parts and heads of file systems are there */
+
+/* Is there anything but zeros where a device begins?  No message: it could not be read either. */
+static bool is_used(struct bough_block *dev)
+{
+    uint8_t piece[PIECE];
+    uint32_t units = PIECE / dev->unit > 0 ? PIECE / dev->unit : 1;
+    uint64_t most = dev->count * dev->unit < LOOK ? dev->count * dev->unit : LOOK;
+
+    for (uint64_t at = 0; dev->unit <= PIECE && (at + units) * dev->unit <= most; at += units) {
+        if (bough_block_read(dev, at, units, piece) == BOUGH_OK &&
+            (piece[0] != 0 || memcmp(piece, piece + 1, (size_t)units * dev->unit - 1) != 0))
+            return true;
+    }
+    return false;
+}
+
+/* A device is there before the store is: what it holds would be lost. */
+static int device_refuse(struct cli *cli, const struct init *in)
+{
+    if (in->size != 0)
+        return say_usage("init", "a device has the size that it has; --size is for files");
+    if (in->force || !is_used(&cli->file.blk))
+        return 0;
+    fprintf(stderr,
+        "bough: %s: the device holds something already, which would be lost; to take it all the "
+        "same: bough init --force %s\n",
+        in->path, in->path);
+    return EXIT_NO;
+}
+
 /* Format the file or device that cli->file is open on. */
 static enum bough_err format(struct cli *cli, const struct init *in)
 {
@@ -58,6 +92,7 @@ static int init_file(struct cli *cli, const struct init *in)
     struct stat st;
     bool created = stat(in->path, &st) != 0;
     enum bough_err err;
+    int code;
 
     if (!created && !S_ISBLK(st.st_mode) && st.st_size > 0)
         return exists(in->path);
@@ -69,8 +104,11 @@ static int init_file(struct cli *cli, const struct init *in)
     }
     if (err)
         return say_error(err, in->path, &cli->why);
-    err = format(cli, in);
+    code = cli->file.device ? device_refuse(cli, in) : 0;
+    err = code == 0 ? format(cli, in) : BOUGH_OK;
     bough_fileblk_close(&cli->file);
+    if (code != 0)
+        return code;
     if (err && created)
         unlink(in->path);
     if (err == BOUGH_ENOSPC && in->size != 0 && in->size < SIZE_LEAST) {
@@ -112,6 +150,8 @@ static int init_parse(struct cli *cli, int argc, char **argv, struct init *out)
         } else if (strcmp(name, "--object-format") == 0) {
             if (flag_value(&f) == NULL || !parse_format(f.value, &out->algo))
                 return say_usage("init", "--object-format is sha1 or sha256; others are unknown");
+        } else if (strcmp(name, "--force") == 0) {
+            out->force = true;
         } else {
             return flag_unknown("init", name);
         }

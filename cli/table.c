@@ -6,7 +6,7 @@
 enum { FLAGS, PLAIN }; /* does it have flags of its own? */
 
 static const struct verb table[] = {
-    {"init", verb_init, "[--size N[KMGT]] [--object-format sha1|sha256] [STORE]",
+    {"init", verb_init, "[--size N[KMGT]] [--object-format sha1|sha256] [--force] [STORE]",
         "make an empty store", FLAGS},
     {"serve", verb_serve,
         "[--redis PORT] [--git PORT] [--http PORT] [--bind ADDR] [--pid-file F] [--read-only] "

@@ -14,6 +14,21 @@ trap 'cleanup; losetup -d "$L"' EXIT
 same "$?" 0 'a store on a device'
 "$BOUGH" -s "$L" set a 1
 same "$("$BOUGH" -s "$L" get a)" 1 'read back'
+for args in '' '--object-format sha256'; do
+    rc=0; "$BOUGH" init $args "$L" 2>err || rc=$?
+    same "$rc $(grep -c 'init --force' err)" '1 1' "a store is not overwritten: $args"
+done
+rc=0; "$BOUGH" init --force --size 8M "$L" 2>err || rc=$?
+same "$rc $(grep -c 'size that it has' err)" '2 1' 'no size for a device'
+same "$("$BOUGH" -s "$L" get a)" 1 'nothing was written'
+"$BOUGH" init --force "$L" 2>err
+same "$? $("$BOUGH" -s "$L" get a 2>&1 | grep -c 'not found')" '0 1' 'but with --force'
+"$BOUGH" -s "$L" set a 1
+if mkfs.fat "$L" >/dev/null 2>&1; then
+    rc=0; "$BOUGH" init "$L" 2>err || rc=$?
+    same "$rc $(head -c 3 "$L" | od -An -c | tr -d ' ')" '1 353<220' 'nor is a file system'
+    "$BOUGH" init --force "$L" 2>err && "$BOUGH" -s "$L" set a 1
+fi
 "$BOUGH" -s "$L" resize 32M && "$BOUGH" -s "$L" resize 64M
 same "$?" 0 'ends within the device'
 rc=0; "$BOUGH" -s "$L" resize 128M 2>err || rc=$?

@@ -141,7 +141,6 @@ int flag_unknown(const char *verb, const char *name);
 /* For a verb without flags: only words are left in argv, or the code of a usage error. */
 int words_only(const char *verb, int *argc, char **argv);
 
-
 /* ---- Verbs ---- */
 
 typedef int verb_fn(struct cli *cli, int argc, char **argv);

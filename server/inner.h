@@ -92,8 +92,9 @@ void server_keep_alive(struct server *s); /* a Git client came, or one that may 
 
 /* upkeep.c */
 void server_upkeep_init(struct server *s);
-void server_upkeep_wake(struct server *s); /* something was written: look soon what there is to do */
-void server_upkeep_now(struct server *s);  /* something was asked for */
+void server_upkeep_wake(
+    struct server *s);                    /* something was written: look soon what there is to do */
+void server_upkeep_now(struct server *s); /* something was asked for */
 
 /* What INFO tells of it (cmd_upkeep.c). */
 void server_upkeep_info(struct server *s, struct bough_buf *out,

@@ -85,19 +85,6 @@ for kind in git lmdb; do
     rm -rf $kind.d
 done
 
-<<<<<<< HEAD
-# --- few commits are indexed when somebody asks for it
-
-ends 0 '' set folded 1 # what the journal held becomes a commit
-n=$("$BOUGH" log --oneline | wc -l)
-ends 0 "history-indexed	0 of $n commits" stats
-before=$("$BOUGH" log k; "$BOUGH" stat b; "$BOUGH" stat dry)
-ends 0 '' fsck --rebuild-index
-ends 0 "history-indexed	$n of $n commits" stats
-same "$("$BOUGH" log k; "$BOUGH" stat b; "$BOUGH" stat dry)" "$before" 'answers are the same'
-ends 0 '' fsck
-
-=======
 # --- what a store is like
 
 ends 0 "$(printf 'history-indexed\t')" stats
@@ -109,7 +96,17 @@ s = json.load(sys.stdin)
 assert s["engine"] == "log" and s["device_bytes"] == 1048576 and s["live_objects"] <= s["objects"], s
 assert s["space_amplification_percent"] == s["used_bytes"] * 100 // s["live_bytes"], s
 ' && ok || bad 'stats --json'
->>>>>>> 5b1259f (Tell amplification and the cache's hits in stats --live, and facts as JSON)
+# --- few commits are indexed when somebody asks for it
+
+ends 0 '' set folded 1 # what the journal held becomes a commit
+n=$("$BOUGH" log --oneline | wc -l)
+ends 0 "history-indexed	0 of $n commits" stats
+before=$("$BOUGH" log k; "$BOUGH" stat b; "$BOUGH" stat dry)
+ends 0 '' fsck --rebuild-index
+ends 0 "history-indexed	$n of $n commits" stats
+same "$("$BOUGH" log k; "$BOUGH" stat b; "$BOUGH" stat dry)" "$before" 'answers are the same'
+ends 0 '' fsck
+
 # --- mistakes of every day: what, why, and what to do
 
 at() { # CODE PARTS STORE WORD...: each of the PARTS, parted by |, is in the message

@@ -136,7 +136,10 @@ bool bough_repo__ent_parse(
 enum bough_err bough_repo__node_order(struct bough_repo *r, struct bough_repo__node *n);
 
 /* The decoded tree `id` with that body of at most so many bytes, not in the cache yet. */
-enum { BOUGH_REPO__SMALL_MAX = 4096 };
+enum {
+    BOUGH_REPO__SMALL_MAX = 16 * 1024,
+    BOUGH_REPO__SMALL_EDITED = 4096, /* the most where it may be changed: its block stays then */
+};
 enum bough_err bough_repo__small_new(struct bough_repo *r, const struct bough_oid *id,
     struct bough_view body, struct bough_repo__node **out);
 

@@ -80,12 +80,21 @@ static void cache_remove(struct bough_repo *r, struct bough_repo__node *n)
     bough_repo__node_free(r, n);
 }
 
+/* What the chains of whoever writes do not fill is room for nodes meanwhile. */
+static size_t cache_room(const struct bough_repo *r)
+{
+    const struct bough_repo__chains *ch = &r->chains;
+
+    return r->cache.limit + (ch->used < ch->limit ? ch->limit - ch->used : 0);
+}
+
 /* Let go what was not used lately; a few steps further round the list at a time. */
 static void cache_trim(struct bough_repo *r)
 {
     struct bough_repo__cache *c = &r->cache;
+    size_t room = cache_room(r);
 
-    for (int spared = 0; c->used > c->limit && c->oldest != NULL && spared < SPARED_MAX;) {
+    for (int spared = 0; c->used > room && c->oldest != NULL && spared < SPARED_MAX;) {
         struct bough_repo__node *n = c->oldest;
 
         if (n->pins == 0 && !n->touched) {
@@ -160,14 +169,14 @@ void bough_repo__node_stands(
     n->cost = cost;
 }
 
-/* Decode `raw`, which is taken if the node keeps it. */
-static enum bough_err node_new(struct bough_repo *r, const struct bough_oid *id,
+/* Decode `raw`, which is taken if the node keeps it; `looked`: mostly it is not to be changed. */
+static enum bough_err node_new(struct bough_repo *r, const struct bough_oid *id, bool looked,
     struct bough_buf *raw, struct bough_repo__node **out)
 {
     struct bough_repo__node *n;
     enum bough_err err;
 
-    if (raw->len <= BOUGH_REPO__SMALL_MAX)
+    if (raw->len <= (looked ? BOUGH_REPO__SMALL_MAX : BOUGH_REPO__SMALL_EDITED))
         return bough_repo__small_new(r, id, bough_buf_view(raw), out);
     n = bough_mem_zalloc(r->mem, 1, sizeof *n);
     if (n == NULL)
@@ -185,7 +194,7 @@ static enum bough_err node_new(struct bough_repo *r, const struct bough_oid *id,
 }
 
 /* Decode `raw` (taken if the node keeps it) and keep the node, pinned. */
-static enum bough_err cache_add(struct bough_repo *r, const struct bough_oid *id,
+static enum bough_err cache_add(struct bough_repo *r, const struct bough_oid *id, bool looked,
     struct bough_buf *raw, struct bough_repo__node **out)
 {
     struct bough_repo__cache *c = &r->cache;
@@ -196,7 +205,7 @@ static enum bough_err cache_add(struct bough_repo *r, const struct bough_oid *id
         cache_grow(r);
     if (c->buckets_n == 0)
         return BOUGH_ENOMEM;
-    err = node_new(r, id, raw, &n);
+    err = node_new(r, id, looked, raw, &n);
     if (err)
         return err;
     n->pins = 1;
@@ -313,7 +322,7 @@ static enum bough_err node_load(struct bough_repo *r, const struct bough_oid *id
             r->why = r->store->why;
     }
     if (err == BOUGH_OK)
-        err = cache_add(r, id, raw, out);
+        err = cache_add(r, id, looked, raw, out);
     if (raw->cap > BODY_MAX)
         bough_buf_fini(raw);
     if (err == BOUGH_OK)
@@ -379,7 +388,7 @@ void bough_repo__node_offer(
 {
     struct bough_repo__node *n = NULL;
 
-    if (cache_find(r, id->bytes) == NULL && cache_add(r, id, body, &n) == BOUGH_OK)
+    if (cache_find(r, id->bytes) == NULL && cache_add(r, id, false, body, &n) == BOUGH_OK)
         bough_repo__node_unpin(r, n);
     bough_buf_fini(body);
 }

@@ -105,7 +105,7 @@ static void test_small__is_the_same_tree_in_one_block(void **state)
     bed_close(&bed);
 }
 
-/* The most entries that fit: names of one byte. */
+/* The most entries that fit with names of their own: of two bytes. */
 static void test_small__holds_as_many_entries_as_fit(void **state)
 {
     struct bough_repo__node *small, *plain;
@@ -115,9 +115,10 @@ static void test_small__holds_as_many_entries_as_fit(void **state)
     (void)state;
     bed_open(&bed, test_algo(), 0, 0);
     bough_buf_init(&body, bed.repo->mem);
-    for (int i = 0; body.len + 4 + bed.repo->hash_len <= BOUGH_REPO__SMALL_MAX; i++) {
+    for (int i = 0; body.len + 5 + bed.repo->hash_len <= BOUGH_REPO__SMALL_MAX; i++) {
         bough_buf_put_str(&body, "1 ");
-        bough_buf_put_u8(&body, (uint8_t)(1 + i));
+        bough_buf_put_u8(&body, (uint8_t)(1 + i / 255));
+        bough_buf_put_u8(&body, (uint8_t)(1 + i % 255));
         bough_buf_put_fill(&body, 0, 1 + (size_t)bed.repo->hash_len);
     }
     both(bed.repo, bough_buf_view(&body), &small, &plain);

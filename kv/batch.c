@@ -321,7 +321,7 @@ static enum bough_err batch_rerun(struct batch *b, struct bough_kv *today)
         bough_kv_close(work);
         return bough_kv__why(&b->parent->why, err, "", bough_view("", 0));
     }
-    err = bough_kv__steps_run(&b->steps, work, &failed);
+    err = bough_kv__steps_run(&b->steps, work, b->strategy == BOUGH_TEST_AND_SET, &failed);
     if (err) {
         b->parent->why = work->why;
         bough_kv_close(work);

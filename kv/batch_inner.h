@@ -64,9 +64,10 @@ void bough_kv__steps_spill(
    stood there was given up. */
 bool bough_kv__steps_hold(const struct bough_kv__steps *steps);
 
-/* Run them all on `work`; `*failed`: the one that did. */
+/* Run them all on `work`; `*failed`: the one that did.  `as_led`: renames go where they went, not
+   where their destination would lead today. */
 enum bough_err bough_kv__steps_run(const struct bough_kv__steps *steps, struct bough_kv *work,
-    const struct bough_kv__kept **failed);
+    bool as_led, const struct bough_kv__kept **failed);
 
 /* ---- Looks: batch_looks.c ---- */
 

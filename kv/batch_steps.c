@@ -166,12 +166,15 @@ static enum bough_err step_run(struct bough_kv *work, const struct bough_kv__ste
 }
 
 enum bough_err bough_kv__steps_run(const struct bough_kv__steps *steps, struct bough_kv *work,
-    const struct bough_kv__kept **failed)
+    bool as_led, const struct bough_kv__kept **failed)
 {
     for (const struct bough_kv__kept *k = steps->first; k != NULL; k = k->next) {
         struct bough_kv__step step = bough_kv__kept_step(k);
-        enum bough_err err = step_run(work, &step);
+        enum bough_err err;
 
+        if (as_led && step.op == BOUGH_KV__RENAME)
+            step.to = step.bytes;
+        err = step_run(work, &step);
         *failed = k;
         if (err)
             return err;

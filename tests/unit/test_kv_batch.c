@@ -2,8 +2,9 @@
  * test_kv_batch.c - what scripts cannot reach of the key-value calls.
  *
  * Goal: a large batch needs little memory, also when it runs again; a part is set in a value that
- * leaves memory; a callback runs again on the new state and its re-runs are bounded; a copy carries
- * values and modes in one commit; the callback of fold may write; keys have one inner form.
+ * leaves memory; a rename that runs again goes where it went; a callback runs again on the new state
+ * and its re-runs are bounded; a copy carries values and modes in one commit; the callback of fold may
+ * write; keys have one inner form.
  * Method: a branch on a log store on a device in memory, with counted memory.
  */
 #include <setjmp.h>
@@ -161,6 +162,27 @@ static void test_batch__part_of_a_value_that_is_spilled(void **state)
     }
     bough_buf_fini(&is);
     free(value);
+}
+
+/* The dictionary that a rename led into goes meanwhile: what is written is where it was read. */
+static void test_batch__rename_goes_where_it_went(void **state)
+{
+    struct fix *x = *state;
+    struct bough_kv *batch;
+    struct bough_buf is;
+
+    bough_buf_init(&is, &x->t.mem.mem);
+    assert_int_equal(bough_kv_set(x->kv, str("x"), str("moved"), NULL), BOUGH_OK);
+    assert_int_equal(bough_kv_set(x->kv, str("d/k"), str("old"), NULL), BOUGH_OK);
+    assert_int_equal(bough_kv_begin(x->kv, BOUGH_TEST_AND_SET, &batch), BOUGH_OK);
+    assert_int_equal(bough_kv_rename(batch, str("x"), str("d")), BOUGH_OK);
+    assert_int_equal(bough_kv_get(batch, str("d/x"), &is), BOUGH_OK);
+    assert_int_equal(bough_kv_remove(x->kv, str("d/k")), BOUGH_OK);
+    assert_int_equal(bough_kv_commit(batch), BOUGH_OK);
+    bough_buf_clear(&is);
+    assert_int_equal(bough_kv_get(x->kv, str("d/x"), &is), BOUGH_OK);
+    assert_true(bough_view_eq(bough_buf_view(&is), str("moved")));
+    bough_buf_fini(&is);
 }
 
 struct counting {
@@ -411,6 +433,7 @@ int main(void)
             test_batch__does_not_name_values_that_went, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_copy__carries_values_and_modes_in_one_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_batch__rename_goes_where_it_went, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fold__sees_what_was_when_it_began, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_path__has_one_inner_and_one_printed_form, setup, teardown),

@@ -102,7 +102,7 @@ enum bough_err bough_log__segment_adopt(struct bough_log *l, struct bough_log__s
         bough_mem_grow(l->mem, &ptr, &t->adopted_cap, t->adopted_n + 1, sizeof *t->adopted);
 
     t->adopted = ptr;
-    t->heavy = t->heavy || !t->txn.urgent;
+    t->heavy = t->grows = t->heavy || !t->txn.urgent;
     if (!err)
         err = bough_log__frame_fit(l, 0, 128 + 8 * (size_t)seg->run.n);
     if (!err && l->next_segment > BOUGH_LOG__SEGMENT_MAX)
@@ -141,7 +141,7 @@ enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in)
     struct bough_log__intake *x = (struct bough_log__intake *)in; /* in is the first field */
     enum bough_err err = BOUGH_OK;
 
-    l->txn.heavy = l->txn.heavy || !t->urgent;
+    l->txn.heavy = l->txn.grows = l->txn.heavy || !t->urgent;
     if (x->seg.pack_end <= COPY_MAX && fits_frame(l, x->seg.pack_end))
         err = adopt_copy(l, x);
     else if (x->seg.oid.rows > 0)

@@ -15,22 +15,6 @@
  */
 #include "store/log/inner.h"
 
-uint32_t bough_log__reserve(const struct bough_log *l)
-{
-    uint64_t rows = l->rows.n, refs = l->refs.n;
-    uint64_t bytes = rows * 64 + refs * 128 + l->records.bytes + l->segments * 16;
-
-    return (uint32_t)(2 * bytes / l->geo.zone) + 6;
-}
-
-/* Refs and removals go on when objects do not; to finish what was acknowledged all may be used. */
-uint32_t bough_log__kept_back(const struct bough_log *l)
-{
-    if (l->txn.txn.urgent)
-        return 0;
-    return l->txn.heavy ? bough_log__reserve(l) : bough_log__reserve(l) / 2;
-}
-
 void bough_log__next_zone(struct bough_log *l)
 {
     uint32_t zone;
@@ -60,12 +44,13 @@ static enum bough_err given_up_wipe(struct bough_log *l)
     return err;
 }
 
-static enum bough_err zone_switch(struct bough_log *l)
+/* Leaving so many zones. */
+static enum bough_err zone_switch(struct bough_log *l, uint32_t kept)
 {
     struct bough_log__segment seg = {.number = l->next_segment, .zone = l->head.next};
     enum bough_err err;
 
-    if (l->head.next == 0 || !bough_log__zones_have(l, bough_log__kept_back(l)))
+    if (l->head.next == 0 || !bough_log__zones_have(l, kept))
         return bough_log__full(l);
     if (seg.number > BOUGH_LOG__SEGMENT_MAX)
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "segment numbers are used up", NULL, 0);
@@ -87,16 +72,10 @@ static enum bough_err zone_switch(struct bough_log *l)
 
 enum bough_err bough_log__turn(struct bough_log *l)
 {
-    bool urgent = l->txn.txn.urgent;
-    enum bough_err err;
-
     if (l->head.at == 0)
         return BOUGH_OK;
     bough_log__next_zone(l);
-    l->txn.txn.urgent = true;
-    err = zone_switch(l);
-    l->txn.txn.urgent = urgent;
-    return err;
+    return zone_switch(l, 0);
 }
 
 static size_t frame_room(const struct bough_log *l)
@@ -127,7 +106,8 @@ enum bough_err bough_log__frame_fit(struct bough_log *l, size_t data, size_t ind
         }
         if (t->data.len + t->index.len + data + index <= frame_room(l))
             return BOUGH_OK;
-        err = t->items > 0 ? bough_log__frame_cut(l, false, false) : zone_switch(l);
+        err = t->items > 0 ? bough_log__frame_cut(l, false, false)
+                           : zone_switch(l, bough_log__kept_back(l));
         if (err)
             return err;
     }

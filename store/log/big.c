@@ -30,7 +30,7 @@ static enum bough_err big_begin(struct big *b, struct bough_log *l, const struct
     *b = (struct big){.log = l, .seg = {.pack = true}, .row = {.id = *id, .where = PACK_HEAD}};
     bough_buf_init(&b->sums.done, l->mem);
     err = bough_log__out_init(&b->out, l, &b->seg.run, BOUGH_LOG__ZONE_PACK);
-    b->out.reserve = l->txn.txn.urgent ? 0 : bough_log__reserve(l);
+    b->out.reserve = l->txn.txn.urgent ? bough_log__need(l) : bough_log__reserve(l);
     b->out.sums = &b->sums;
     return err ? err : bough_log__out_put(&b->out, head, sizeof head);
 }

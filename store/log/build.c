@@ -56,6 +56,13 @@ static uint32_t homes_for(uint64_t rows, uint32_t per)
     return n == 0 ? 1 : (uint32_t)n;
 }
 
+uint64_t bough_log__table_bytes(const struct bough_log *l, uint64_t rows)
+{
+    enum { BEHIND = 1 }; /* rows of the last homes that were full */
+
+    return ((uint64_t)homes_for(rows, bough_log__rows_per_block(l)) + BEHIND) * BOUGH_LOG__BLOCK;
+}
+
 enum bough_err bough_log__table_writer_init(struct bough_log__table_writer **out,
     struct bough_log__out *to, uint64_t rows, struct bough_log__table *t)
 {

@@ -38,7 +38,7 @@ static enum bough_err cut_make(struct bough_log__cycle *c)
     struct bough_log *l = c->log;
     enum bough_err err = BOUGH_OK;
 
-    if (!c->opts.dry_run && !c->packs && l->zones.free > bough_log__reserve(l))
+    if (!c->opts.dry_run && !c->packs && l->zones.free > bough_log__need(l))
         err = bough_log__turn(l); /* else the log's segment stays this time */
     if (!err)
         err = bough_log__checkpoint(l);
@@ -238,20 +238,56 @@ static uint64_t traffic(const struct bough_log__cycle *c)
     return c->log->pages.read_bytes + c->log->pages.written_bytes + c->effort;
 }
 
+/* What it had no room for goes with another one, which has the room that this one gave; one whose copies
+   found none begins again with fewer of them. */
+static void again_note(struct bough_log__cycle *c, enum bough_err err)
+{
+    enum { ROUNDS = 16, GIVES = 2 }; /* zones: one is where the log went on */
+    struct bough_log *l = c->log;
+    bool starved = err == BOUGH_ENOSPC && c->stage >= BOUGH_LOG__STAGE_COPY;
+    bool gave = !err && c->progress.freed_bytes >= GIVES * (uint64_t)l->geo.zone;
+
+    if (c->opts.dry_run || c->packs)
+        return;
+    l->again.opts = c->opts;
+    l->again.asked = c->asked;
+    l->again.round = c->round + 1;
+    if (!err)
+        l->modest = 0;
+    else if (starved && l->modest < BOUGH_LOG__MODEST_MAX)
+        l->modest++;
+    else
+        starved = false;
+    l->again.on = !l->settle.on && c->round < ROUNDS && (starved || (gave && c->left_out));
+}
+
+/* What one says after others before it, which had not the room for all. */
+static void progress_add(
+    struct bough_collect_progress *p, const struct bough_collect_progress *before)
+{
+    p->dead += before->dead;
+    p->dead_bytes = before->dead_bytes > p->dead_bytes ? before->dead_bytes : p->dead_bytes;
+    p->copied_bytes += before->copied_bytes;
+    p->freed_bytes += before->freed_bytes;
+}
+
 /* It is over, well or not. */
-static void cycle_over(struct bough_log *l, bool well)
+static void cycle_over(struct bough_log *l, enum bough_err err)
 {
     struct bough_log__cycle *c = l->cycle;
-    uint64_t collections = l->collected.collections;
+    struct bough_collect_progress before = l->collected;
     bool packs = c->packs;
 
     if (!packs) {
         l->collected = c->progress;
         l->collected.phase = BOUGH_COLLECT_IDLE;
-        l->collected.collections = collections + (well ? 1 : 0);
+        l->collected.collections = before.collections + (err ? 0 : 1);
+        if (c->round > 0)
+            progress_add(&l->collected, &before);
     }
-    if (!well)
+    if (err)
         l->gain.seq = 0;
+    again_note(c, err);
     bough_log__cycle_end(l, true);
     l->packs_tried = packs ? l->segments : 0;
 }
@@ -291,6 +327,20 @@ static enum bough_err again(struct bough_log *l)
     return err;
 }
 
+enum bough_err bough_log__cycle_again(struct bough_log *l)
+{
+    enum bough_err err;
+
+    BOUGH_ASSERT(l->cycle == NULL && l->again.on);
+    l->again.on = false;
+    err = bough_log__cycle_begin(l, &l->again.opts);
+    if (err)
+        return err;
+    l->cycle->asked = l->again.asked;
+    l->cycle->round = l->again.round;
+    return BOUGH_OK;
+}
+
 enum bough_err bough_log__cycle_work(struct bough_log *l, uint64_t budget, bool *more)
 {
     struct bough_log__cycle *c = l->cycle;
@@ -308,7 +358,7 @@ enum bough_err bough_log__cycle_work(struct bough_log *l, uint64_t budget, bool 
     if (err == BOUGH_EAGAIN)
         return BOUGH_OK; /* it waits for somebody */
     if (err || c->stage == BOUGH_LOG__STAGE_DONE)
-        cycle_over(l, !err);
+        cycle_over(l, err);
     else
         *more = true;
     return err;
@@ -320,7 +370,7 @@ enum bough_err bough_log__cycle_count(struct bough_log *l, uint64_t budget)
     enum bough_err err = steps(c, BOUGH_LOG__STAGE_CHOOSE, budget);
 
     if (err || c->stage == BOUGH_LOG__STAGE_DONE)
-        cycle_over(l, !err);
+        cycle_over(l, err);
     return err;
 }
 
@@ -342,6 +392,7 @@ enum bough_err bough_log__collect(struct bough_store *s, const struct bough_coll
     struct bough_log__cycle *c = l->cycle;
     struct bough_collect_opts wish = *opts;
 
+    l->again.on = false;
     if (c != NULL && c->packs) {
         bough_log__cycle_end(l, true);
         c = NULL;

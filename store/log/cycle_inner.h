@@ -127,13 +127,16 @@ struct bough_log__hold {
 };
 
 enum { BOUGH_LOG__MOVED_MAX = 16 };
+enum { BOUGH_LOG__MODEST_MAX = 5 };                   /* then nothing is copied */
+enum { BOUGH_LOG__SEGMENT_BYTES = 64 * 1024 * 1024 }; /* after which copies go to another one */
 
 struct bough_log__cycle {
     struct bough_log *log;
     struct bough_collect_opts opts;
-    bool asked;    /* by somebody who wants to hear that it gave up for want of memory */
-    bool packs;    /* all lives: it is for the sake of small packs */
-    uint32_t many; /* classes of packs of which there are too many */
+    uint32_t round; /* so many came before it, and had not the room for all */
+    bool asked;     /* by somebody who wants to hear that it gave up for want of memory */
+    bool packs;     /* all lives: it is for the sake of small packs */
+    uint32_t many;  /* classes of packs of which there are too many */
     enum bough_log__stage stage;
     struct bough_collect_progress progress;
 
@@ -182,6 +185,7 @@ struct bough_log__cycle {
     /* Tally. */
     struct bough_log__tally *tally;
     size_t tallies, tally_cap;
+    bool left_out;   /* there was not the room for all victims */
     uint32_t wanted; /* zones for copies of what victims hold, and for what comes after */
     size_t at;       /* of the stage: a table or a tally */
     struct bough_log__count *count;
@@ -326,6 +330,9 @@ enum bough_err bough_log__count_step(struct bough_log__cycle *c);  /* BOUGH_ENOE
 enum bough_err bough_log__size_step(struct bough_log__cycle *c);   /* BOUGH_ENOENT: done */
 enum bough_err bough_log__choose_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 
+/* Zones that what comes behind the copies takes: the table of all that lives, and the end. */
+uint32_t bough_log__cycle_after(const struct bough_log__cycle *c);
+
 /* Bytes that come back when segments go which are not victims, as many as can be copied into so
    many zones. */
 uint64_t bough_log__tally_gain(struct bough_log__cycle *c, uint32_t zones);
@@ -448,6 +455,9 @@ enum bough_err bough_log__finish(struct bough_log__cycle *c);
 
 enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_collect_opts *opts);
 void bough_log__cycle_end(struct bough_log *l, bool zones);
+
+/* The one that l->again asks for begins. */
+enum bough_err bough_log__cycle_again(struct bough_log *l);
 
 /* One that drops nothing. */
 enum bough_err bough_log__cycle_begin_packs(struct bough_log *l);

@@ -98,6 +98,7 @@ static enum bough_err late_make(struct bough_log__cycle *c, struct swap *w)
     err = bough_log__rows_source_init(&rows, &late, l->mem);
     if (!err)
         err = bough_log__out_init(&out, l, &w->late.run, BOUGH_LOG__ZONE_TABLE);
+    out.reserve = bough_log__ends(l);
     if (!err)
         err = bough_log__table_write(&out, &rows.src, n, &w->late);
     if (!err)
@@ -315,6 +316,7 @@ static enum bough_err swap_do(struct bough_log__cycle *c, struct swap *w)
     c->frozen = frozen;
     if (!err) {
         l->store.losses++;
+        l->swap_made = l->made;
         l->bitmaps_due = l->table[0].number;
         l->bitmaps_alone = l->bitmaps_due == c->table.number;
         old_free(c, w);

@@ -320,6 +320,9 @@ void bough_log__table_source_init(struct bough_log__table_source *s, struct boug
 enum bough_err bough_log__table_write(struct bough_log__out *out, struct bough_log__row_source *src,
     uint64_t rows, struct bough_log__table *t);
 
+/* Bytes of a table of so many rows, as hashes spread. */
+uint64_t bough_log__table_bytes(const struct bough_log *l, uint64_t rows);
+
 /* The same row by row: rows come in order.  `*out` is allocated. */
 struct bough_log__table_writer;
 enum bough_err bough_log__table_writer_init(struct bough_log__table_writer **out,
@@ -425,6 +428,7 @@ struct bough_log__txn {
     uint32_t start_segment;       /* next segment number then */
     bool began;                   /* its FIRST frame was written */
     bool heavy;                   /* brings new objects: keeps out of the reserve */
+    bool grows;                   /* brings anything: only removals may go on as deep as can be */
     struct bough_buf data;        /* the frame being made: head and data */
     struct bough_buf index;
     uint32_t items;
@@ -504,14 +508,23 @@ struct bough_log {
     uint32_t bitmaps_due; /* number of the table for which they are to be made; 0: none */
     bool bitmaps_alone;   /* it has its zones for itself */
     struct bough_collect_progress collected; /* how the last one ended */
-    uint32_t lookers; /* intakes that have seen what is stored: it stays until they end */
-    uint32_t settled; /* zones in use when the last one had ended */
-    uint32_t forget;  /* checkpoints to be made until what it freed can be used */
-    uint64_t paid;    /* bytes of traffic when writers paid for it last */
+    uint32_t lookers;   /* intakes that have seen what is stored: it stays until they end */
+    uint32_t settled;   /* zones in use when the last one had ended */
+    uint64_t swap_made; /* the checkpoint with which the last one ended */
+    uint32_t forget;    /* checkpoints to be made until what it freed can be used */
+    uint64_t paid;      /* bytes of traffic when writers paid for it last */
     struct {
         uint64_t seq;   /* of the frame at which it was counted; 0: it was not */
         uint64_t bytes; /* that a collection would give back */
     } gain;
+    struct {
+        bool on; /* it gave some, and had not the room for all: another one is to begin */
+        bool asked;
+        uint32_t round; /* so many came before it */
+        struct bough_collect_opts opts;
+    } again;
+    uint32_t
+        modest; /* the last ones found no room for their copies: so many times half as much is copied */
     bool starved; /* somebody found no room since the last collection began */
 
     struct bough_log__txn txn;
@@ -676,9 +689,19 @@ void bough_log__next_zone(struct bough_log *l);
 /* Between transactions: the log goes on in a new zone.  BOUGH_ENOSPC. */
 enum bough_err bough_log__turn(struct bough_log *l);
 
-/* Zones that new objects leave free; and those that the open transaction does. */
+/* Zones that a collection takes at most until it gives some back; that new objects leave free; and
+   that the open transaction does (reserve.c). */
+uint32_t bough_log__need(const struct bough_log *l);
+uint32_t bough_log__removals(const struct bough_log *l); /* the share of removals */
 uint32_t bough_log__reserve(const struct bough_log *l);
 uint32_t bough_log__kept_back(const struct bough_log *l);
+
+/* Zones that the last two checkpoints of a collection take at most. */
+uint32_t bough_log__ends(const struct bough_log *l);
+
+/* Zones that a table of so many rows takes at most; and one of all rows. */
+uint32_t bough_log__rows_zones(const struct bough_log *l, uint64_t rows);
+uint32_t bough_log__table_zones(const struct bough_log *l);
 
 /* A store in memory only, for open and format; `*out` is set even on error, to be closed. */
 enum bough_err bough_log__new(struct bough_block *dev, const struct bough_env *env,

@@ -93,6 +93,7 @@ static enum bough_err rows_start(struct bough_log__cycle *c)
         err = bough_log__rows_source_init(&c->moved_rows_src, &c->moved_rows, l->mem);
     if (!err)
         err = bough_log__out_init(&c->table_out, l, &c->table.run, BOUGH_LOG__ZONE_TABLE);
+    c->table_out.reserve = bough_log__ends(l);
     if (!err)
         err = bough_log__table_writer_init(&c->writer, &c->table_out, c->marked, &c->table);
     if (err)

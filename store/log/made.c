@@ -7,7 +7,7 @@
  */
 #include "store/log/cycle_inner.h"
 
-enum { SEGMENT_BYTES = 64 * 1024 * 1024, ROWS_MIN = 512, ROWS_MAX = 128 * 1024 };
+enum { ROWS_MIN = 512, ROWS_MAX = 128 * 1024 };
 
 size_t bough_log__rows_max(const struct bough_log *l)
 {
@@ -27,7 +27,7 @@ static enum bough_err segment_open(struct bough_log__cycle *c)
     c->seg = (struct bough_log__segment){.number = l->next_segment, .pack = true};
     c->seg.oid.segment = c->seg.reverse.segment = c->seg.number;
     err = bough_log__out_init(&c->out, l, &c->seg.run, BOUGH_LOG__ZONE_PACK);
-    c->out.reserve = 1;
+    c->out.reserve = bough_log__cycle_after(c);
     bough_buf_init(&c->sums.done, l->mem);
     c->sums.now = 0;
     c->out.sums = &c->sums;
@@ -94,6 +94,7 @@ static enum bough_err moved_spill(struct bough_log__cycle *c)
     }
     if (!err)
         err = bough_log__out_init(&out, l, &t.run, BOUGH_LOG__ZONE_TABLE);
+    out.reserve = bough_log__cycle_after(c);
     if (!err)
         err = bough_log__table_write(&out, &merge.src, sum, &t);
     if (!err)
@@ -171,8 +172,8 @@ enum bough_err bough_log__segment_ready(struct bough_log__cycle *c)
 {
     enum bough_err err = BOUGH_OK;
 
-    if (c->seg.number != 0 &&
-        (c->rows_now.n >= bough_log__rows_max(c->log) || c->seg.run.len >= SEGMENT_BYTES))
+    if (c->seg.number != 0 && (c->rows_now.n >= bough_log__rows_max(c->log) ||
+                                  c->seg.run.len >= BOUGH_LOG__SEGMENT_BYTES))
         err = bough_log__copy_close(c);
     if (!err && c->seg.number == 0)
         err = segment_open(c);

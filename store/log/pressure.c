@@ -33,16 +33,6 @@ void bough_log__cycle_unmark(struct bough_log *l)
 
 /* ---- Low ---- */
 
-/* Zones that a table of all rows takes. */
-static uint32_t table_zones(const struct bough_log *l)
-{
-    uint64_t rows = l->rows.n;
-
-    for (size_t i = 0; i < l->tables; i++)
-        rows += l->table[i].rows;
-    return (uint32_t)(rows * bough_log__row_len(l) * 4 / 3 / l->geo.zone) + 1;
-}
-
 /* Below this a writer does not begin before the collection is done. */
 static uint32_t least(const struct bough_log *l)
 {
@@ -66,12 +56,20 @@ static uint32_t wanted(const struct bough_log *l)
 
 static uint32_t low(const struct bough_log *l)
 {
-    return least(l) + 2 * table_zones(l) + 2 + l->geo.zones / 16;
+    return least(l) + bough_log__table_zones(l) + 2 + l->geo.zones / 16;
 }
 
+/* What waits to be free is not. */
 static uint32_t used(const struct bough_log *l)
 {
-    return l->geo.zones - l->zones.free;
+    return l->geo.zones - l->zones.free - (uint32_t)l->zones.helds;
+}
+
+/* Where nothing can be flushed, what the last one gave comes back when its superblock has settled: another
+   one would take the room that it needs, and get nothing back for as long. */
+static bool waits(const struct bough_log *l)
+{
+    return l->settle.on && l->zones.helds > 0 && l->zones.durable <= l->swap_made;
 }
 
 /* Is it time, and was enough written since the last one that it may give something? */
@@ -79,6 +77,8 @@ static bool is_due(const struct bough_log *l)
 {
     uint32_t grown = used(l) > l->settled ? used(l) - l->settled : 0;
 
+    if (waits(l))
+        return false;
     if (l->zones.free < least(l))
         return grown > 0;
     return l->zones.free < low(l) && grown > l->geo.zones / 32;
@@ -90,7 +90,9 @@ static enum bough_err begin(struct bough_log *l)
     enum bough_err err;
 
     l->settled = used(l);
-    err = bough_log__cycle_begin(l, &opts);
+    if (waits(l))
+        return BOUGH_OK;
+    err = l->again.on ? bough_log__cycle_again(l) : bough_log__cycle_begin(l, &opts);
     return err == BOUGH_ENOTSUP || err == BOUGH_ENOMEM || err == BOUGH_ENOSPC ? BOUGH_OK : err;
 }
 
@@ -146,7 +148,7 @@ enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, boo
     *more = false;
     if (l->cycle != NULL && l->cycle->packs && is_due(l))
         bough_log__cycle_end(l, true);
-    if (l->cycle == NULL && is_due(l))
+    if (l->cycle == NULL && (l->again.on ? l->forget == 0 : is_due(l)))
         err = begin(l);
     else if (l->cycle == NULL && l->forget == 0 && bough_log__packs_due(l))
         err = begin_packs(l);
@@ -156,11 +158,13 @@ enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, boo
         err = forget(l);
     else if (!err)
         err = bough_log__cycle_work(l, budget, more);
-    if (err == BOUGH_ENOSPC || (err == BOUGH_ENOMEM && !asked))
+    if (err == BOUGH_ENOSPC || (err == BOUGH_ENOMEM && !asked)) {
+        *more = l->again.on;
         return BOUGH_OK; /* another time */
+    }
     if (!err && had && l->cycle == NULL)
         err = ended(l);
-    *more |= l->cycle == NULL && l->forget > 0;
+    *more |= l->cycle == NULL && (l->forget > 0 || l->again.on);
     return err;
 }
 
@@ -196,7 +200,7 @@ static enum bough_err pay_all(struct bough_log *l, uint32_t zones, bool forgets)
         }
         while (!err && l->cycle == NULL && l->forget > 0 && (forgets || l->zones.free < zones))
             err = forget(l);
-    } while (!err && l->zones.free < zones && l->lookers == 0 && pin_expire(l));
+    } while (!err && l->zones.free < zones && (l->again.on || (l->lookers == 0 && pin_expire(l))));
     return err;
 }
 
@@ -235,9 +239,9 @@ static enum bough_err pay_starved(struct bough_log *l)
     bool more = true;
 
     l->starved = false;
-    while (!err && l->cycle != NULL && more)
+    while (!err && more && (l->cycle != NULL || l->forget > 0 || l->again.on))
         err = bough_log__collect_step(l, UINT64_MAX, &more);
-    return err ? err : forgotten(l);
+    return err;
 }
 
 enum bough_err bough_log__collect_pay(struct bough_log *l)
@@ -291,7 +295,7 @@ void bough_log__full_count(struct bough_log *l)
     struct bough_why why = l->store.why;
     enum bough_err err = BOUGH_OK;
 
-    if (!l->starved || why.err != BOUGH_ENOSPC || (c != NULL && c->busy))
+    if (!l->starved || why.err != BOUGH_ENOSPC || (c != NULL && c->busy) || waits(l))
         return;
     if (l->gain.seq == l->head.seq || bough_store__may_write(&l->store) != BOUGH_OK) {
         (void)bough_log__full(l);

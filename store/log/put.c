@@ -75,7 +75,7 @@ static enum bough_err entry_room(struct bough_log *l, size_t data, size_t index)
     enum bough_err err = BOUGH_OK;
 
     if (!t->txn.urgent) {
-        t->heavy = true;
+        t->heavy = t->grows = true;
         if (l->head.spare)
             err = bough_log__full(l);
     }

@@ -162,7 +162,7 @@ static enum bough_err zone_move(struct shrink *s, uint32_t *zone, enum bough_log
     s->left -= l->geo.zone;
     err = bough_log__zones_reserve(l, 1);
     if (!err)
-        err = bough_log__zone_take(l, use, bough_log__reserve(l) / 2, &to);
+        err = bough_log__zone_take(l, use, bough_log__need(l), &to);
     if (err)
         return err;
     err = use == BOUGH_LOG__ZONE_LOG ? log_copy(l, *zone, to, s->buf)

@@ -237,15 +237,6 @@ static uint64_t cost_of(const struct bough_log__cycle *c, const struct bough_log
     return y->live_bytes + y->live * bough_log__row_len(c->log);
 }
 
-/* Zones that a table of all that lives takes, and a checkpoint after it. */
-static uint32_t zones_after(const struct bough_log__cycle *c)
-{
-    const struct bough_log *l = c->log;
-    uint64_t rows = c->marked * bough_log__row_len(l) * 4 / 3 + 2 * BOUGH_LOG__BLOCK;
-
-    return 2 * (uint32_t)(rows / l->geo.zone + 1) + 2;
-}
-
 static uint64_t size_of(const struct bough_log__cycle *c, const struct bough_log__tally *y)
 {
     const struct bough_log__segment *seg = bough_log__segment_find(c->log, y->number);
@@ -253,17 +244,56 @@ static uint64_t size_of(const struct bough_log__cycle *c, const struct bough_log
     return (uint64_t)(seg != NULL && seg->pack ? seg->run.n : 1) * c->log->geo.zone;
 }
 
+/* When space is short what a pack does not fill of its zones counts as dead, too. */
 static bool is_worth_it(const struct bough_log__cycle *c, const struct bough_log__tally *y)
 {
-    uint64_t all = y->live_bytes + y->dead_bytes;
-    bool tight = c->log->zones.free < c->log->geo.zones / 8;
+    const struct bough_log *l = c->log;
+    uint64_t cost = cost_of(c, y), size = size_of(c, y);
+    bool tight = l->zones.free < bough_log__reserve(l) + l->geo.zones / 8;
 
     if (y->stays || c->packs)
         return !y->stays && is_of_many(c, y);
     if (!y->pack || c->opts.whole || y->live == 0)
         return true;
-    return is_of_many(c, y) || 2 * cost_of(c, y) <= size_of(c, y) ||
-           y->dead_bytes * (tight ? DEAD_SHARE_TIGHT : DEAD_SHARE) >= all;
+    if (tight && size > cost && (size - cost) * DEAD_SHARE_TIGHT >= size)
+        return true;
+    return is_of_many(c, y) || 2 * cost <= size ||
+           y->dead_bytes * DEAD_SHARE >= y->live_bytes + y->dead_bytes;
+}
+
+/* What the copies take at most, with what segments do not fill of their last zones. */
+static uint64_t room_of(const struct bough_log__cycle *c, const struct bough_log__tally *y)
+{
+    const struct bough_log *l = c->log;
+    uint64_t cost = cost_of(c, y);
+
+    return cost + cost / 64 + y->live * l->geo.zone / bough_log__rows_max(l) +
+           y->live_bytes / BOUGH_LOG__SEGMENT_BYTES * l->geo.zone;
+}
+
+uint32_t bough_log__cycle_after(const struct bough_log__cycle *c)
+{
+    return bough_log__rows_zones(c->log, c->marked) + bough_log__ends(c->log);
+}
+
+/* Zones that are not for copies: what comes after them, where the log goes on, and what must be there
+   for removals until it has settled. */
+static uint32_t beside(const struct bough_log__cycle *c)
+{
+    enum { LOG = 1 };
+
+    return bough_log__cycle_after(c) + LOG + (c->log->settle.on ? bough_log__removals(c->log) : 0);
+}
+
+/* Bytes of so many free zones that copies can have. */
+static uint64_t copy_room(const struct bough_log__cycle *c, uint32_t zones)
+{
+    enum { PADS = 3 };
+    const struct bough_log *l = c->log;
+    uint64_t room = zones > beside(c) ? (uint64_t)(zones - beside(c)) * l->geo.zone : 0;
+    uint64_t pads = (uint64_t)PADS * l->geo.align;
+
+    return room > pads && l->modest < BOUGH_LOG__MODEST_MAX ? (room - pads) >> l->modest : 0;
 }
 
 /* What of it is to be copied, in parts of its size. */
@@ -274,51 +304,72 @@ static uint32_t share_of(const struct bough_log__cycle *c, const struct bough_lo
     return share < SHARES ? (uint32_t)share : SHARES;
 }
 
-/* Pick those that pay, the emptiest first, as many as can be copied into so many free zones.  Returns the
-   zones that this takes, to the checkpoints after it. */
-static uint32_t pick(struct bough_log__cycle *c, uint32_t zones)
+struct picked {
+    uint64_t bytes; /* that copies take */
+    bool all;       /* there was room for all that pay */
+};
+
+/* Pick those that pay, the emptiest first, as many as can be copied into so many free zones. */
+static struct picked pick(struct bough_log__cycle *c, uint32_t zones)
 {
-    uint32_t after = zones_after(c);
-    uint64_t room = zones > after + 1 ? (uint64_t)(zones - after - 1) * c->log->geo.zone : 0;
-    uint64_t all = room;
+    uint64_t room = copy_room(c, zones);
+    struct picked p = {.all = true};
 
     for (uint32_t share = 0; share <= SHARES; share++) {
         for (size_t i = 0; i < c->tallies; i++) {
             struct bough_log__tally *y = &c->tally[i];
+            uint64_t takes = y->live > 0 ? room_of(c, y) : 0;
 
-            if (y->victim || y->picked || share_of(c, y) != share || cost_of(c, y) > room ||
-                !is_worth_it(c, y))
+            if (y->victim || y->picked || share_of(c, y) != share || !is_worth_it(c, y))
                 continue;
-            y->picked = true;
-            room -= cost_of(c, y);
+            y->picked = p.bytes + takes <= room;
+            p.bytes += y->picked ? takes : 0;
+            p.all = p.all && y->picked;
         }
     }
-    return (uint32_t)((all - room + c->log->geo.zone - 1) / c->log->geo.zone) + 1 + after;
+    return p;
 }
 
 static void victims_choose(struct bough_log__cycle *c)
 {
-    c->wanted = pick(c, c->log->zones.free);
+    struct picked p = pick(c, c->log->zones.free);
+
+    c->left_out = !p.all;
+    c->wanted = (uint32_t)((p.bytes + c->log->geo.zone - 1) / c->log->geo.zone) + beside(c);
     for (size_t i = 0; i < c->tallies; i++) {
         c->tally[i].victim |= c->tally[i].picked;
         c->tally[i].picked = false;
     }
 }
 
-uint64_t bough_log__tally_gain(struct bough_log__cycle *c, uint32_t zones)
+/* What those that are picked give. */
+static uint64_t picked_gain(const struct bough_log__cycle *c)
 {
     uint64_t size = 0, cost = 0, zone = c->log->geo.zone;
 
-    (void)pick(c, zones);
     for (size_t i = 0; i < c->tallies; i++) {
-        struct bough_log__tally *y = &c->tally[i];
+        const struct bough_log__tally *y = &c->tally[i];
 
         size += y->picked ? size_of(c, y) : 0;
         cost += y->picked ? cost_of(c, y) : 0;
-        y->picked = false;
     }
     cost = (cost + zone - 1) / zone * zone;
     return size > cost ? size - cost : 0;
+}
+
+uint64_t bough_log__tally_gain(struct bough_log__cycle *c, uint32_t zones)
+{
+    uint64_t gain = 0, before;
+    bool all;
+
+    do { /* what one collection gives is room for the copies of the next */
+        before = gain;
+        all = pick(c, zones + (uint32_t)(gain / c->log->geo.zone)).all;
+        gain = picked_gain(c);
+    } while (!all && gain > before);
+    for (size_t i = 0; i < c->tallies; i++)
+        c->tally[i].picked = false;
+    return gain;
 }
 
 /* Does the entry at that place leave its segment for want of a base? */

@@ -47,6 +47,7 @@ static enum bough_err txn_ref(struct bough_txn *txn, const struct bough_ref_chan
     if (err && err != BOUGH_ENOENT)
         return err;
     was = !err && v.ref.kind != BOUGH_REF_NONE;
+    t->grows = t->grows || c->kind != BOUGH_REF_NONE;
     err = bough_store__ref_check(c, was ? v.ref.kind : BOUGH_REF_NONE, &v.ref.id);
     if (!err)
         err = bough_log__refs_reserve(&t->refs, l->mem, 1);
@@ -89,6 +90,7 @@ static enum bough_err txn_record(
 
     if (l->records.bytes + t->records.bytes > BOUGH_LOG__RECORDS_MAX)
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "live records", NULL, 0);
+    t->grows = true;
     err = bough_log__records_reserve(&t->records, l->mem, 1);
     if (!err)
         err = bough_log__frame_fit(l, 0, 16 + stream.len + bytes.len);
@@ -165,7 +167,7 @@ static void txn_clear(struct bough_log *l)
     t->items = 0;
     t->bytes = 0;
     t->began = false;
-    t->heavy = false;
+    t->heavy = t->grows = false;
 }
 
 static enum bough_err commit_reserve(struct bough_log *l)

@@ -33,6 +33,7 @@ told 'bough import' "$(cat err)"
 "$BOUGH" gc --prune now 2>err
 rc=0; "$BOUGH" import dir:many 2>err || rc=$?
 same "$rc" 0 'after gc there is room'
+"$BOUGH" gc --prune now 2>err # what the import did not fill of its zones
 rc=0; "$BOUGH" set c <first 2>err || rc=$?
 same "$rc" 1 'no space, and nothing to free: exit code'
 has "$(cat err)" 'gc would free nothing' 'no space, and nothing to free'
@@ -71,6 +72,29 @@ rc=0; "$BOUGH" set big/2 <piece 2>err || rc=$?
 same "$rc" 0 'then there is room'
 rc=0; "$BOUGH" fsck 2>err || rc=$?
 same "$rc" 0 'a good store after that'
+
+# --- again and again, on the smallest store there is use for: commits of a granule, as many as fit
+
+export BOUGH_STORE=$W/five.img
+"$BOUGH" init --size 1M 2>err
+n=0
+for round in 1 2 3; do
+    from=$n
+    while head -c 100 /dev/urandom | "$BOUGH" set "f/k$((n % 90))" 2>err; do
+        n=$((n + 1))
+        [ $((n - from)) -lt 400 ] || break
+    done
+    [ $((n - from)) -ge 100 ] && ok || bad "round $round: $((n - from)) commits: $(cat err)"
+    rc=0; "$BOUGH" rm "f/k$(((n - 1) % 90))" 2>err || rc=$?
+    same "$rc" 0 "rm on a full small store: $(cat err)"
+    rc=0; "$BOUGH" keep main 10 2>err || rc=$?
+    same "$rc" 0 "keep on a full small store: $(cat err)"
+    x=$("$BOUGH" gc --prune now 2>err) || bad "gc of a full small store: $(cat err)"
+    [ "$(sed -n 's/.*, \([0-9]*\) are now/\1/p' <<<"$x")" -lt 530000 ] && ok || bad "gc of a small store: $x"
+    "$BOUGH" keep main all
+done
+rc=0; "$BOUGH" fsck 2>err || rc=$?
+same "$rc" 0 'a good small store'
 
 garbage "$W/three.img"
 unset BOUGH_STORE

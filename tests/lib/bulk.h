@@ -72,9 +72,13 @@ static inline enum bough_err bulk_drop(struct bough_store *s, const char *ref)
     struct bough_txn *t;
     enum bough_err err = bough_txn_begin(s, &t);
 
+    if (err)
+        return err;
+    err = history_ref(t, ref, NULL);
     if (!err)
-        err = history_ref(t, ref, NULL);
-    return err ? err : bough_txn_commit(t, BOUGH_DURABLE_NOW);
+        return bough_txn_commit(t, BOUGH_DURABLE_NOW);
+    bough_txn_abort(t);
+    return err;
 }
 
 #endif

@@ -9,7 +9,7 @@
 #include "tests/sim/cutblk.h"
 #include "tests/sim/store_world.h"
 
-enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 48, ROOM = 64, LITTLE = 20, HOLE = 24 };
+enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 52, ROOM = 68, LITTLE = 24, HOLE = 26 };
 
 struct fix {
     struct world w;
@@ -138,7 +138,7 @@ static void test_store_resize__goes_on_beside_commits_and_readers(void **state)
     for (int i = 0; i < 40 && err == BOUGH_EAGAIN; i++) {
         struct picture seen;
 
-        err = bough_store_resize(f->w.s, (uint64_t)36 * ZONE, ZONE);
+        err = bough_store_resize(f->w.s, (uint64_t)38 * ZONE, ZONE);
         OK(play(&f->w, i % 3 ? "c" : "d", &f->ram.blk));
         seen = picture_of(reader);
         assert_true(picture_eq(&seen, &p));
@@ -147,8 +147,8 @@ static void test_store_resize__goes_on_beside_commits_and_readers(void **state)
     OK(bough_store_resize(f->w.s, (uint64_t)ZONES * ZONE, ZONE));
     bough_store_close(reader);
     settle(&f->w);
-    OK(resize(f, 36));
-    assert_sized(f, &f->ram.blk, 36);
+    OK(resize(f, 38));
+    assert_sized(f, &f->ram.blk, 38);
     world_close(&f->w);
     fix_free(f);
 }

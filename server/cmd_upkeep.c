@@ -238,15 +238,15 @@ void cmd_git_resize(struct redis *r, struct args a)
         return;
     }
     err = s->opts->read_only ? BOUGH_EREADONLY : bough_store_resize(store, bytes, 1);
-    s->upkeep.resize = 0;
     if (err == BOUGH_EAGAIN ||
         err == BOUGH_ENESTED) { /* within a turn's writes it comes after them */
         s->upkeep.resize = bytes;
         server_upkeep_now(s);
         resp_simple(&r->w, "Resizing started");
     } else if (err) {
-        answer_why(r, err, &store->why);
+        answer_why(r, err, &store->why); /* what was wished for before goes on */
     } else {
+        s->upkeep.resize = 0;
         answer_ok(r);
     }
 }

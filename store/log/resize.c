@@ -339,8 +339,10 @@ static enum bough_err shrink(struct bough_log *l, uint64_t bytes, uint32_t zones
 
     bough_log__tiers_end(l, true);
     bough_log__bitmaps_end(l);
-    if (!fits(l, zones))
+    if (!fits(l, zones)) {
+        bough_log__zones_limit(l, l->geo.zones); /* it may have been about to shrink */
         return BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, "what is stored needs more", NULL, 0);
+    }
     if (l->zones.limit != zones)
         bough_log__zones_limit(l, zones);
     s.buf = bough_mem_alloc(l->mem, PIECE);

@@ -2,7 +2,7 @@
  * test_store_resize.c - a store on the log engine grows and shrinks.
  *
  * Goal: with either size all that was committed is there and the device has the new length; no
- * zone behind the new end is used; a power cut at any call of it leaves a store that opens without
+ * zone behind the new end is used; a store that could not shrink after all has its room again; a power cut at any call of it leaves a store that opens without
  * repair and holds the same.  Method: histories (store_world.h) around an intake that takes the
  * first zones and is dropped, so that much lies at the end; then a resize, cut everywhere.
  */
@@ -169,6 +169,52 @@ static void test_store_resize__refuses_what_does_not_fit(void **state)
     fix_free(f);
 }
 
+/* Values, each of a zone nearly, until there is no room; how many are there. */
+static uint32_t values_fill(struct fix *f)
+{
+    uint8_t value[ZONE - 2048];
+    uint64_t seed = 1;
+    enum bough_err err = BOUGH_OK;
+    uint32_t n = 0;
+
+    while (!err) {
+        struct bough_txn *txn;
+        struct bough_oid id;
+
+        for (size_t i = 0; i < sizeof value; i += 8)
+            bough_put64le(value + i, test_random(&seed));
+        OK(bough_txn_begin(f->w.s, &txn));
+        err = bough_txn_put(txn, BOUGH_BLOB, bough_view(value, sizeof value), &id);
+        if (err)
+            bough_txn_abort(txn);
+        else
+            err = bough_txn_commit(txn, BOUGH_DURABLE_NOW);
+        n += !err;
+    }
+    assert_int_equal(err, BOUGH_ENOSPC);
+    return n;
+}
+
+/* What is written between the steps needs the room that was to go: the store has all its zones then. */
+static void test_store_resize__gives_back_what_it_could_not_take(void **state)
+{
+    struct fix *f = fix_new("ccbxxbiicddwmeecc");
+    struct bough_store *reader; /* waits for it */
+    uint32_t before;
+
+    (void)state;
+    f->ram.blk.caps |= BOUGH_BLOCK_THREADS;
+    OK(world_open(&f->w, &f->ram.blk));
+    OK(bough_store_reader(f->w.s, NULL, &reader));
+    assert_int_equal(bough_store_resize(f->w.s, 28 * ZONE, ZONE), BOUGH_EAGAIN);
+    before = values_fill(f);
+    assert_int_equal(bough_store_resize(f->w.s, 28 * ZONE, ZONE), BOUGH_ENOSPC);
+    bough_store_close(reader);
+    assert_true(values_fill(f) > before + 8); /* those that are there take no room again */
+    world_close(&f->w);
+    fix_free(f);
+}
+
 /* ---- Power cuts ---- */
 
 /* The power fails at call `at` of a resize and the commit after it; true: it was cut. */
@@ -240,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_store_resize__keeps_everything),
         cmocka_unit_test(test_store_resize__goes_on_beside_commits_and_readers),
         cmocka_unit_test(test_store_resize__refuses_what_does_not_fit),
+        cmocka_unit_test(test_store_resize__gives_back_what_it_could_not_take),
         cmocka_unit_test(test_store_resize__survives_every_cut_of_growing),
         cmocka_unit_test(test_store_resize__survives_every_cut_of_shrinking),
     };

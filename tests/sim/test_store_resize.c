@@ -2,9 +2,10 @@
  * test_store_resize.c - a store on the log engine grows and shrinks.
  *
  * Goal: with either size all that was committed is there and the device has the new length; no
- * zone behind the new end is used; a store that could not shrink after all has its room again; a power cut at any call of it leaves a store that opens without
- * repair and holds the same.  Method: histories (store_world.h) around an intake that takes the
- * first zones and is dropped, so that much lies at the end; then a resize, cut everywhere.
+ * zone behind the new end is used; a store that could not shrink after all has its room again; a
+ * power cut at any call of it leaves a store that opens without repair and holds the same.
+ * Method: histories (store_world.h) around an intake that takes the first zones and is dropped, so
+ * that much lies at the end; then a resize, cut everywhere.
  */
 #include "tests/sim/cutblk.h"
 #include "tests/sim/store_world.h"

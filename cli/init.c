@@ -43,19 +43,19 @@ static int init_folder(struct cli *cli, const struct init *in, const char *dir)
 
 enum {
     LOOK = 128 * 1024,
-    PIECE = 4096
+    PIECE = 64 * 1024
 }; /* bytes: tables of parts and heads of file systems are there */
 
-/* Is there anything but zeros where a device begins?  No message: it could not be read either. */
+/* Is there anything but zeros where a device begins, as far as can be told? */
 static bool is_used(struct bough_block *dev)
 {
-    uint8_t piece[PIECE];
-    uint32_t units = PIECE / dev->unit > 0 ? PIECE / dev->unit : 1;
+    uint8_t piece[PIECE]; /* as long as the largest unit is */
+    uint32_t units = PIECE / dev->unit;
     uint64_t most = dev->count * dev->unit < LOOK ? dev->count * dev->unit : LOOK;
 
-    for (uint64_t at = 0; dev->unit <= PIECE && (at + units) * dev->unit <= most; at += units) {
-        if (bough_block_read(dev, at, units, piece) == BOUGH_OK &&
-            (piece[0] != 0 || memcmp(piece, piece + 1, (size_t)units * dev->unit - 1) != 0))
+    for (uint64_t at = 0; (at + units) * dev->unit <= most; at += units) {
+        if (bough_block_read(dev, at, units, piece) || piece[0] != 0 ||
+            memcmp(piece, piece + 1, PIECE - 1) != 0)
             return true;
     }
     return false;

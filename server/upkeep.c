@@ -61,7 +61,8 @@ static enum bough_err step(struct server *s, bool *more)
     u->waits = false;
     if (!err)
         err = bough_repo_maintain(s->repo, u->budget, more);
-    if (!err && u->resize != 0)
+    if (u->resize != 0 &&
+        (!err || err == BOUGH_ENOSPC)) /* growing ends that, and so may giving up */
         err = resize(s, &u->waits);
     *more = *more || (u->resize != 0 && !u->waits);
     return err;

@@ -139,6 +139,8 @@ static void mark_all(struct fix *f, struct bough_log__head start)
             mark_run(f, &l->segment[i].run, 0, l->segment[i].pack_end, PACK);
             if (l->segment[i].flags & BOUGH_LOG__PACK_WHOLE)
                 mark_run(f, &l->segment[i].run, l->segment[i].pack_end, l->geo.id_len, PACK);
+            else /* its count of entries: nobody reads it where the stream is not what was received */
+                mark_run(f, &l->segment[i].run, 8, 4, NOTHING);
             mark_table(f, &l->segment[i].reverse, REVERSE);
         }
     }
@@ -444,7 +446,7 @@ static void test_log__names_every_flip(void **state)
 static void test_log__names_every_flip_with_sha256(void **state)
 {
     (void)state;
-    flip_all(BOUGH_SHA256, long_mode() ? "ccckdcickiwdkcckbck" : "ccckdccckwcckck", "cd", "cc");
+    flip_all(BOUGH_SHA256, "ccckdccckwcckck", "cd", "cc");
 }
 
 int main(void)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "store/gitdir_posix_inner.h"
+#include "store/hosted_inner.h"
 
 enum {
     ID_LEN = 20,

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "store/gitdir_posix_inner.h"
+#include "store/hosted_inner.h"
+#include "store/inner.h"
 
 enum { WHOLE_MAX = 1 << 20 }; /* bytes of an object that a handle just holds */
 

@@ -15,6 +15,7 @@
 #include "git/name.h"
 #include "git/object.h"
 #include "store/gitdir_posix_inner.h"
+#include "store/hosted_inner.h"
 
 enum { NAMES_SEC = 2, TAGS_MAX = 32 /* tags of tags that are followed */ };
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "store/gitdir_posix_inner.h"
+#include "store/hosted_inner.h"
 
 #define SHALLOW "shallow/"
 #define LOGS    "logs/"

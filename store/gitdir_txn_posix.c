@@ -17,6 +17,7 @@
 
 #include "git/object.h"
 #include "store/gitdir_posix_inner.h"
+#include "store/hosted_inner.h"
 
 static struct bough_store__gitdir *gitdir_of_txn(struct bough_txn *t)
 {

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "store/gitdir_posix_inner.h"
+#include "store/hosted_inner.h"
 
 /* ---- Gathering ---- */
 

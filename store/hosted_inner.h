@@ -15,7 +15,6 @@
 #include "base/buf.h"
 #include "base/zip.h"
 #include "git/entry.h"
-#include "store/inner.h"
 #include "store/intake.h"
 
 /* ---- Files ---- */

@@ -7,6 +7,8 @@
  *   reading    find, has, read, handles
  *   walking    each, abbreviations
  */
+#include "store/hosted_inner.h"
+#include "store/inner.h"
 #include "store/lmdb_posix_inner.h"
 
 enum { HEAD = 10, LEVEL = 1, KEY_MAX = BOUGH_DIGEST_MAX + 4, SMALL = 64 };

@@ -9,6 +9,7 @@
  * A key holds BOUGH_LMDB_KEY bytes at most, less than a name may have.  Names that begin with the
  * same bytes, as many as a key has, share a row; nearly every row has one entry, without a rest.
  */
+#include "store/hosted_inner.h"
 #include "store/lmdb_posix_inner.h"
 
 /* ---- Entries ---- */

@@ -8,6 +8,7 @@
  * Nothing is written before commit, so that readers never see half of it and the writer's lock
  * of LMDB is held for a moment only.
  */
+#include "store/hosted_inner.h"
 #include "store/lmdb_posix_inner.h"
 
 static struct bough_store__lmdb *lmdb_of_txn(struct bough_txn *t)

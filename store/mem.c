@@ -9,8 +9,8 @@
  * changes, its records and its retirements.  Commit reserves room for all of
  * them, which may fail, and then moves them, which cannot.
  */
+#include "store/inner.h"
 #include "store/mem.h"
-
 #include "store/mem_inner.h"
 
 static struct bough_store__mem_store *mem_of(struct bough_store *s)

@@ -15,7 +15,6 @@
 #define BOUGH_STORE_MEM_INNER_H
 
 #include "store/collect.h"
-#include "store/inner.h"
 #include "store/intake.h"
 
 /* ---- Pointers in a row ---- */

@@ -10,6 +10,8 @@
  * are read.  Only deltas against objects that the pack lacks are made whole,
  * so that chains do not grow from push to push.
  */
+#include "store/inner.h"
+#include "store/intake_inner.h"
 #include "store/mem_inner.h"
 
 struct mem_intake {

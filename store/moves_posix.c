@@ -6,6 +6,7 @@
  * compared, the engine compares again under its lock.
  */
 #include "store/hosted_inner.h"
+#include "store/inner.h"
 
 static size_t text_len(const struct bough_store__move *v)
 {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "store/hosted_inner.h"
+#include "store/inner.h"
 
 static struct bough_store__packet *host_of(struct bough_store__intake_host *host)
 {

@@ -8,6 +8,7 @@
  */
 #include "git/delta.h"
 #include "store/hosted_inner.h"
+#include "store/inner.h"
 
 enum { CHAIN_MAX = BOUGH_STORE__INTAKE_DEPTH_MAX, IN_PIECE = 16 * 1024 };
 

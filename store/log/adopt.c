@@ -6,7 +6,15 @@
  *
  * What a segment holds is flushed before the last frame of the transaction is written.
  */
+#include "store/log/frame_inner.h"
 #include "store/log/inner.h"
+#include "store/log/intake_inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/txn_inner.h"
 
 /* ---- Small ---- */
 

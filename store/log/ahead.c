@@ -6,7 +6,13 @@
  *   drop     an aborted transaction gives the zones back
  *   replay
  */
+#include "store/log/frame_inner.h"
 #include "store/log/inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 static void table_drop(struct bough_log *l, struct bough_log__table *t)
 {

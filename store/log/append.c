@@ -13,7 +13,14 @@
  *   3. The next zone is named by a frame (or root) before the log goes there.
  *   4. Where the log leaves a zone no frame stands that would continue the chain there.
  */
+#include "store/log/cache_inner.h"
+#include "store/log/collect_inner.h"
+#include "store/log/frame_inner.h"
 #include "store/log/inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 void bough_log__next_zone(struct bough_log *l)
 {

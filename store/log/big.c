@@ -8,7 +8,15 @@
  * The caller knows the object's id and made its bytes: nothing is checked again.  What the segment
  * holds is flushed before the last frame of the transaction is written.
  */
+#include "git/entry.h"
+#include "store/log/inner.h"
 #include "store/log/range_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 struct big {
     struct bough_log *log;

@@ -7,6 +7,8 @@
  * nothing ever looks older than it is.
  */
 #include "store/log/inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/zone_inner.h"
 
 enum { GRAIN = 1 }; /* seconds: what is written again within them need not be */
 

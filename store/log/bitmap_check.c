@@ -8,7 +8,10 @@
  * checksums say that nothing changed since.
  */
 #include "git/object.h"
+#include "store/inner.h"
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/table_inner.h"
 
 struct looking {
     struct bough_log *log;

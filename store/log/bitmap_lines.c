@@ -7,6 +7,8 @@
  */
 #include "git/object.h"
 #include "store/log/bitmap_make_inner.h"
+#include "store/log/reach_inner.h"
+#include "store/log/table_inner.h"
 
 enum { LINE_MAX = 512 }; /* bitmaps of a line */
 

@@ -15,6 +15,14 @@
  * nothing is believed before the head is there.  Anything that fails ends the making: a cache.
  */
 #include "store/log/bitmap_make_inner.h"
+#include "store/log/cache_inner.h"
+#include "store/log/checkpoint_inner.h"
+#include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/reach_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/zone_inner.h"
 
 enum { EVERY = 5000, ROWS = 4096 };
 

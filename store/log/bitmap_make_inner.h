@@ -4,7 +4,9 @@
 #ifndef BOUGH_LOG_BITMAP_MAKE_INNER_H
 #define BOUGH_LOG_BITMAP_MAKE_INNER_H
 
+#include "store/log/cycle_inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/run_inner.h"
 
 enum { BOUGH_LOG__TIPS_MAX = 256 };
 

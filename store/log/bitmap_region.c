@@ -7,7 +7,11 @@
  *   boundary    what it was when they were made
  *   reading     a bitmap in pieces
  */
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 enum { MAGIC = 0x6d426742 }; /* "BgBm" */
 enum {

@@ -5,7 +5,9 @@
  * good until the store is closed, so nothing here grows old but what is of segment 0: that
  * is the quarantined segment looked through last, and is dropped before another one takes its place.
  */
+#include "store/log/cache_inner.h"
 #include "store/log/inner.h"
+#include "store/log/shape_inner.h"
 
 enum { SHARE = 8 }; /* a body larger than this part of the cache is not kept */
 

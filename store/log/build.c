@@ -5,6 +5,9 @@
  *   merge    of equal ids the first source's row is taken
  */
 #include "store/log/inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 /* ---- Writer ---- */
 

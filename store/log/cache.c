@@ -7,7 +7,10 @@
  *
  * Nothing here knows what the bytes mean: whoever asks checks them.
  */
+#include "store/log/cache_inner.h"
 #include "store/log/inner.h"
+#include "store/log/reader_inner.h"
+#include "store/log/shape_inner.h"
 
 enum { WAYS = 4, STRAIGHT = 16 * 1024 }; /* bytes from which a read goes straight */
 

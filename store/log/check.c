@@ -10,7 +10,16 @@
  *
  * A fault is reported and the check goes on behind it; only lack of memory ends it.
  */
+#include "store/inner.h"
+#include "store/log/cache_inner.h"
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/refs_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/table_inner.h"
 
 struct check {
     struct bough_log *log;

@@ -10,7 +10,19 @@
  * the lists in memory are as they were.  So a failure, or a cut, leaves the old checkpoint and
  * the log after it.
  */
+#include "store/log/cache_inner.h"
+#include "store/log/checkpoint_inner.h"
+#include "store/log/collect_inner.h"
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/refs_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 enum {
     GROWTH = 4

@@ -12,6 +12,9 @@
  */
 #include "git/delta.h"
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/shape_inner.h"
 
 enum { WINDOW = 10, DEPTH_MAX = 50, LEVEL = 6 };
 enum { TRY_COST = 2 };                      /* a byte looked for takes as long as so many read */

@@ -12,6 +12,9 @@
  */
 #include "git/delta_long.h"
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/table_inner.h"
 
 enum {
     PIECE = 65535,               /* bytes of a stored block */

@@ -9,6 +9,12 @@
  * does not have, either.
  */
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 enum { PIECE = 64 * 1024, LEVEL = 6 };
 enum { PACK_WHOLE = 48 * 1024, PACK_PIECE = 16 * 1024 }; /* bytes packed at once; of a longer one */

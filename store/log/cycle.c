@@ -6,7 +6,15 @@
  *   work      steps until a budget is used up
  *   methods   collect, collection
  */
+#include "store/inner.h"
+#include "store/log/checkpoint_inner.h"
+#include "store/log/collect_inner.h"
+#include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 /* ---- Begin, end ---- */
 

@@ -8,7 +8,7 @@
  *   damage    what is in damaged segments stays (harm.c), and what unreadable objects may lead to (hold.c)
  *   copying   into new segments (made.c, copy.c), packed anew when asked for (cold.c)
  *   after     what came since the cut (since.c)
- *   the end   one table in place of the old ones, the swap (finish.c)
+ *   the end   one table in place of the old ones (keep.c), the swap (finish.c)
  *   driving   steps, pressure (cycle.c, pressure.c)
  *
  * Words.  The *cut* is a checkpoint, after which the log goes on in a new segment.  What was there
@@ -26,9 +26,16 @@
 #define BOUGH_LOG_CYCLE_INNER_H
 
 #include "base/zip.h"
+#include "git/entry.h"
 #include "git/object.h"
 #include "store/collect.h"
+#include "store/log/frame_inner.h"
+#include "store/log/inner.h"
 #include "store/log/range_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 /* ---- Entries of a segment (entries.c) ---- */
 
@@ -442,7 +449,7 @@ void bough_log__cycle_table_drop(struct bough_log__cycle *c, struct bough_log__t
 enum bough_err bough_log__since_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: at the head */
 void bough_log__since_fini(struct bough_log__cycle *c);
 
-/* ---- The end (table.c, finish.c) ---- */
+/* ---- The end (keep.c, finish.c) ---- */
 
 enum bough_err bough_log__rows_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 void bough_log__rows_stop(struct bough_log__cycle *c);
@@ -454,7 +461,6 @@ enum bough_err bough_log__finish(struct bough_log__cycle *c);
 /* ---- Driving (cycle.c, pressure.c) ---- */
 
 enum bough_err bough_log__cycle_begin(struct bough_log *l, const struct bough_collect_opts *opts);
-void bough_log__cycle_end(struct bough_log *l, bool zones);
 
 /* The one that l->again asks for begins. */
 enum bough_err bough_log__cycle_again(struct bough_log *l);

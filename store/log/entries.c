@@ -4,7 +4,11 @@
  * A pack segment has a reverse table.  A log segment is walked frame by frame; what a frame says
  * may be of a transaction that never was, so whoever walks compares with the rows.
  */
+#include "store/log/cache_inner.h"
 #include "store/log/cycle_inner.h"
+#include "store/log/frame_inner.h"
+#include "store/log/inner.h"
+#include "store/log/segment_inner.h"
 
 enum bough_err bough_log__frame_load(struct bough_log *l, uint32_t zone, uint32_t at,
     struct bough_log__frame *f, struct bough_buf *index)

@@ -7,7 +7,12 @@
  *   deltas    what one says of itself: its base, the size of what it makes
  */
 #include "git/delta.h"
+#include "store/log/frame_inner.h"
 #include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 /* ---- Rows ---- */
 

@@ -9,7 +9,15 @@
  *
  * Invariant: when the checkpoint fails all lists are as they were.
  */
+#include "store/inner.h"
+#include "store/log/checkpoint_inner.h"
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/refs_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/zone_inner.h"
 
 /* ---- Border ---- */
 

@@ -5,7 +5,12 @@
  * written and flushed, then the first superblock: a cut leaves no store or
  * the new one, never the old one half overwritten.
  */
+#include "store/log/checkpoint_inner.h"
 #include "store/log/inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/zone_inner.h"
 
 enum { GRANULE = 4096, ZONES_WANTED = 1024, ZONE = 128 * 1024, ZONES_LEAST = 64 };
 

@@ -5,7 +5,9 @@
  *   items     walk, append
  *   fields    read one after another, checked once
  */
+#include "store/log/frame_inner.h"
 #include "store/log/inner.h"
+#include "store/log/shape_inner.h"
 
 enum { MAGIC = 0x72466742 }; /* "BgFr" */
 

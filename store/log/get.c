@@ -5,7 +5,13 @@
  *   parts     of what is held in memory or read whole
  *   get       by the locator, else by the id
  */
+#include "store/log/cache_inner.h"
+#include "store/log/frame_inner.h"
 #include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 /* ---- Quick ---- */
 

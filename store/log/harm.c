@@ -8,6 +8,9 @@
  * A collection goes on beside damage: what is damaged is left to fsck and repair, all else comes back.
  */
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 void bough_log__harm_note(struct bough_log__cycle *c, uint32_t segment)
 {

@@ -17,6 +17,13 @@
  * stays, and when nothing damaged is reached any more the list goes, with what it held.
  */
 #include "store/log/cycle_inner.h"
+#include "store/log/frame_inner.h"
+#include "store/log/inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/zone_inner.h"
 
 enum { ALL = BOUGH_LOG__HOLD_ALL, ROWS = 64, MET_MAX = 4096 };
 

@@ -7,7 +7,16 @@
  *
  * The zones of the segment are held in memory only: after a crash they are free.
  */
+#include "store/inner.h"
+#include "store/log/collect_inner.h"
 #include "store/log/inner.h"
+#include "store/log/intake_inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/zone_inner.h"
 
 static struct bough_log__intake *host_of(struct bough_store__intake_host *host)
 {

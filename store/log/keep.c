@@ -5,6 +5,11 @@
  * segment stays.  The order of the frozen tables is kept: of equal ids only the first is marked.
  */
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/zone_inner.h"
 
 /* A frozen table's rows that stay. */
 struct bough_log__kept_source {

@@ -14,6 +14,9 @@
  */
 #include "git/object.h"
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/table_inner.h"
 
 void bough_log__limits_fini(struct bough_log__cycle *c)
 {

@@ -5,7 +5,22 @@
  *   format
  *   open                        superblock, root, replay, a superblock of our own
  */
+#include "store/log/cache_inner.h"
+#include "store/log/checkpoint_inner.h"
+#include "store/log/collect_inner.h"
+#include "store/log/inner.h"
+#include "store/log/intake_inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/reader_inner.h"
+#include "store/log/refs_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 enum bough_err bough_log__corrupt(struct bough_log *l, const char *what, uint64_t at)
 {

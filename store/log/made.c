@@ -6,6 +6,13 @@
  *   the end    what was made is given up, where it is not the store's by then
  */
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/range_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/zone_inner.h"
 
 enum { ROWS_MIN = 512, ROWS_MAX = 128 * 1024 };
 

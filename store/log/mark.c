@@ -11,7 +11,12 @@
  */
 #include "git/delta.h"
 #include "git/object.h"
+#include "store/inner.h"
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 enum { TREE_LARGE = 32 * 1024, TREE_PIECE = 256, ENTRY_COST = 32 }; /* bytes, entries, bytes each */
 enum { NAMES_MAX = 16 * 1024 * 1024 }; /* rows for which names are noted; else it goes without */

@@ -6,7 +6,13 @@
  *             entries stream forward, and jump where their stream is made of stored blocks
  *   entries   verbatim
  */
+#include "store/inner.h"
+#include "store/log/inner.h"
 #include "store/log/range_inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 enum bough_err bough_log__has(struct bough_store *s, const struct bough_oid *id)
 {

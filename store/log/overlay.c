@@ -4,7 +4,9 @@
  * As for all of the engine: `reserve` makes room and may fail, what comes
  * after it cannot, so a commit reserves first and then just happens.
  */
+#include "store/log/frame_inner.h"
 #include "store/log/inner.h"
+#include "store/log/refs_inner.h"
 
 static struct bough_view name_of(const struct bough_log__ref *ref)
 {

@@ -7,6 +7,8 @@
  * there are a few for each class, and an entry is copied once for each.
  */
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/segment_inner.h"
 
 enum { CLASSES = 6, LEAST = 64 * 1024 }; /* bytes of the first class at most; up to 64 MiB */
 enum { DUE = 64, LIKE = 8, ROWS_EACH = 4096, AGAIN = 16 };

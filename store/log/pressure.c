@@ -9,7 +9,13 @@
  *
  * Under pressure there is no grace, and when that does not help the oldest pin is given up.
  */
+#include "store/inner.h"
+#include "store/log/checkpoint_inner.h"
+#include "store/log/collect_inner.h"
+#include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/zone_inner.h"
 
 enum { FORGET = 2 };          /* checkpoints after which a zone that was freed is used again */
 enum { COUNT_MAX = 1 << 30 }; /* bytes of traffic to find out what gc would free */

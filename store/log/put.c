@@ -5,7 +5,15 @@
  *   putting   what is not there, as far as it pays to ask
  */
 #include "git/entry.h"
+#include "store/log/collect_inner.h"
+#include "store/log/frame_inner.h"
+#include "store/log/inner.h"
 #include "store/log/range_inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 /* What is at most so long is stored: deflating it would take longer than writing it.  Trees and
    deltas are mostly ids, which do not shrink.  Large trees are stored so that they can be read by

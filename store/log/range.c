@@ -13,7 +13,12 @@
  * longer than object_max.
  */
 #include "git/delta.h"
+#include "store/inner.h"
+#include "store/log/inner.h"
 #include "store/log/range_inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/table_inner.h"
 
 enum {
     PIECE_MAX = 64 * 1024,       /* bytes that one read gives */

@@ -8,7 +8,13 @@
 #ifndef BOUGH_LOG_RANGE_INNER_H
 #define BOUGH_LOG_RANGE_INNER_H
 
-#include "store/log/inner.h"
+#include "store/store.h"
+
+struct bough_log;
+struct bough_log__entry;
+struct bough_log__out;
+struct bough_log__row;
+struct bough_log__segment;
 
 /* ---- Checksums ---- */
 

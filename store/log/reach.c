@@ -10,7 +10,11 @@
  * While a handle is open the first table stays: no checkpoint and no merge takes it, and a
  * collection waits before its swap, or gives the handle up when space is needed (cycle.c).
  */
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 static struct bough_log__table *table_of(const struct bough_log__reach *x)
 {

@@ -13,8 +13,11 @@
 #ifndef BOUGH_LOG_REACH_INNER_H
 #define BOUGH_LOG_REACH_INNER_H
 
-#include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
 #include "store/reach.h"
+
+struct bough_log__out;
+struct bough_log__table;
 
 /* ---- Bits as bytes (bitmap.c) ---- */
 

@@ -8,7 +8,12 @@
  * So entries are read as they lie, and bases by place come before what stands upon them, whatever
  * the size of the store, in 8 MiB of memory.
  */
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 enum { STEP = 4096 }; /* rows or swaps in a call */
 

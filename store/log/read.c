@@ -8,7 +8,11 @@
  * the chain keeps a damaged or hostile store from going round for ever.
  */
 #include "git/delta.h"
+#include "store/log/cache_inner.h"
+#include "store/log/inner.h"
 #include "store/log/range_inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/shape_inner.h"
 
 /* ---- Look ---- */
 

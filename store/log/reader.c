@@ -12,7 +12,10 @@
  * The writer sets `expired` before it writes to a zone that was pinned, and the reader looks at
  * it after every read: what it believes was read before.
  */
+#include "store/log/checkpoint_inner.h"
 #include "store/log/inner.h"
+#include "store/log/reader_inner.h"
+#include "store/log/zone_inner.h"
 
 /* ---- Pins ---- */
 

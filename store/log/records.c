@@ -1,7 +1,9 @@
 /*
  * records.c - records that are not retired, in memory, in the order of their numbers.
  */
+#include "store/log/frame_inner.h"
 #include "store/log/inner.h"
+#include "store/log/refs_inner.h"
 
 static size_t record_size(const struct bough_log__record *r)
 {

@@ -8,6 +8,7 @@
  * Whatever is newer hides what is older; a row of kind NONE hides, too.
  */
 #include "store/log/inner.h"
+#include "store/log/refs_inner.h"
 
 enum { SCRATCH = 2 * BOUGH_REF_NAME_MAX };
 

@@ -7,9 +7,11 @@
 #ifndef BOUGH_LOG_REFS_INNER_H
 #define BOUGH_LOG_REFS_INNER_H
 
+#include "store/log/shape_inner.h"
 #include "store/store.h"
 
 struct bough_log;
+struct bough_log__out;
 struct bough_log__table;
 
 /* ---- Refs ---- */
@@ -67,6 +69,21 @@ enum bough_err bough_log__ref_get(
    `tables_from`: the oldest table that is looked at.  Borrowed until the next of these calls. */
 enum bough_err bough_log__ref_seek(struct bough_log *l, struct bough_view name, bool past,
     uint32_t tables_from, struct bough_log__ref_value *out);
+
+/* A writer of a ref table. */
+struct bough_log__ref_writer {
+    struct bough_log__out *out;
+    struct bough_log__table *table;
+    uint8_t block[BOUGH_LOG__BLOCK];
+    uint32_t fill, rows;
+    uint8_t last[BOUGH_REF_NAME_MAX];
+    uint32_t last_len;
+};
+void bough_log__ref_writer_init(struct bough_log__ref_writer *w, struct bough_log__out *out,
+    struct bough_log__table *t, uint32_t number);
+enum bough_err bough_log__ref_writer_put(
+    struct bough_log__ref_writer *w, const struct bough_log__ref_value *v);
+enum bough_err bough_log__ref_writer_end(struct bough_log__ref_writer *w);
 
 /* ---- Records (records.c) ---- */
 

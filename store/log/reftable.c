@@ -6,6 +6,10 @@
  *   writer
  */
 #include "store/log/inner.h"
+#include "store/log/refs_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 enum { ROW_HEAD = 24, FLAG_PEELED = 1 };
 

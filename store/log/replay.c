@@ -7,7 +7,19 @@
  *
  * Nothing is written here.  The head ends up behind the last whole transaction.
  */
+#include "store/inner.h"
+#include "store/log/cache_inner.h"
+#include "store/log/checkpoint_inner.h"
+#include "store/log/frame_inner.h"
 #include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/refs_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 struct replay {
     struct bough_log *log;

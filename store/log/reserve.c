@@ -23,6 +23,10 @@
  * only become free meanwhile.
  */
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/zone_inner.h"
 
 enum { REF = 160 };                  /* bytes of a ref in a table, as names go */
 enum { OF_ZONE = 20, RECORD = 32 };  /* bytes in a root: a new log segment, held; before a record */

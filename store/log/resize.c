@@ -10,7 +10,18 @@
  * zones does, and a checkpoint makes that durable.  Until then what the last one names is held
  * where it was.  A frame says where it lies, so its copy says the new place.
  */
+#include "store/log/cache_inner.h"
+#include "store/log/checkpoint_inner.h"
+#include "store/log/collect_inner.h"
+#include "store/log/frame_inner.h"
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 enum { PIECE = 64 * 1024 };
 

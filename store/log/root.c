@@ -6,7 +6,18 @@
  *   encode     all of it
  *   load       into a fresh store
  */
+#include "store/log/checkpoint_inner.h"
+#include "store/log/frame_inner.h"
+#include "store/log/inner.h"
 #include "store/log/range_inner.h"
+#include "store/log/refs_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 enum { MAGIC = 0x74526742, ROOT_HEAD = 64 }; /* "BgRt" */
 enum { AT_ITEMS = 4, AT_DEVICE = 8, AT_NUMBER = 24, AT_LEN = 32 };

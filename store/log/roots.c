@@ -9,7 +9,12 @@
  * Refs change meanwhile: whatever a change says is in the log after the cut (since.c).  When the keeper
  * says something else of them, they are all asked for again.
  */
+#include "store/inner.h"
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/refs_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
 
 static const struct bough_store_keeper *keeper_of(const struct bough_log__cycle *c)
 {

@@ -8,6 +8,7 @@
  * looked at: most that are looked for are not there.
  */
 #include "store/log/inner.h"
+#include "store/log/table_inner.h"
 
 static uint64_t hash_of(const struct bough_oid *id)
 {

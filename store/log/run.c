@@ -4,7 +4,12 @@
  *   runs     where is byte `at`?
  *   writer   collects 64 KiB, takes zones as it goes, reads back what it wrote
  */
+#include "store/log/cache_inner.h"
+#include "store/log/collect_inner.h"
+#include "store/log/inner.h"
 #include "store/log/range_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/zone_inner.h"
 
 /* ---- Runs ---- */
 

@@ -4,7 +4,10 @@
  * A vector ascending by number: numbers are given out in order and never
  * twice.  Number 0 is the quarantined segment that is looked through, if any.
  */
+#include "store/log/cache_inner.h"
 #include "store/log/inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
 
 struct bough_log__segment *bough_log__segment_find(struct bough_log *l, uint32_t number)
 {

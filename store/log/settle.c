@@ -18,6 +18,8 @@
  *   roots   those that wait for their superblock
  */
 #include "store/log/inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/zone_inner.h"
 
 enum { SECONDS = 30, PARTS = 16 };
 static const uint64_t bytes_default = 64 * 1024 * 1024;

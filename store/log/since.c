@@ -5,7 +5,13 @@
  * their contents and as bases of deltas; so do changed refs; adopted segments hold more objects.
  * What records name is the keeper's to tell.
  */
+#include "store/inner.h"
 #include "store/log/cycle_inner.h"
+#include "store/log/frame_inner.h"
+#include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/refs_inner.h"
+#include "store/log/shape_inner.h"
 
 void bough_log__since_fini(struct bough_log__cycle *c)
 {

@@ -4,7 +4,11 @@
  * Nothing on the device names them, so after a crash they are free; they are given back when the
  * spool is closed.
  */
+#include "store/log/collect_inner.h"
 #include "store/log/inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 struct log_spool {
     struct bough_spool spool; /* first: the face */

@@ -7,7 +7,13 @@
  *
  * An entry's own checksum is of all of it: who wants a part would have to read the whole.
  */
+#include "store/log/cache_inner.h"
+#include "store/log/inner.h"
 #include "store/log/range_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 enum {
     STRETCH = BOUGH_LOG__BLOCK, /* bytes; they begin where blocks of the device do */

@@ -7,7 +7,10 @@
  *   write    the next generation
  *   heal     wipe those that a power cut, or the medium, has damaged
  */
+#include "store/log/cache_inner.h"
 #include "store/log/inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/super_inner.h"
 
 static const uint8_t magic[8] = {0x42, 0x4f, 0x55, 0x47, 0x48, 0x0d, 0x0a, 0x1a};
 

@@ -7,7 +7,12 @@
  *
  * A lookup mostly touches one block: the id says which.
  */
+#include "store/log/cache_inner.h"
 #include "store/log/inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 
 enum { SPILL_MAX = 8 }; /* blocks walked forward before searching by halves */
 

@@ -11,6 +11,12 @@
  * for ever; but when all is packed anew, it goes, and what nothing reaches has its grace again.
  */
 #include "store/log/cycle_inner.h"
+#include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/zone_inner.h"
 
 enum bough_err bough_log__tally_init(struct bough_log__cycle *c)
 {

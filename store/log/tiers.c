@@ -9,7 +9,14 @@
  * the stretch stay as they are meanwhile.  What was written is named by nobody before the end, so a
  * cut or a failure leaves the old tables.  A collection makes one table of all: it ends this.
  */
+#include "store/log/checkpoint_inner.h"
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/zone_inner.h"
 
 enum {
     STRETCH = 4, /* tables that become one */

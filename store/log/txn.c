@@ -9,7 +9,18 @@
  * frames without a LAST one, and zones that only they use.  Abort takes the head back, and
  * the next transaction writes over them, or wipes the first of them before it goes elsewhere.
  */
+#include "store/inner.h"
+#include "store/log/cache_inner.h"
+#include "store/log/checkpoint_inner.h"
+#include "store/log/collect_inner.h"
 #include "store/log/inner.h"
+#include "store/log/intake_inner.h"
+#include "store/log/refs_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/table_inner.h"
+#include "store/log/txn_inner.h"
+#include "store/log/zone_inner.h"
 
 static struct bough_log *log_of(struct bough_txn *t)
 {

@@ -8,6 +8,7 @@
  * of any format is told from damage and from what is no store at all.
  */
 #include "store/log/inner.h"
+#include "store/log/super_inner.h"
 
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)

@@ -4,7 +4,10 @@
  * Each call looks through the quarantined segment for as long as it lasts:
  * locators in it have the segment number 0, which leads there.
  */
+#include "store/log/cache_inner.h"
 #include "store/log/inner.h"
+#include "store/log/intake_inner.h"
+#include "store/log/read_inner.h"
 
 static struct bough_log__intake *view_of(struct bough_store *view)
 {

@@ -5,6 +5,9 @@
  * which every id stands once.
  */
 #include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/table_inner.h"
 
 struct walk {
     struct bough_log *log;

@@ -6,6 +6,9 @@
  *   tables     every block
  */
 #include "store/log/inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/table_inner.h"
 
 /* BOUGH_ENOENT: no. */
 static enum bough_err blocks_whole(

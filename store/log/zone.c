@@ -11,7 +11,13 @@
  * A reader looks at a checkpoint, too; so it holds whatever was given up since that one.
  * No call here but claim and count looks at all zones.
  */
+#include "store/log/collect_inner.h"
 #include "store/log/inner.h"
+#include "store/log/reader_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/zone_inner.h"
 
 enum bough_err bough_log__zones_init(struct bough_log *l)
 {

@@ -1,10 +1,12 @@
 /*
- * zone_inner.h - which zones of a store are used, and for what (zone.c).
+ * zone_inner.h - which zones of a store are used, for what, and since when (zone.c).
  *
  *   uses     a byte a zone
  *   taking   take, drop; claims at open
  *   tables   zones that several tables share
  *   holding  zones that lost their last use, while an older checkpoint or a reader needs them
+ *   births   when what lies where was written (births.c)
+ *   reserve  zones that are kept back for a collection (reserve.c)
  */
 #ifndef BOUGH_LOG_ZONE_INNER_H
 #define BOUGH_LOG_ZONE_INNER_H
@@ -67,9 +69,6 @@ void bough_log__zone_hold(struct bough_log *l, uint32_t zone, uint64_t since);
 /* Free what neither the newest durable checkpoint, nor the one before it, nor a reader needs. */
 void bough_log__zones_release(struct bough_log *l);
 
-/* Are so many free?  Readers give way when they are in the way. */
-bool bough_log__zones_have(struct bough_log *l, uint32_t n);
-
 /* Zones held, in a root: u32 zone, u32 checkpoints since.  After loading they are to be counted. */
 void bough_log__zones_held_encode(
     const struct bough_log *l, uint64_t checkpoint, struct bough_buf *b);
@@ -92,7 +91,9 @@ void bough_log__zones_mark(struct bough_log *l);
 void bough_log__zones_unmark(struct bough_log *l, const struct bough_log__run *r);
 void bough_log__zones_leave(struct bough_log *l, bool hold);
 
-/* When what lies where was written (births.c). */
+/* ---- Births (births.c) ---- */
+
+/* When what lies where was written. */
 struct bough_log__birth {
     uint64_t where, time; /* at or behind this place: at or after this time */
 };
@@ -101,5 +102,30 @@ struct bough_log__births {
     struct bough_log__birth at[BOUGH_LOG__BIRTHS_MAX];
     uint32_t n;
 };
+
+/* Something is about to be written. */
+void bough_log__births_note(struct bough_log *l);
+/* Was it written just now?  Then it need not be written again to be young. */
+bool bough_log__births_is_now(const struct bough_log *l, uint64_t where);
+/* From this locator on all may be younger than so many seconds. */
+uint64_t bough_log__births_since(const struct bough_log *l, uint64_t age);
+void bough_log__births_encode(const struct bough_log *l, struct bough_buf *b);
+enum bough_err bough_log__births_decode(struct bough_log *l, struct bough_view body);
+
+/* ---- The reserve (reserve.c) ---- */
+
+/* Zones that a collection takes at most until it gives some back; that new objects leave free; and
+   that the open transaction does (reserve.c). */
+uint32_t bough_log__need(const struct bough_log *l);
+uint32_t bough_log__removals(const struct bough_log *l); /* the share of removals */
+uint32_t bough_log__reserve(const struct bough_log *l);
+uint32_t bough_log__kept_back(const struct bough_log *l);
+
+/* Zones that the last two checkpoints of a collection take at most. */
+uint32_t bough_log__ends(const struct bough_log *l);
+
+/* Zones that a table of so many rows takes at most; and one of all rows. */
+uint32_t bough_log__rows_zones(const struct bough_log *l, uint64_t rows);
+uint32_t bough_log__table_zones(const struct bough_log *l);
 
 #endif

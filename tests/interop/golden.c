@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "git/pack.h"
+#include "store/log/checkpoint_inner.h"
 #include "store/log/inner.h"
+#include "store/log/segment_inner.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 40, BYTES = ZONES * ZONE };
 

@@ -8,12 +8,13 @@
  * Method: git_bed.h on the log engine, with a bitmap for each third commit.  Histories come from a
  * seed, as streams for git fast-import; git pushes them, clones, and compares.  SEED=n.
  */
-#include "tests/interop/git_bed.h"
 #include "base/posix.h"
 #include "store/collect.h"
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
 #include "store/reach.h"
 #include "sync/sync.h"
+#include "tests/interop/git_bed.h"
 
 enum { BRANCHES = 5, FILES = 12 };
 

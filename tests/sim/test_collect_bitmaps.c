@@ -7,7 +7,11 @@
  * checkpoints, one more each time, then bitmaps: no write of theirs touches either of the two newest roots, and
  * when a bit of the newest one has changed the store opens with all that there was.
  */
+#include "store/log/checkpoint_inner.h"
+#include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/table_inner.h"
 #include "tests/lib/bulk.h"
 #include "tests/sim/recblk.h"
 

@@ -7,7 +7,13 @@
  * Method: a store of log and of pack segments with one place changed on the device; what can be
  * read before is read after.
  */
+#include "store/log/frame_inner.h"
 #include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 #include "tests/lib/bulk.h"
 
 #define OK(x) assert_int_equal((x), BOUGH_OK)

@@ -9,6 +9,7 @@
  */
 #include "git/pack.h"
 #include "store/log/inner.h"
+#include "store/log/segment_inner.h"
 #include "tests/lib/bulk.h"
 #include "tests/lib/log_bed.h"
 #include "tests/sim/recblk.h"

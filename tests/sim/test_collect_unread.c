@@ -7,7 +7,12 @@
  * Method: a branch whose tree leads to what nothing else does, garbage before and after it, a bit of its
  * entry changed on the device; then objects are looked for by their ids, and the tree is put again.
  */
+#include "store/log/checkpoint_inner.h"
 #include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/table_inner.h"
 #include "tests/lib/bulk.h"
 
 #define OK(x) assert_int_equal((x), BOUGH_OK)

@@ -9,7 +9,15 @@
  * are 0, of every ninth; LONG=1: of all, and all bits of those that say something), the store is
  * opened for writing, everything is read and compared with the memory engine, and checked.
  */
+#include "store/log/checkpoint_inner.h"
+#include "store/log/frame_inner.h"
 #include "store/log/inner.h"
+#include "store/log/read_inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/segment_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/table_inner.h"
 #include "tests/sim/store_world.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 40, BYTES = ZONES * ZONE };

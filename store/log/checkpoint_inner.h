@@ -1,0 +1,60 @@
+/*
+ * checkpoint_inner.h - what a checkpoint writes, and what opening finds.
+ *
+ *   roots         root.c
+ *   checkpoints   checkpoint.c
+ *   merging       of tables, in steps: tiers.c
+ *   replay        of the log behind the newest checkpoint: replay.c
+ */
+#ifndef BOUGH_LOG_CHECKPOINT_INNER_H
+#define BOUGH_LOG_CHECKPOINT_INNER_H
+
+#include "base/buf.h"
+
+struct bough_log;
+struct bough_log__super;
+struct bough_log__table;
+
+/* ---- Roots and checkpoints ---- */
+
+/* Append all items of a root for the lists given. */
+struct bough_log__lists {
+    const struct bough_log__table *table;
+    size_t tables;
+    const struct bough_log__table *reftable;
+    size_t reftables;
+    const struct bough_log__table *hold; /* may be NULL */
+};
+void bough_log__root_encode(struct bough_log *l, const struct bough_log__lists *lists,
+    uint64_t checkpoint, struct bough_buf *b);
+
+/* Read the root that `s` names into the (fresh) store. */
+enum bough_err bough_log__root_load(struct bough_log *l, const struct bough_log__super *s);
+
+enum bough_err bough_log__checkpoint(struct bough_log *l);
+bool bough_log__checkpoint_due(const struct bough_log *l, uint32_t part); /* 1: full, 2: half */
+
+/* ---- Merging tables in steps (tiers.c) ---- */
+
+/* Go on with a merge, or begin one if it is time, for about `budget` bytes of rows; `*more`: there
+   is more to do. */
+enum bough_err bough_log__tiers_step(struct bough_log *l, uint64_t budget, bool *more);
+
+/* Is there a merge to begin or to go on with? */
+bool bough_log__tiers_due(const struct bough_log *l);
+
+/* After a checkpoint of `rows` that a commit had to make: several times as many. */
+enum bough_err bough_log__tiers_pay(struct bough_log *l, uint64_t rows);
+
+/* Give up what was not finished; `zones`: they are free again. */
+void bough_log__tiers_end(struct bough_log *l, bool zones);
+
+/* So many tables at the front stay as they are; zones of the new one stay. */
+size_t bough_log__tiers_frozen(const struct bough_log *l);
+void bough_log__tiers_unmark(struct bough_log *l);
+
+/* ---- Replay (replay.c) ---- */
+
+enum bough_err bough_log__replay(struct bough_log *l, const struct bough_log__super *newest);
+
+#endif

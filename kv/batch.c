@@ -14,6 +14,7 @@
  * the steps say; those on which an answer depended besides are noted.
  */
 #include "kv/batch_inner.h"
+#include "kv/inner.h"
 
 struct expect {
     struct bough_view path;

@@ -6,6 +6,7 @@
  *   running     again, on another state
  */
 #include "kv/batch_inner.h"
+#include "kv/inner.h"
 
 enum { SPILL_AT = 8 << 20 }; /* bytes of values that wait in memory */
 

@@ -6,6 +6,7 @@
  *   batches     now, fork, blob, spill, publish: batch.c does the rest
  *   opening
  */
+#include "kv/inner.h"
 #include "kv/place_inner.h"
 
 enum {

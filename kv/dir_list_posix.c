@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "kv/dir_inner.h"
+#include "kv/inner.h"
 
 /* ---- Listings ---- */
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "kv/dir_inner.h"
+#include "kv/inner.h"
 
 int bough_kv__dir_value_sync(const struct bough_kv__dir_value *v, int fd)
 {

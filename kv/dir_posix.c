@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "kv/dir_inner.h"
+#include "kv/inner.h"
 
 _Static_assert(sizeof(off_t) == 8, "values have 64-bit offsets");
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "kv/dir_inner.h"
+#include "kv/inner.h"
 
 /* ---- Folders ---- */
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "kv/dir_inner.h"
+#include "kv/inner.h"
 
 /* ---- Chains ---- */
 

@@ -6,6 +6,7 @@
  *   writing     write, move
  *   batches     now, fork, publish: batch.c does the rest
  */
+#include "kv/inner.h"
 #include "kv/memory_inner.h"
 
 struct place {

@@ -13,7 +13,7 @@
 #ifndef BOUGH_KV_MEMORY_INNER_H
 #define BOUGH_KV_MEMORY_INNER_H
 
-#include "kv/inner.h"
+#include "kv/kv.h"
 
 struct bough_kv__stamp {
     uint64_t seq; /* 0: never */

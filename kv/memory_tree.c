@@ -4,6 +4,7 @@
  *   trees     make, share, find
  *   changes   a way of one's own down to a dictionary; set, remove, move, clear
  */
+#include "kv/inner.h"
 #include "kv/memory_inner.h"
 
 /* ---- Trees ---- */

@@ -6,6 +6,7 @@
  *   edits       of a tree in memory: what a batch works on
  *   trees       any commit, read only; with BOUGH_KV_WRITE a fork of one
  */
+#include "kv/inner.h"
 #include "kv/place_inner.h"
 
 static const struct bough_kv_class tree_class;

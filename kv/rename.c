@@ -1,6 +1,7 @@
 /*
  * rename.c - a value or a dictionary goes to another key.
  */
+#include "kv/inner.h"
 #include "kv/write_inner.h"
 
 struct rename {

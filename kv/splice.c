@@ -4,6 +4,7 @@
  *   the source   reads them in their order, a piece at a time
  *   values       set_part, allocate, set_mode
  */
+#include "kv/inner.h"
 #include "kv/write_inner.h"
 
 /* ---- The source ---- */

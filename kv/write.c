@@ -10,6 +10,7 @@
  * when the driver failed the batch is told to forget.  Parts of values are in splice.c, rename is in
  * rename.c.
  */
+#include "kv/inner.h"
 #include "kv/write_inner.h"
 
 /* ---- Aim ---- */

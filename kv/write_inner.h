@@ -4,7 +4,9 @@
 #ifndef BOUGH_KV_WRITE_INNER_H
 #define BOUGH_KV_WRITE_INNER_H
 
-#include "kv/inner.h"
+#include "kv/kv.h"
+
+struct bough_kv__step;
 
 /* A key, and what is there. */
 struct bough_kv__aim {

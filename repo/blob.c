@@ -1,5 +1,7 @@
 /* blob.c - a value that was written in pieces joins the store. */
 #include "repo/head_inner.h"
+#include "repo/inner.h"
+#include "repo/txn_inner.h"
 
 enum bough_err bough_repo_blob(
     struct bough_repo *r, struct bough_blob_writer *w, struct bough_oid *id)

@@ -6,8 +6,15 @@
  *   commits    a whole tree as the new head
  */
 #include "git/name.h"
+#include "repo/commit_inner.h"
+#include "repo/edit_inner.h"
 #include "repo/head_inner.h"
 #include "repo/history_inner.h"
+#include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/path_inner.h"
+#include "repo/tree_inner.h"
+#include "repo/txn_inner.h"
 
 #define HEADS "refs/heads/"
 

@@ -18,6 +18,9 @@
  * once would write all of it.
  */
 #include "git/delta.h"
+#include "repo/chain_inner.h"
+#include "repo/inner.h"
+#include "repo/range_inner.h"
 #include "repo/write_inner.h"
 
 /* ---- Maps ---- */

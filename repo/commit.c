@@ -5,6 +5,7 @@
  *   making     a commit's bytes, as git's
  *   roots      the tree of a commit, tags peeled
  */
+#include "repo/commit_inner.h"
 #include "repo/inner.h"
 
 enum { TAG_CHAIN_MAX = 64 }; /* tags of tags */

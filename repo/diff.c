@@ -8,7 +8,12 @@
  * Memory is the stack: two pinned nodes a level.  Path order is bytewise by segments, so
  * both sides are read in the byte order of their names.
  */
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
+#include "repo/look_inner.h"
+#include "repo/name_inner.h"
+#include "repo/node_inner.h"
+#include "repo/tree_inner.h"
 
 enum { DEPTH_MAX = 2048 }; /* levels; git's own limit */
 

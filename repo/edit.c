@@ -11,7 +11,11 @@
  * directory below is there exactly while its own live is not 0; above a dirty directory
  * all are dirty; an edit that makes nothing else than the base has is not kept.
  */
+#include "repo/chain_inner.h"
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/node_inner.h"
 
 /* ---- Values ---- */
 

@@ -6,6 +6,7 @@
  *   table         the same edits by that hash, where they are many
  *   edits         found, made, released
  */
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
 
 /* ---- The skip list ---- */

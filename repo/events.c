@@ -8,6 +8,8 @@
  * (u32 each), old and new id (32 bytes each), ref, path.
  */
 #include "repo/head_inner.h"
+#include "repo/inner.h"
+#include "repo/txn_inner.h"
 
 enum { HEAD_LEN = 3 + 8 + 2 * BOUGH_DIGEST_MAX };
 

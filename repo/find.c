@@ -5,7 +5,13 @@
  *   finding     what the path cache knows is not walked to
  *   getting     the value, too: from the path cache, else from the store, by its locator
  */
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/node_inner.h"
+#include "repo/path_inner.h"
+#include "repo/range_inner.h"
+#include "repo/tree_inner.h"
 
 /* ---- Walking ---- */
 

@@ -10,8 +10,11 @@
  * out leave the head as it is.  When a window is closed depends on clocks and costs; which records
  * are one window does not: each carries its window's number, so a crash changes no id.
  */
+#include "repo/commit_inner.h"
 #include "repo/head_inner.h"
 #include "repo/history_inner.h"
+#include "repo/inner.h"
+#include "repo/txn_inner.h"
 
 /* Who and when, as the window's records say. */
 static enum bough_err fold_info(struct bough_repo__head *h, struct bough_info *info)

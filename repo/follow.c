@@ -7,7 +7,12 @@
  * Dropping an entry of the path cache is right whatever becomes of the transaction; so is a new
  * stamp, which forgets all.  That is what a change of more than some paths comes to.
  */
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/node_inner.h"
+#include "repo/path_inner.h"
+#include "repo/tree_inner.h"
 
 enum { PATHS_MAX = 4096 }; /* that differ: beyond, all are forgotten */
 

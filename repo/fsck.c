@@ -5,7 +5,9 @@
  *   telling     a finding, with where the walk is
  *   refs        each is walked; one that reaches something bad is told with the paths it loses
  */
+#include "repo/commit_inner.h"
 #include "repo/fsck_inner.h"
+#include "repo/inner.h"
 
 /* ---- Open, close ---- */
 

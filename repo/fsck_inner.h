@@ -3,7 +3,6 @@
 #define BOUGH_REPO_FSCK_INNER_H
 
 #include "repo/fsck.h"
-#include "repo/inner.h"
 
 /* ---- Marks ---- */
 

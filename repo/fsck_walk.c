@@ -9,6 +9,7 @@
  * No recursion: histories and folders may be as deep as they like.
  */
 #include "repo/fsck_inner.h"
+#include "repo/inner.h"
 
 enum { S_KIND = 0170000, S_TREE = 0040000, S_SUBMODULE = 0160000 };
 

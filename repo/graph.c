@@ -5,7 +5,11 @@
  *   graph     commits by id, each parsed once
  *   queue     a heap by date
  */
+#include "repo/graph.h"
 #include "repo/inner.h"
+#include "repo/look_inner.h"
+#include "repo/name_inner.h"
+#include "repo/range_inner.h"
 
 /* ---- Looking ---- */
 

@@ -10,6 +10,10 @@
  * failed, the heads it touched are loaded again: ref, then records, as when opening.
  */
 #include "repo/head_inner.h"
+#include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/tree_inner.h"
+#include "repo/txn_inner.h"
 
 static struct bough_repo__head **head_bucket(struct bough_repo *r, struct bough_view name)
 {

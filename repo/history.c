@@ -5,6 +5,8 @@
  *   ancestry      by date, until found or exhausted
  */
 #include "repo/history_inner.h"
+#include "repo/inner.h"
+#include "repo/look_inner.h"
 
 /* ---- Last change ---- */
 

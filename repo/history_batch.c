@@ -6,6 +6,9 @@
  *   writing    sorted, as a segment
  */
 #include "repo/history_inner.h"
+#include "repo/inner.h"
+#include "repo/look_inner.h"
+#include "repo/name_inner.h"
 
 enum { COMMIT_COST = 1024 /* bytes of reading, about */ };
 

@@ -5,7 +5,10 @@
  *   tables     rows in order, as many as the segment's name says
  *   commits    found by their id, on their first parent, with what they changed
  */
+#include "repo/commit_inner.h"
 #include "repo/history_inner.h"
+#include "repo/inner.h"
+#include "repo/look_inner.h"
 
 enum { SAMPLE = 16, FLAG_MET = 1 };
 

@@ -7,6 +7,8 @@
  *   leaping    over commits that did not change a path
  */
 #include "repo/history_inner.h"
+#include "repo/inner.h"
+#include "repo/look_inner.h"
 
 enum { CUTS_MAX = 4096 };
 

@@ -26,7 +26,10 @@
 #ifndef BOUGH_REPO_HISTORY_INNER_H
 #define BOUGH_REPO_HISTORY_INNER_H
 
-#include "repo/inner.h"
+#include "repo/graph.h"
+
+struct bough_repo__at;
+struct bough_repo__look;
 
 /* ---- Rows ---- */
 

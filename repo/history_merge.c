@@ -9,6 +9,7 @@
  * does.  Ends that are indexed by now, or whose commit is gone, are left out.
  */
 #include "repo/history_inner.h"
+#include "repo/inner.h"
 
 enum { FACTOR = 4, ROWS_MIN = 4096, MERGE_MAX = 2 * FACTOR };
 

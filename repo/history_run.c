@@ -10,6 +10,7 @@
  * downwards; who goes on below it continues the chain.
  */
 #include "repo/history_inner.h"
+#include "repo/inner.h"
 
 static const struct bough_history__place nowhere = {0, 0};
 

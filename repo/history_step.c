@@ -10,7 +10,9 @@
  *
  * Nothing waits for the index and nothing depends on it: a step that fails is forgotten.
  */
+#include "repo/commit_inner.h"
 #include "repo/history_inner.h"
+#include "repo/inner.h"
 
 enum { BATCH_MIN = 256, PATIENCE = 8, LOOK_COST = 256, FULL_PART = 8, CHAIN_FIRST_MAX = 1 << 30 };
 

@@ -12,6 +12,9 @@
 #include "base/hash.h"
 #include "repo/head_inner.h"
 #include "repo/history_inner.h"
+#include "repo/inner.h"
+#include "repo/node_inner.h"
+#include "repo/txn_inner.h"
 
 enum { HEX_MAX = 2 * BOUGH_HISTORY__ROW_MAX, WAITING_MAX = 32 /* blobs */ };
 

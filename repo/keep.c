@@ -13,8 +13,14 @@
  * every ref there is and may not call the store meanwhile.
  */
 #include "git/name.h"
+#include "repo/edit_inner.h"
 #include "repo/head_inner.h"
 #include "repo/history_inner.h"
+#include "repo/inner.h"
+#include "repo/keep_inner.h"
+#include "repo/name_inner.h"
+#include "repo/tree_inner.h"
+#include "repo/txn_inner.h"
 
 #define KEEP  "keep/"
 #define HEADS "refs/heads/"

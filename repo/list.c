@@ -4,7 +4,12 @@
  *   listing     base and edits merged by name bytes
  *   telling     every edit, for messages
  */
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/node_inner.h"
+#include "repo/range_inner.h"
+#include "repo/tree_inner.h"
 
 /* ---- Listing ---- */
 

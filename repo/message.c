@@ -5,7 +5,11 @@
  *
  * Control characters in paths become question marks: a message is text.
  */
+#include "repo/commit_inner.h"
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/tree_inner.h"
 
 enum { LISTED_MAX = 100 };
 

@@ -10,6 +10,8 @@
  * takes them for; the first of equal names counts.
  */
 #include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/node_inner.h"
 
 enum { MODE_DIGITS_MAX = 8, SEARCHED_MAX = 4, SLOTS_MIN = 8 };
 

@@ -11,7 +11,10 @@
  * beside the others and not counted, so that a directory larger than the cache is not decoded
  * for every look.
  */
+#include "repo/chain_inner.h"
 #include "repo/inner.h"
+#include "repo/node_inner.h"
+#include "repo/range_inner.h"
 
 enum {
     SPARED_MAX = 16,

@@ -37,7 +37,11 @@
  * An entry: u64 stamp, u16 length of path, u16 length of value, u8 mode and 0x80 if the value is
  * inside; path; the value, or its locator as u64 and its id.  All in the order of this host.
  */
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/path_inner.h"
+#include "repo/tree_inner.h"
 
 enum {
     LINE = 64,

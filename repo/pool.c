@@ -9,6 +9,7 @@
  * they lie close together, and to let go of them is to let go of some blocks.  What a pool holds is
  * bounded by the most that its edits took at any time, and one block of at most 64 KiB.
  */
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
 
 enum { GRAIN = 16, CLASSES = 33, BLOCK_FIRST = 2048, BLOCK_MAX = 64 * 1024 };

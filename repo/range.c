@@ -20,6 +20,9 @@
  * Trees are taken to be in order, as git takes them; git's fsck refuses others.
  */
 #include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/node_inner.h"
+#include "repo/range_inner.h"
 
 enum {
     PROBE = 512,            /* bytes of a window, at first */

@@ -21,6 +21,8 @@
  * one window, in one transaction.
  */
 #include "repo/head_inner.h"
+#include "repo/inner.h"
+#include "repo/name_inner.h"
 
 enum { VERSION = 1, WITH_COMMITTER = 1, WITH_MESSAGE = 2, REMOVED = 255, TIME_LEN = 14 };
 

@@ -15,6 +15,9 @@
 #include "repo/head_inner.h"
 
 #include "repo/graph.h"
+#include "repo/inner.h"
+#include "repo/keep_inner.h"
+#include "repo/txn_inner.h"
 
 enum { SERIAL = 16, REASON_MAX = 200, TIMES = 10 };
 

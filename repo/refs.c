@@ -7,7 +7,11 @@
  *   folding    what readers of commit ids would miss
  */
 #include "git/name.h"
+#include "repo/edit_inner.h"
 #include "repo/head_inner.h"
+#include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/txn_inner.h"
 
 #define HEADS "refs/heads/"
 

@@ -10,6 +10,7 @@
  * a body of `len` bytes, on guard, and of the node's own body as far as it is believed.
  */
 #include "repo/inner.h"
+#include "repo/node_inner.h"
 
 enum { STEP = 256 * 1024, MIN = 2 * STEP }; /* bytes from state to state; of a body that has any */
 

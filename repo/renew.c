@@ -8,6 +8,10 @@
  * Only a node that nobody but its directory pins is renewed; it then stands under the new id.
  * A patch is a swap: done twice it leaves the node as it was.
  */
+#include "repo/edit_inner.h"
+#include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/node_inner.h"
 #include "repo/write_inner.h"
 
 /* ---- Patching ---- */

@@ -4,8 +4,15 @@
  *   open, close, facts
  *   values    whole, in part, their size
  */
+#include "repo/chain_inner.h"
 #include "repo/head_inner.h"
 #include "repo/history_inner.h"
+#include "repo/inner.h"
+#include "repo/keep_inner.h"
+#include "repo/name_inner.h"
+#include "repo/node_inner.h"
+#include "repo/path_inner.h"
+#include "repo/txn_inner.h"
 
 enum { CACHE_DEFAULT = 64 << 20 }; /* bytes */
 

@@ -9,7 +9,12 @@
  * Ref names hold none of ~ ^ : and no "@{", so the name ends where the first of them stands.
  * What is in braces after @ is looked up in the log of the ref that the name before it is.
  */
+#include "repo/commit_inner.h"
+#include "repo/graph.h"
 #include "repo/head_inner.h"
+#include "repo/inner.h"
+#include "repo/look_inner.h"
+#include "repo/txn_inner.h"
 
 enum {
     ABBREV_MIN = 4,

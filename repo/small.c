@@ -13,6 +13,7 @@
  * looks in it compare all its names, a few kilobytes.
  */
 #include "repo/inner.h"
+#include "repo/node_inner.h"
 
 enum { ENT_MIN = 24 /* "1 a", NUL, id */, ENTS_MAX = BOUGH_REPO__SMALL_MAX / ENT_MIN + 1 };
 

@@ -8,7 +8,7 @@
  * Entries of trees come almost sorted: directories stand a little after their
  * place in byte order.  Such input is a few runs and costs little more than a look.
  */
-#include "repo/inner.h"
+#include "repo/name_inner.h"
 
 static size_t run_end(
     const uint32_t *items, size_t at, size_t n, bough_repo__cmp_fn *cmp, const void *ctx)

@@ -7,7 +7,12 @@
  * An edit that fails leaves the tree as it was: what is new is built aside and linked by
  * one step that cannot fail half-way.
  */
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/node_inner.h"
+#include "repo/path_inner.h"
+#include "repo/tree_inner.h"
 
 static const struct bough_repo__change change_gone = {.kind = BOUGH_NODE_NONE};
 

@@ -12,7 +12,11 @@
  * What the process knows changes when an operation writes, before the commit; if that fails
  * every touched head is loaded again at its next use, by the code that opens a repository.
  */
+#include "repo/chain_inner.h"
 #include "repo/head_inner.h"
+#include "repo/inner.h"
+#include "repo/keep_inner.h"
+#include "repo/txn_inner.h"
 
 enum bough_err bough_repo__begin(struct bough_repo *r)
 {

@@ -9,8 +9,13 @@
  * words that git's own receive-pack uses.
  */
 #include "git/name.h"
+#include "repo/commit_inner.h"
+#include "repo/edit_inner.h"
 #include "repo/head_inner.h"
 #include "repo/history_inner.h"
+#include "repo/inner.h"
+#include "repo/path_inner.h"
+#include "repo/txn_inner.h"
 
 #define HEADS "refs/heads/"
 #define TAGS  "refs/tags/"

@@ -14,7 +14,10 @@
  * only that parent is followed; a hidden parent does not count for that, unless it is one
  * that the caller named.
  */
+#include "repo/commit_inner.h"
 #include "repo/history_inner.h"
+#include "repo/inner.h"
+#include "repo/look_inner.h"
 
 enum { SEEN = 1, HIDDEN = 2, NAMED = 4, SAME = 8, TAKEN = 16, SLOP = 5 };
 

@@ -10,6 +10,12 @@
  * A directory costs its changes and the hash of its bytes; a copy of them, too, when entries come
  * or go.
  */
+#include "repo/chain_inner.h"
+#include "repo/edit_inner.h"
+#include "repo/inner.h"
+#include "repo/name_inner.h"
+#include "repo/node_inner.h"
+#include "repo/tree_inner.h"
 #include "repo/write_inner.h"
 
 /* One directory after the other; what each needs is kept for the next. */

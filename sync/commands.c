@@ -4,6 +4,7 @@
  *   commands        lines, their capabilities, limits
  *   symbolic refs   which refs the commands are on
  */
+#include "sync/inner.h"
 #include "sync/receive_inner.h"
 
 void bough_sync__commands_init(struct bough_sync__commands *c, struct bough_mem *mem)

@@ -10,6 +10,7 @@
  * Invariant: a commit is WHOLE when every object of its tree is known to be there; a tree is
  * only compared with that of a commit that is WHOLE or was in the store before, which is closed.
  */
+#include "sync/inner.h"
 #include "sync/receive_inner.h"
 
 enum { OBJECT_COST = 1024 };

@@ -10,6 +10,7 @@
  * Afterwards the rows of `seen` with EDGE are where this fetch ends, and `extra` lists the
  * parents of what is no longer shallow, which are to be sent beside the wants.
  */
+#include "sync/inner.h"
 #include "sync/upload_inner.h"
 
 enum { COMMIT_COST = 1024, TAG_CHAIN_MAX = 64 };

@@ -7,6 +7,7 @@
  * Trees and blobs that are in the store are given to whoever knows their id; commits and tags
  * must be reachable, so that what a forced push or a deleted branch left behind stays private.
  */
+#include "sync/inner.h"
 #include "sync/upload_inner.h"
 
 enum { COMMIT_COST = 1024, REF_COST = 256, TAG_CHAIN_MAX = 64, READY_MAX = 200 * 1000 };

@@ -15,6 +15,7 @@
  * Whatever goes wrong with the pack is told in the report; what breaks the protocol before it ends the
  * session.  Nothing is visible before UPDATE, and what is not adopted there is dropped.
  */
+#include "sync/inner.h"
 #include "sync/receive_inner.h"
 
 enum { FEED_MAX = 8 * 1024 }; /* pack bytes taken before others may run: they may inflate a lot */

@@ -6,6 +6,7 @@
  *   connect    is all there that the pack names, and the new tips?
  *   judge      policy, a command at a time
  */
+#include "sync/inner.h"
 #include "sync/receive_inner.h"
 
 enum { ID_COST = 512 };

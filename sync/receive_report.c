@@ -4,6 +4,7 @@
  *   update     all at once, with what was received
  *   report     report-status, nested in band 1 where there is a side-band
  */
+#include "sync/inner.h"
 #include "sync/receive_inner.h"
 
 /* ---- Update ---- */

@@ -5,6 +5,7 @@
  *   haves          those that we have too are kept
  *   shallow lines  shallow, deepen, deepen-since, deepen-not, deepen-relative
  */
+#include "sync/inner.h"
 #include "sync/upload_inner.h"
 
 void bough_sync__request_init(struct bough_sync__request *r, struct bough_sync__session *s)

@@ -29,6 +29,7 @@
  * - What the client is found to have after it was put on the list stays there with HAVE, and is
  *   left out of the pack.
  */
+#include "sync/inner.h"
 #include "sync/select_inner.h"
 
 enum { OBJECT_COST = 512, TAG_CHAIN_MAX = 64 };

@@ -9,6 +9,7 @@
  * The sets hold what the bitmaps say; the walk of select.c finds the rest and stops at them.  A
  * bitmap that proves damaged, or is given up, costs a restart without any.
  */
+#include "sync/inner.h"
 #include "sync/select_inner.h"
 
 static bool may_begin(const struct bough_sync__select *sel)

@@ -10,6 +10,7 @@
  *
  * select.c has the phases and the invariants.
  */
+#include "sync/inner.h"
 #include "sync/select_inner.h"
 
 /* ---- Entries ---- */

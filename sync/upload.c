@@ -13,6 +13,7 @@
  *              COMMAND -> ARGS -> REACH -> (READY -> ACKS) -> (DEPTH) -> WANTED -> PREPARE -> SELECT
  *             -> PACK -> COMMAND
  */
+#include "sync/inner.h"
 #include "sync/upload_inner.h"
 
 static struct bough_sync__upload *upload_of(struct bough_sync *s)

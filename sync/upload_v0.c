@@ -5,6 +5,7 @@
  *   haves    in rounds, each answered, until done
  *   packet   which of them it is
  */
+#include "sync/inner.h"
 #include "sync/upload_inner.h"
 
 /* ---- Wants ---- */

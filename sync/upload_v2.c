@@ -5,6 +5,7 @@
  *   ls-refs    peel, symrefs, unborn, ref-prefix
  *   fetch      acknowledgments, shallow-info, wanted-refs, packfile
  */
+#include "sync/inner.h"
 #include "sync/upload_inner.h"
 
 /* ---- Commands ---- */

@@ -8,6 +8,7 @@
  * with that of a walk.  The flips are compared with the answers from before.
  */
 #include "repo/history_inner.h"
+#include "repo/inner.h"
 #include "tests/sim/repo_world.h"
 
 enum { DEVICE = 4 << 20, COMMITS = 60, KEYS = 9, FLIPS = 64 };

@@ -6,6 +6,7 @@
  * what it is given before it passes it on, and which remembers the depth of every object.
  */
 #include "git/delta.h"
+#include "repo/chain_inner.h"
 #include "repo/inner.h"
 #include "tests/unit/repo_bed.h"
 

@@ -8,7 +8,9 @@
  */
 #include <stdlib.h>
 
+#include "repo/chain_inner.h"
 #include "repo/inner.h"
+#include "repo/tree_inner.h"
 #include "tests/lib/log_bed.h"
 #include "tests/unit/repo_bed.h"
 

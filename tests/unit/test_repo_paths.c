@@ -6,7 +6,9 @@
  * Method: the cache is asked directly, beside a tree of the same head that has no cache; a
  * cache of a single page; random changes of all kinds.
  */
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
+#include "repo/path_inner.h"
 #include "tests/unit/repo_bed.h"
 
 static struct bough_tree *head_tree(struct bough_branch *b)

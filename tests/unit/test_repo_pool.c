@@ -5,6 +5,7 @@
  * directory of many edits finds each of them whatever came and went.  Method: pieces of random sizes,
  * filled with a byte each; names set and removed in random order beside an array of flags.
  */
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
 #include "tests/unit/repo_bed.h"
 

@@ -6,7 +6,9 @@
  * Method: random changes of values, modes and sub-directories with names that sort differently as
  * directories; each node found in the cache is compared with one decoded from its bytes.
  */
+#include "repo/chain_inner.h"
 #include "repo/inner.h"
+#include "repo/node_inner.h"
 #include "tests/unit/repo_bed.h"
 
 static struct bed bed;

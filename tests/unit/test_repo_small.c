@@ -6,6 +6,7 @@
  * decoded both ways; every way to cut a tree short; names whose tags are equal.
  */
 #include "repo/inner.h"
+#include "repo/node_inner.h"
 #include "tests/unit/repo_bed.h"
 
 static uint32_t draw(uint32_t *seed, uint32_t n)

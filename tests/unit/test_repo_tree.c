@@ -6,7 +6,9 @@
  * of paths; the array's tree, built anew from nothing, must have the same id, and its listing the
  * same names.  Every allocation fails once.
  */
+#include "repo/edit_inner.h"
 #include "repo/inner.h"
+#include "repo/tree_inner.h"
 #include "tests/unit/repo_bed.h"
 
 static int setup(void **state)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "repo/history_inner.h"
+#include "repo/inner.h"
 #include "store/collect.h"
 #include "tests/unit/repo_bed.h"
 

@@ -91,10 +91,11 @@ enum bough_err bough_kv_next(
     struct bough_kv *kv, struct bough_view key, struct bough_view after, struct bough_kv_entry *out)
 {
     struct bough_view path;
-    enum bough_err err = bough_kv__path(kv, key, &path);
+    enum bough_err err;
     size_t at;
 
     kv->why.err = BOUGH_OK;
+    err = bough_kv__path(kv, key, &path);
     if (err)
         return err;
     *out = (struct bough_kv_entry){0};

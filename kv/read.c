@@ -11,6 +11,7 @@
 /* The inner form for the time of a call: the key itself, when it is in that form. */
 static enum bough_err look_path(struct bough_kv *kv, struct bough_view key, struct bough_view *out)
 {
+    kv->why.err = BOUGH_OK;
     if (!bough_kv__path_is_normal(key))
         return bough_kv__path(kv, key, out);
     *out = key;
@@ -33,7 +34,6 @@ static enum bough_err look(
 {
     enum bough_err err = look_path(kv, key, path);
 
-    kv->why.err = BOUGH_OK;
     return err ? err : looked(kv, kv->cls->find(kv, *path, n, NULL), *path, n);
 }
 
@@ -60,6 +60,7 @@ static enum bough_err look_value(
 /* Has the driver the value at hand? */
 static inline bool known(struct bough_kv *kv, struct bough_view key, struct bough_view *out)
 {
+    kv->why.err = BOUGH_OK;
     return kv->cls->known != NULL && kv->cls->known(kv, key, out);
 }
 
@@ -71,7 +72,6 @@ enum bough_err bough_kv_exists(struct bough_kv *kv, struct bough_view key, enum 
     struct bough_node n;
     enum bough_err err;
 
-    kv->why.err = BOUGH_OK;
     if (known(kv, key, &path)) {
         *out = BOUGH_KIND_VALUE;
         return BOUGH_OK;
@@ -125,7 +125,6 @@ enum bough_err bough_kv_get(struct bough_kv *kv, struct bough_view key, struct b
 {
     struct bough_view value;
 
-    kv->why.err = BOUGH_OK;
     if (known(kv, key, &value)) { /* mostly */
         bough_buf_put_view(out, value);
         if (!out->err)
@@ -139,7 +138,6 @@ enum bough_err bough_kv_get_part(
 {
     struct bough_view value;
 
-    kv->why.err = BOUGH_OK;
     if (at > INT64_MAX || n > INT64_MAX)
         return bough_kv__why(&kv->why, BOUGH_EINVAL, "negative offset or length", key);
     if (known(kv, key, &value)) {
@@ -158,7 +156,6 @@ enum bough_err bough_kv_size(struct bough_kv *kv, struct bough_view key, uint64_
     struct bough_node n;
     enum bough_err err;
 
-    kv->why.err = BOUGH_OK;
     if (known(kv, key, &path)) {
         *out = path.len;
         return BOUGH_OK;
@@ -184,9 +181,10 @@ enum bough_err bough_kv_mode(struct bough_kv *kv, struct bough_view key, enum bo
 enum bough_err bough_kv_digest(struct bough_kv *kv, struct bough_view key, struct bough_oid *out)
 {
     struct bough_view path;
-    enum bough_err err = bough_kv__path(kv, key, &path);
+    enum bough_err err;
 
     kv->why.err = BOUGH_OK;
+    err = bough_kv__path(kv, key, &path);
     if (err)
         return err;
     err = kv->cls->digest != NULL ? kv->cls->digest(kv, path, out)

@@ -136,9 +136,7 @@ enum bough_err bough_kv_allocate(struct bough_kv *kv, struct bough_view key, uin
 
     if (size > INT64_MAX)
         return bough_kv__why(&kv->why, BOUGH_EINVAL, "negative size", key);
-    err = bough_kv__aim_below(kv, key, &aim.path);
-    if (!err)
-        err = bough_kv__aim_look(kv, &aim);
+    err = bough_kv__aim_at(kv, key, &aim);
     if (err)
         return err;
     if (aim.through > 0)

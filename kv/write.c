@@ -50,6 +50,14 @@ enum bough_err bough_kv__aim_look(struct bough_kv *kv, struct bough_kv__aim *aim
     return err ? bough_kv__fail(kv, err, aim->path) : BOUGH_OK;
 }
 
+enum bough_err bough_kv__aim_at(
+    struct bough_kv *kv, struct bough_view key, struct bough_kv__aim *aim)
+{
+    enum bough_err err = bough_kv__aim_below(kv, key, &aim->path);
+
+    return err ? err : bough_kv__aim_look(kv, aim);
+}
+
 /* The condition of `opts`: what is there has the digest asked for. */
 static enum bough_err aim_test(
     struct bough_kv *kv, const struct bough_kv__aim *aim, const struct bough_set_opts *opts)
@@ -73,10 +81,8 @@ enum bough_err bough_kv__aim_value(struct bough_kv *kv, struct bough_view key,
     const struct bough_set_opts *opts, struct bough_kv__aim *aim)
 {
     bool force = opts != NULL && (opts->flags & BOUGH_SET_FORCE) != 0;
-    enum bough_err err = bough_kv__aim_below(kv, key, &aim->path);
+    enum bough_err err = bough_kv__aim_at(kv, key, aim);
 
-    if (!err)
-        err = bough_kv__aim_look(kv, aim);
     if (!err)
         err = aim_test(kv, aim, opts);
     if (err)
@@ -249,10 +255,8 @@ enum bough_err bough_kv_remove(struct bough_kv *kv, struct bough_view key)
     struct bough_kv__step step = {.op = BOUGH_KV__REMOVE};
     struct bough_write w = {.remove = true};
     struct bough_kv__aim aim;
-    enum bough_err err = bough_kv__aim_below(kv, key, &aim.path);
+    enum bough_err err = bough_kv__aim_at(kv, key, &aim);
 
-    if (!err)
-        err = bough_kv__aim_look(kv, &aim);
     if (err)
         return err;
     if (aim.node.kind == BOUGH_NODE_NONE)

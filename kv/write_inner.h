@@ -26,6 +26,10 @@ enum bough_err bough_kv__aim_below(
 /* What is at aim->path. */
 enum bough_err bough_kv__aim_look(struct bough_kv *kv, struct bough_kv__aim *aim);
 
+/* Aim at a key that cannot be the root: what is there. */
+enum bough_err bough_kv__aim_at(
+    struct bough_kv *kv, struct bough_view key, struct bough_kv__aim *aim);
+
 /* Aim at a key that is to become a value. */
 enum bough_err bough_kv__aim_value(struct bough_kv *kv, struct bough_view key,
     const struct bough_set_opts *opts, struct bough_kv__aim *aim);

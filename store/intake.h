@@ -120,6 +120,9 @@ struct bough_store__intake_facts {
 };
 struct bough_store__intake_facts bough_store__intake_facts(const struct bough_store__intake *in);
 
+/* What of it everybody may know, into the face. */
+void bough_store__intake_tell(const struct bough_store__intake *in, struct bough_intake *face);
+
 /*
  * When done: row `n` of 0..count-1, ascending by id; and the number of `id`.
  *

@@ -305,3 +305,13 @@ struct bough_store__intake_facts bough_store__intake_facts(const struct bough_st
         .work = in->work,
     };
 }
+
+void bough_store__intake_tell(const struct bough_store__intake *in, struct bough_intake *face)
+{
+    struct bough_store__intake_facts f = bough_store__intake_facts(in);
+
+    face->received = f.received;
+    face->len = f.len;
+    face->resolved = f.resolved;
+    face->count = f.done ? f.count : f.entries;
+}

@@ -304,22 +304,12 @@ static const struct bough_store_class view_class = {
 
 /* ---- Intake ---- */
 
-static void take_facts(struct mem_intake *x)
-{
-    struct bough_store__intake_facts f = bough_store__intake_facts(x->core);
-
-    x->in.received = f.received;
-    x->in.len = f.len;
-    x->in.resolved = f.resolved;
-    x->in.count = f.done ? f.count : f.entries;
-}
-
 static enum bough_err intake_feed(struct bough_intake *in, struct bough_view bytes, size_t *used)
 {
     struct mem_intake *x = intake_of(in);
     enum bough_err err = bough_store__intake_feed(x->core, bytes, used);
 
-    take_facts(x);
+    bough_store__intake_tell(x->core, &x->in);
     return err;
 }
 
@@ -330,7 +320,7 @@ static enum bough_err intake_step(struct bough_intake *in, uint64_t budget)
 
     if (!bough_store__intake_facts(x->core).done)
         err = bough_store__intake_step(x->core, budget);
-    take_facts(x);
+    bough_store__intake_tell(x->core, &x->in);
     return err ? err : settle(x, budget);
 }
 

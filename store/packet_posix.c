@@ -293,16 +293,6 @@ enum bough_err bough_store__packet_seal(struct bough_store__packet *x)
 
 /* ---- Intake ---- */
 
-static void take_facts(struct bough_store__packet *x)
-{
-    struct bough_store__intake_facts f = bough_store__intake_facts(x->core);
-
-    x->in.received = f.received;
-    x->in.len = f.len;
-    x->in.resolved = f.resolved;
-    x->in.count = f.done ? f.count : f.entries;
-}
-
 /* Entries of the pack, and those that complete it. */
 static void entries_count(struct bough_store__packet *x)
 {
@@ -318,7 +308,7 @@ static enum bough_err packet_feed(struct bough_intake *in, struct bough_view byt
     struct bough_store__packet *x = bough_store__packet_of(in);
     enum bough_err err = bough_store__intake_feed(x->core, bytes, used);
 
-    take_facts(x);
+    bough_store__intake_tell(x->core, &x->in);
     return err;
 }
 
@@ -327,7 +317,7 @@ static enum bough_err packet_step(struct bough_intake *in, uint64_t budget)
     struct bough_store__packet *x = bough_store__packet_of(in);
     enum bough_err err = bough_store__intake_step(x->core, budget);
 
-    take_facts(x);
+    bough_store__intake_tell(x->core, &x->in);
     if (!err)
         entries_count(x);
     return err;

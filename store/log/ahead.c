@@ -27,7 +27,6 @@ static enum bough_err table_make(struct bough_log *l, uint32_t from,
 {
     struct bough_log__txn *txn = &l->txn;
     struct bough_log__table_source src[BOUGH_LOG__AHEAD_MAX];
-    struct bough_log__out out = {.buf = NULL};
     struct bough_log__merge merge;
     uint64_t sum = txn->rows.n;
     enum bough_err err = bough_log__merge_init(&merge, l->mem, BOUGH_LOG__AHEAD_MAX + 1);
@@ -39,16 +38,8 @@ static enum bough_err table_make(struct bough_log *l, uint32_t from,
     }
     if (!err) {
         bough_log__merge_add(&merge, rows);
-        err = bough_log__out_init(&out, l, &t->run, BOUGH_LOG__ZONE_TABLE);
+        err = bough_log__table_make(l, bough_log__kept_back(l), &merge.src, sum, t);
     }
-    out.reserve = bough_log__kept_back(l);
-    if (!err)
-        err = bough_log__table_write(&out, &merge.src, sum, t);
-    if (!err)
-        err = bough_log__out_pad(&out, l->geo.granule);
-    if (!err)
-        err = bough_log__out_flush(&out);
-    bough_log__out_fini(&out);
     bough_log__merge_fini(&merge);
     return err;
 }

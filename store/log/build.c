@@ -8,6 +8,7 @@
 #include "store/log/run_inner.h"
 #include "store/log/shape_inner.h"
 #include "store/log/table_inner.h"
+#include "store/log/zone_inner.h"
 
 /* ---- Writer ---- */
 
@@ -120,6 +121,24 @@ enum bough_err bough_log__table_write(struct bough_log__out *out, struct bough_l
     if (err == BOUGH_ENOENT)
         err = bough_log__table_writer_end(w);
     bough_log__table_writer_fini(w, out->log->mem);
+    return err;
+}
+
+enum bough_err bough_log__table_make(struct bough_log *l, uint32_t reserve,
+    struct bough_log__row_source *src, uint64_t rows, struct bough_log__table *t)
+{
+    struct bough_log__out out;
+    enum bough_err err = bough_log__out_init(&out, l, &t->run, BOUGH_LOG__ZONE_TABLE);
+
+    if (err)
+        return err;
+    out.reserve = reserve;
+    err = bough_log__table_write(&out, src, rows, t);
+    if (!err)
+        err = bough_log__out_pad(&out, l->geo.granule);
+    if (!err)
+        err = bough_log__out_flush(&out);
+    bough_log__out_fini(&out);
     return err;
 }
 

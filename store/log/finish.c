@@ -95,7 +95,6 @@ static enum bough_err late_make(struct bough_log__cycle *c, struct swap *w)
     struct bough_log *l = c->log;
     struct bough_log__rows late = {.row = NULL};
     struct bough_log__rows_source rows = {.order = NULL};
-    struct bough_log__out out = {.buf = NULL};
     size_t n = c->lates.n - c->lates_swap;
     enum bough_err err = n > 0 ? bough_log__rows_reserve(&late, l->mem, n) : BOUGH_OK;
 
@@ -105,15 +104,7 @@ static enum bough_err late_make(struct bough_log__cycle *c, struct swap *w)
         bough_log__rows_add(&late, &c->lates.row[i]);
     err = bough_log__rows_source_init(&rows, &late, l->mem);
     if (!err)
-        err = bough_log__out_init(&out, l, &w->late.run, BOUGH_LOG__ZONE_TABLE);
-    out.reserve = bough_log__ends(l);
-    if (!err)
-        err = bough_log__table_write(&out, &rows.src, n, &w->late);
-    if (!err)
-        err = bough_log__out_pad(&out, l->geo.granule);
-    if (!err)
-        err = bough_log__out_flush(&out);
-    bough_log__out_fini(&out);
+        err = bough_log__table_make(l, bough_log__ends(l), &rows.src, n, &w->late);
     bough_log__rows_source_fini(&rows);
     bough_log__rows_fini(&late, l->mem);
     return err;

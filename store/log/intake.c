@@ -196,23 +196,13 @@ static enum bough_err tables_write(struct bough_log__intake *x)
 
 /* ---- Methods ---- */
 
-static void take_facts(struct bough_log__intake *x)
-{
-    struct bough_store__intake_facts f = bough_store__intake_facts(x->core);
-
-    x->in.received = f.received;
-    x->in.len = f.len;
-    x->in.resolved = f.resolved;
-    x->in.count = f.done ? f.count : f.entries;
-}
-
 enum bough_err bough_log__intake_feed(
     struct bough_intake *in, struct bough_view bytes, size_t *used)
 {
     struct bough_log__intake *x = intake_of(in);
     enum bough_err err = bough_store__intake_feed(x->core, bytes, used);
 
-    take_facts(x);
+    bough_store__intake_tell(x->core, &x->in);
     return bough_log__full_told(x->log, err);
 }
 
@@ -250,7 +240,7 @@ enum bough_err bough_log__intake_step(struct bough_intake *in, uint64_t budget)
         look_begin(x);
     err = bough_store__intake_step(x->core, budget);
 
-    take_facts(x);
+    bough_store__intake_tell(x->core, &x->in);
     return bough_log__full_told(x->log, err ? err : tables_write(x));
 }
 

@@ -82,7 +82,6 @@ static enum bough_err moved_spill(struct bough_log__cycle *c)
     struct bough_log *l = c->log;
     struct bough_log__table_source src[BOUGH_LOG__MOVED_MAX];
     struct bough_log__rows_source rows = {.order = NULL};
-    struct bough_log__out out = {.buf = NULL};
     struct bough_log__merge merge;
     struct bough_log__table t = {.number = 0};
     uint64_t sum = c->moved_rows.n;
@@ -100,15 +99,7 @@ static enum bough_err moved_spill(struct bough_log__cycle *c)
         bough_log__merge_add(&merge, &src[from].src);
     }
     if (!err)
-        err = bough_log__out_init(&out, l, &t.run, BOUGH_LOG__ZONE_TABLE);
-    out.reserve = bough_log__cycle_after(c);
-    if (!err)
-        err = bough_log__table_write(&out, &merge.src, sum, &t);
-    if (!err)
-        err = bough_log__out_pad(&out, l->geo.granule);
-    if (!err)
-        err = bough_log__out_flush(&out);
-    bough_log__out_fini(&out);
+        err = bough_log__table_make(l, bough_log__cycle_after(c), &merge.src, sum, &t);
     bough_log__rows_source_fini(&rows);
     bough_log__merge_fini(&merge);
     if (err) {

@@ -116,6 +116,10 @@ void bough_log__table_source_init(struct bough_log__table_source *s, struct boug
 enum bough_err bough_log__table_write(struct bough_log__out *out, struct bough_log__row_source *src,
     uint64_t rows, struct bough_log__table *t);
 
+/* The same onto zones of its own, t->run, leaving `reserve` of them free; it is on the device then. */
+enum bough_err bough_log__table_make(struct bough_log *l, uint32_t reserve,
+    struct bough_log__row_source *src, uint64_t rows, struct bough_log__table *t);
+
 /* Bytes of a table of so many rows, as hashes spread. */
 uint64_t bough_log__table_bytes(const struct bough_log *l, uint64_t rows);
 

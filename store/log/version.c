@@ -16,11 +16,13 @@
 
 /* ---- Text ---- */
 
-/* `words` and the number, in base 10 or 16, as the key of `why`. */
+/* `words` and the number, in base 10 or 16, as the key of `why`; the number itself as its place. */
 static enum bough_err say(
     struct bough_why *why, const char *words, uint64_t n, unsigned base, const char *what)
 {
     size_t len = bough_view_str(words).len, digits = 1;
+    uint64_t at = n;
+    enum bough_err err;
     char text[96];
 
     BOUGH_ASSERT(len + 20 <= sizeof text);
@@ -29,39 +31,30 @@ static enum bough_err say(
         digits++;
     for (size_t i = digits; i > 0; i--, n /= base)
         text[len + i - 1] = "0123456789abcdef"[n % base];
-    return BOUGH_WHY(why, BOUGH_ENOTSUP, what, text, len + digits);
+    err = BOUGH_WHY(why, BOUGH_ENOTSUP, what, text, len + digits);
+    if (why != NULL)
+        why->at = at;
+    return err;
 }
 
 /* ---- Reasons ---- */
 
 enum bough_err bough_log__other_format(struct bough_why *why, uint32_t version)
 {
-    enum bough_err err = say(why, "made by format ", version, 10,
+    return say(why, "made by format ", version, 10,
         version > BOUGH_LOG_FORMAT ? READS "take a newer build" : READS "take an older build");
-
-    if (why != NULL)
-        why->at = version;
-    return err;
 }
 
 enum bough_err bough_log__other_features(struct bough_why *why, uint32_t bits)
 {
-    enum bough_err err = say(why, "made with incompatible features 0x", bits, 16,
+    return say(why, "made with incompatible features 0x", bits, 16,
         READS "it knows none of these features; take a newer build");
-
-    if (why != NULL)
-        why->at = bits;
-    return err;
 }
 
 enum bough_err bough_log__other_item(struct bough_why *why, uint32_t kind)
 {
-    enum bough_err err = say(why, "has an item of kind ", kind, 10,
+    return say(why, "has an item of kind ", kind, 10,
         READS "it knows none of this kind; take a newer build");
-
-    if (why != NULL)
-        why->at = kind;
-    return err;
 }
 
 enum bough_err bough_log__early_form(struct bough_why *why)

@@ -15,36 +15,17 @@
 #include "store/log/shape_inner.h"
 #include "store/log/table_inner.h"
 #include "tests/lib/bulk.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 150, COMMITS = 60, MANY = 300, READ_MAX = 2000 };
 
 static const struct bough_collect_opts now = {.grace = 0}, whole = {.grace = 0, .whole = true};
 
 struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device;
-    struct bough_store *s;
-    struct bough_why why;
+    struct log_bed b;
     struct bough_oid readable[READ_MAX]; /* before the collection */
     size_t n;
 };
-
-static void open_it(struct fix *f)
-{
-    struct bough_log_open_opts opts = {
-        .table_rows = 60, .log_max = 24 * 1024, .cache = 64 * 1024, .prepare = 1};
-
-    OK(bough_log_open(&f->ram.blk, &f->t.env, &opts, &f->s, &f->why));
-}
-
-static void close_it(struct fix *f)
-{
-    bough_store_close(f->s);
-    f->s = NULL;
-}
 
 static void commits(struct fix *f, const char *name, uint64_t seed, uint32_t n)
 {
@@ -52,7 +33,7 @@ static void commits(struct fix *f, const char *name, uint64_t seed, uint32_t n)
 
     history_init(&h, name);
     for (uint32_t i = 1; i <= n; i++)
-        OK(history_commit(&h, f->s, i, seed + i));
+        OK(history_commit(&h, f->b.s, i, seed + i));
     history_fini(&h);
 }
 
@@ -61,7 +42,7 @@ static void drop(struct fix *f, const char *name)
     struct history h;
 
     history_init(&h, name);
-    OK(history_drop(&h, f->s));
+    OK(history_drop(&h, f->b.s));
     history_fini(&h);
 }
 
@@ -69,15 +50,12 @@ static void drop(struct fix *f, const char *name)
 static struct fix *fix_new(bool packs)
 {
     struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_open_opts opts = {
+        .table_rows = 60, .log_max = 24 * 1024, .cache = 64 * 1024, .prepare = 1};
     struct fix *f = calloc(1, sizeof *f);
 
     assert_non_null(f);
-    f->device = calloc(ZONES, ZONE);
-    assert_non_null(f->device);
-    test_env_init(&f->t);
-    bough_ramblk_init(&f->ram, f->device, (uint64_t)ZONES * ZONE / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &format, &f->why));
-    open_it(f);
+    log_bed_begin(&f->b, (size_t)ZONES * ZONE, format, opts);
     for (uint64_t i = 0; i < 3; i++) {
         char keep[16], dead[16];
         (void)snprintf(keep, sizeof keep, "keep%u", (unsigned)i);
@@ -85,9 +63,9 @@ static struct fix *fix_new(bool packs)
         commits(f, keep, 1000 * i, COMMITS / 3);
         commits(f, dead, 1000 * i + 500, COMMITS / 3);
     }
-    OK(bulk_branch(f->s, "refs/heads/many", 7, MANY));
+    OK(bulk_branch(f->b.s, "refs/heads/many", 7, MANY));
     if (packs)
-        OK(history_collect(f->s, &whole, 1 << 20));
+        OK(history_collect(f->b.s, &whole, 1 << 20));
     for (uint64_t i = 0; i < 3; i++) {
         char dead[16];
         (void)snprintf(dead, sizeof dead, "drop%u", (unsigned)i);
@@ -99,9 +77,7 @@ static struct fix *fix_new(bool packs)
 
 static void fix_free(struct fix *f)
 {
-    close_it(f);
-    test_env_done(&f->t);
-    free(f->device);
+    log_bed_end(&f->b);
     free(f);
 }
 
@@ -113,7 +89,7 @@ static enum bough_err note(void *ctx, const struct bough_oid *id, const struct b
 
     (void)found;
     bough_buf_init(&body, bough_posix_mem());
-    if (!bough_store_read(f->s, id, &type, &body)) {
+    if (!bough_store_read(f->b.s, id, &type, &body)) {
         assert_true(f->n < READ_MAX);
         f->readable[f->n++] = *id;
     }
@@ -133,7 +109,7 @@ static bool needs(
     enum bough_err err;
 
     bough_buf_clear(body);
-    err = bough_store_read(f->s, id, type, body);
+    err = bough_store_read(f->b.s, id, type, body);
     if (bsearch(id, f->readable, f->n, sizeof *id, order) != NULL)
         OK(err);
     return !err;
@@ -145,7 +121,7 @@ static void tree_needs(struct fix *f, struct bough_view body, struct bough_buf *
     struct bough_tree_entry e;
     enum bough_type type;
 
-    bough_tree_iter_init(&it, f->s->algo, body, false);
+    bough_tree_iter_init(&it, f->b.s->algo, body, false);
     while (!bough_tree_iter_next(&it, &e))
         (void)needs(f, &e.id, &type, blob);
 }
@@ -162,11 +138,11 @@ static uint32_t branch_needs(struct fix *f, const char *name)
     bough_buf_init(&body, bough_posix_mem());
     bough_buf_init(&tree, bough_posix_mem());
     bough_buf_init(&blob, bough_posix_mem());
-    OK(bough_store_ref(f->s, bough_view_str(name), &ref));
+    OK(bough_store_ref(f->b.s, bough_view_str(name), &ref));
     for (id = ref.id; !bough_oid_is_zero(&id) && needs(f, &id, &type, &body); n++) {
         struct bough_commit c;
 
-        OK(bough_commit_parse(f->s->algo, bough_buf_view(&body), &c));
+        OK(bough_commit_parse(f->b.s->algo, bough_buf_view(&body), &c));
         if (needs(f, &c.tree, &type, &tree))
             tree_needs(f, bough_buf_view(&tree), &blob);
         id = c.parents_n > 0 ? bough_commit_parent(&c, 0) : (struct bough_oid){{0}};
@@ -182,12 +158,11 @@ static void survives(struct fix *f, const struct bough_collect_opts *opts)
 {
     struct bough_collect_progress p;
 
-    close_it(f);
-    open_it(f);
-    (void)bough_store_each(f->s, note, f);
+    log_bed_reopen(&f->b);
+    (void)bough_store_each(f->b.s, note, f);
     qsort(f->readable, f->n, sizeof *f->readable, order);
-    OK(history_collect(f->s, opts, 5000));
-    bough_store_collection(f->s, &p);
+    OK(history_collect(f->b.s, opts, 5000));
+    bough_store_collection(f->b.s, &p);
     assert_int_equal(p.collections, 1);
     assert_true(p.dead > 0);
     for (int round = 0; round < 2; round++) {
@@ -198,8 +173,7 @@ static void survives(struct fix *f, const struct bough_collect_opts *opts)
         }
         assert_int_equal(branch_needs(f, "refs/heads/late"), 40);
         assert_int_equal(branch_needs(f, "refs/heads/many"), 1);
-        close_it(f);
-        open_it(f);
+        log_bed_reopen(&f->b);
     }
 }
 
@@ -209,9 +183,9 @@ static uint8_t *byte_of(struct fix *f, const struct bough_log__segment *seg, uin
     uint64_t dev, left;
 
     if (!seg->pack)
-        return f->device + (uint64_t)seg->zone * ZONE + at;
-    OK(bough_log__run_at((struct bough_log *)f->s, &seg->run, at, &dev, &left));
-    return f->device + dev;
+        return f->b.device + (uint64_t)seg->zone * ZONE + at;
+    OK(bough_log__run_at((struct bough_log *)f->b.s, &seg->run, at, &dev, &left));
+    return f->b.device + dev;
 }
 
 static void test_harm__in_the_index_of_a_frame(void **state)
@@ -219,7 +193,7 @@ static void test_harm__in_the_index_of_a_frame(void **state)
     (void)state;
     for (size_t skip = 0; skip < 12; skip++) {
         struct fix *f = fix_new(false);
-        struct bough_log *l = (struct bough_log *)f->s; /* store is the first field */
+        struct bough_log *l = (struct bough_log *)f->b.s; /* store is the first field */
         const struct bough_log__segment *seg = &l->segment[1 + skip / 4];
         struct bough_log__frame frame;
         uint32_t at = 0;
@@ -233,8 +207,8 @@ static void test_harm__in_the_index_of_a_frame(void **state)
         }
         *byte_of(f, seg, at + BOUGH_LOG__FRAME_HEAD + frame.data_len + 3) ^= 0x10;
         survives(f, skip % 2 ? &now : &whole);
-        OK(history_collect(f->s, &now, 5000));
-        bough_store_collection(f->s, &p);
+        OK(history_collect(f->b.s, &now, 5000));
+        bough_store_collection(f->b.s, &p);
         assert_true(p.damaged <= 1);
         fix_free(f);
     }
@@ -243,7 +217,7 @@ static void test_harm__in_the_index_of_a_frame(void **state)
 /* A block of the reverse table that is about blobs alone. */
 static uint64_t blob_block(struct fix *f, const struct bough_log__segment *seg)
 {
-    struct bough_log *l = (struct bough_log *)f->s;
+    struct bough_log *l = (struct bough_log *)f->b.s;
     uint32_t per = bough_log__rows_per_block(l);
 
     for (uint64_t block = seg->reverse.blocks; block > 0; block--) {
@@ -268,7 +242,7 @@ static void test_harm__in_a_reverse_table(void **state)
     (void)state;
     for (uint32_t k = 0; k < 4; k++) {
         struct fix *f = fix_new(true);
-        struct bough_log *l = (struct bough_log *)f->s;
+        struct bough_log *l = (struct bough_log *)f->b.s;
         const struct bough_log__segment *seg = NULL;
 
         for (size_t i = 0; i < l->segments; i++) {
@@ -290,8 +264,8 @@ static void test_harm__in_an_entry(void **state)
         struct fix *f = fix_new(k % 2);
         uint8_t body[HIST_BODY];
         struct bough_oid id =
-            bough_oid_of(f->s->algo, BOUGH_BLOB, history_blob(body, 1000 + 3 * (uint64_t)k + 1));
-        struct bough_log *l = (struct bough_log *)f->s;
+            bough_oid_of(f->b.s->algo, BOUGH_BLOB, history_blob(body, 1000 + 3 * (uint64_t)k + 1));
+        struct bough_log *l = (struct bough_log *)f->b.s;
         struct bough_log__row row;
         struct bough_log__entry e;
 

@@ -14,59 +14,35 @@
 #include "store/log/segment_inner.h"
 #include "store/log/table_inner.h"
 #include "tests/lib/bulk.h"
-
-#define OK(x) assert_int_equal((x), BOUGH_OK)
+#include "tests/lib/log_bed.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 150 };
 
 static const struct bough_collect_opts now = {.grace = 0}, whole = {.grace = 0, .whole = true};
 
 struct fix {
-    struct test_env t;
-    struct bough_ramblk ram;
-    uint8_t *device;
-    struct bough_store *s;
-    struct bough_why why;
+    struct log_bed b;
     struct bough_buf top; /* the tree that is damaged */
     struct bough_oid top_id, commit, sub, blob;
 };
 
-static void open_it(struct fix *f)
-{
-    struct bough_log_open_opts opts = {
-        .table_rows = 60, .log_max = 24 * 1024, .cache = 64 * 1024, .prepare = 1};
-
-    OK(bough_log_open(&f->ram.blk, &f->t.env, &opts, &f->s, &f->why));
-}
-
-static void reopen(struct fix *f)
-{
-    bough_store_close(f->s);
-    open_it(f);
-}
-
 static struct fix *fix_new(void)
 {
     struct bough_log_format_opts format = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_open_opts opts = {
+        .table_rows = 60, .log_max = 24 * 1024, .cache = 64 * 1024, .prepare = 1};
     struct fix *f = calloc(1, sizeof *f);
 
     assert_non_null(f);
-    f->device = calloc(ZONES, ZONE);
-    assert_non_null(f->device);
-    test_env_init(&f->t);
-    bough_ramblk_init(&f->ram, f->device, (uint64_t)ZONES * ZONE / UNIT, UNIT);
-    OK(bough_log_format(&f->ram.blk, &f->t.env, &format, &f->why));
+    log_bed_begin(&f->b, (size_t)ZONES * ZONE, format, opts);
     bough_buf_init(&f->top, bough_posix_mem());
-    open_it(f);
     return f;
 }
 
 static void fix_free(struct fix *f)
 {
-    bough_store_close(f->s);
     bough_buf_fini(&f->top);
-    test_env_done(&f->t);
-    free(f->device);
+    log_bed_end(&f->b);
     free(f);
 }
 
@@ -76,8 +52,8 @@ static void garbage(struct fix *f, uint64_t seed, uint32_t commits)
 
     history_init(&h, "gone");
     for (uint32_t i = 1; i <= commits; i++)
-        OK(history_commit(&h, f->s, i, seed + i));
-    OK(history_drop(&h, f->s));
+        OK(history_commit(&h, f->b.s, i, seed + i));
+    OK(history_drop(&h, f->b.s));
     history_fini(&h);
 }
 
@@ -85,7 +61,7 @@ static void blob_put(struct fix *f)
 {
     struct bough_txn *t;
 
-    OK(bough_txn_begin(f->s, &t));
+    OK(bough_txn_begin(f->b.s, &t));
     OK(bough_txn_put(t, BOUGH_BLOB, bough_view_str("reached by the damaged tree alone"), &f->blob));
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
 }
@@ -100,16 +76,18 @@ static void branch_put(struct fix *f, bool with_ref)
     bough_buf_init(&sub, bough_posix_mem());
     bough_buf_init(&text, bough_posix_mem());
     bough_buf_clear(&f->top);
-    bough_tree_entry_put(&sub, f->s->algo, BOUGH_FILEMODE_BLOB, bough_view_str("value"), &f->blob);
-    OK(bough_txn_begin(f->s, &t));
+    bough_tree_entry_put(
+        &sub, f->b.s->algo, BOUGH_FILEMODE_BLOB, bough_view_str("value"), &f->blob);
+    OK(bough_txn_begin(f->b.s, &t));
     OK(bough_txn_put(t, BOUGH_TREE, bough_buf_view(&sub), &f->sub));
-    bough_tree_entry_put(&f->top, f->s->algo, BOUGH_FILEMODE_TREE, bough_view_str("sub"), &f->sub);
+    bough_tree_entry_put(
+        &f->top, f->b.s->algo, BOUGH_FILEMODE_TREE, bough_view_str("sub"), &f->sub);
     OK(bough_txn_put(t, BOUGH_TREE, bough_buf_view(&f->top), &f->top_id));
     parts.tree = f->top_id;
     parts.author.name = parts.author.mail = bough_view_str("a");
     parts.author.time.sec = 1000000000;
     parts.committer = parts.author;
-    bough_commit_put(&text, f->s->algo, &parts);
+    bough_commit_put(&text, f->b.s->algo, &parts);
     OK(bough_txn_put(t, BOUGH_COMMIT, bough_buf_view(&text), &f->commit));
     if (with_ref)
         OK(history_ref(t, "refs/heads/hurt", &f->commit));
@@ -121,7 +99,7 @@ static void branch_put(struct fix *f, bool with_ref)
 /* Its entry is not what it was; a checkpoint comes after it. */
 static void damage(struct fix *f, const struct bough_oid *id)
 {
-    struct bough_log *l = (struct bough_log *)f->s; /* store is the first field */
+    struct bough_log *l = (struct bough_log *)f->b.s; /* store is the first field */
     struct bough_log__row row;
     struct bough_log__entry e;
     uint64_t dev, left;
@@ -133,13 +111,13 @@ static void damage(struct fix *f, const struct bough_oid *id)
         OK(bough_log__run_at(l, &e.seg->run, e.at + e.len / 2, &dev, &left));
     else
         dev = (uint64_t)e.seg->zone * ZONE + e.at + e.len / 2;
-    f->device[dev] ^= 0x40;
-    reopen(f);
+    f->b.device[dev] ^= 0x40;
+    log_bed_reopen(&f->b);
 }
 
 static bool has(struct fix *f, const struct bough_oid *id)
 {
-    enum bough_err err = bough_store_has(f->s, id);
+    enum bough_err err = bough_store_has(f->b.s, id);
 
     assert_true(err == BOUGH_OK || err == BOUGH_ENOENT);
     return err == BOUGH_OK;
@@ -152,7 +130,7 @@ static bool reads(struct fix *f, const struct bough_oid *id)
     enum bough_err err;
 
     bough_buf_init(&body, bough_posix_mem());
-    err = bough_store_read(f->s, id, &type, &body);
+    err = bough_store_read(f->b.s, id, &type, &body);
     bough_buf_fini(&body);
     return !err;
 }
@@ -162,8 +140,8 @@ static struct bough_collect_progress collect(
 {
     struct bough_collect_progress p;
 
-    OK(history_collect(f->s, opts, 5000));
-    bough_store_collection(f->s, &p);
+    OK(history_collect(f->b.s, opts, 5000));
+    bough_store_collection(f->b.s, &p);
     assert_int_equal(p.unread, unread);
     return p;
 }
@@ -173,14 +151,14 @@ static struct bough_oid garbage_id(struct fix *f, uint64_t seed)
 {
     uint8_t body[HIST_BODY];
 
-    return bough_oid_of(f->s->algo, BOUGH_BLOB, history_blob(body, seed));
+    return bough_oid_of(f->b.s->algo, BOUGH_BLOB, history_blob(body, seed));
 }
 
 static uint64_t objects(struct fix *f)
 {
     struct bough_store_stats st;
 
-    OK(bough_store_stat(f->s, &st));
+    OK(bough_store_stat(f->b.s, &st));
     return st.objects;
 }
 
@@ -191,11 +169,11 @@ static void heals(struct fix *f, const struct bough_oid *id)
     assert_true(has(f, &f->sub) && has(f, &f->blob));
     branch_put(f, true); /* the same once more */
     assert_true(reads(f, id) && reads(f, &f->sub) && reads(f, &f->blob));
-    OK(bulk_drop(f->s, "refs/heads/hurt"));
+    OK(bulk_drop(f->b.s, "refs/heads/hurt"));
     assert_int_equal(collect(f, &now, 0).held, 0);
-    reopen(f);
+    log_bed_reopen(&f->b);
     assert_int_equal(objects(f), 0);
-    assert_int_equal(((struct bough_log *)f->s)->hold.rows, 0);
+    assert_int_equal(((struct bough_log *)f->b.s)->hold.rows, 0);
 }
 
 /* Never collected before: what came in the log segments after it goes. */
@@ -218,7 +196,7 @@ static void test_unread__what_came_later_goes(void **state)
         assert_true(p.held > 0 && p.dead > 400);
         assert_true(has(f, &early)); /* it may have been reached */
         assert_false(has(f, &late));
-        reopen(f);
+        log_bed_reopen(&f->b);
         heals(f, k < 2 ? &f->top_id : &f->commit);
         assert_false(has(f, &early));
         fix_free(f);
@@ -283,10 +261,10 @@ static void test_unread__for_years(void **state)
     for (uint64_t i = 0; i < 60; i++) {
         bool more = true;
 
-        OK(bulk_branch(f->s, "refs/heads/churn", i, 100));
+        OK(bulk_branch(f->b.s, "refs/heads/churn", i, 100));
         garbage(f, 10000 * (i + 1), 30);
         while (more)
-            OK(bough_store_maintain(f->s, 50000, &more));
+            OK(bough_store_maintain(f->b.s, 50000, &more));
         if (i % 8 == 3)
             (void)collect(f, &now, 1);
         if (i == 3)
@@ -294,10 +272,10 @@ static void test_unread__for_years(void **state)
         if (i % 8 == 3)
             assert_in_range(objects(f), 1, most + 30);
         if (i % 5 == 2)
-            reopen(f);
+            log_bed_reopen(&f->b);
     }
-    assert_true(((struct bough_log *)f->s)->hold.rows > 0);
-    OK(bulk_drop(f->s, "refs/heads/churn"));
+    assert_true(((struct bough_log *)f->b.s)->hold.rows > 0);
+    OK(bulk_drop(f->b.s, "refs/heads/churn"));
     (void)collect(f, &now, 1);
     heals(f, &f->top_id);
     fix_free(f);
@@ -313,11 +291,11 @@ static void test_unread__dropped(void **state)
     branch_put(f, true);
     damage(f, &f->top_id);
     (void)collect(f, &now, 1);
-    OK(bulk_drop(f->s, "refs/heads/hurt"));
+    OK(bulk_drop(f->b.s, "refs/heads/hurt"));
     (void)collect(f, &now, 0);
     assert_int_equal(objects(f), 0);
-    assert_int_equal(((struct bough_log *)f->s)->hold.rows, 0);
-    reopen(f);
+    assert_int_equal(((struct bough_log *)f->b.s)->hold.rows, 0);
+    log_bed_reopen(&f->b);
     assert_int_equal(objects(f), 0);
     fix_free(f);
 }
@@ -337,7 +315,7 @@ static void test_unread__one_more(void **state)
     (void)collect(f, &now, 1);
     history_init(&h, "other");
     for (uint32_t i = 1; i <= 50; i++)
-        OK(history_commit(&h, f->s, 1, 7000 + i));
+        OK(history_commit(&h, f->b.s, 1, 7000 + i));
     damage(f, &h.head);
     garbage(f, 9000, 100);
     kept = garbage_id(f, 7010);
@@ -345,7 +323,7 @@ static void test_unread__one_more(void **state)
     (void)collect(f, &now, 2);
     assert_true(has(f, &kept));
     assert_false(has(f, &late));
-    OK(history_drop(&h, f->s));
+    OK(history_drop(&h, f->b.s));
     history_fini(&h);
     (void)collect(f, &now, 1);
     assert_true(has(f, &kept)); /* what is in the list stays until all is well */
@@ -364,25 +342,25 @@ static void test_unread__met_late(void **state)
 
     (void)state;
     garbage(f, 1000, 100);
-    OK(bulk_branch(f->s, "refs/heads/lives", 1, 100));
+    OK(bulk_branch(f->b.s, "refs/heads/lives", 1, 100));
     blob_put(f);
     branch_put(f, false); /* nothing reaches it yet */
     garbage(f, 2000, 100);
     damage(f, &f->top_id);
-    OK(bough_store_collect(f->s, &now));
+    OK(bough_store_collect(f->b.s, &now));
     for (struct bough_collect_progress p = {.live = 0}; p.phase != BOUGH_COLLECT_COPY;) {
-        OK(bough_store_maintain(f->s, 500, &more));
-        bough_store_collection(f->s, &p);
+        OK(bough_store_maintain(f->b.s, 500, &more));
+        bough_store_collection(f->b.s, &p);
         assert_true(more);
     }
-    OK(bough_txn_begin(f->s, &t));
+    OK(bough_txn_begin(f->b.s, &t));
     OK(history_ref(t, "refs/heads/hurt", &f->commit));
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
     while (more)
-        OK(bough_store_maintain(f->s, 5000, &more));
+        OK(bough_store_maintain(f->b.s, 5000, &more));
     early = garbage_id(f, 1005);
     assert_true(has(f, &early));
-    OK(bulk_drop(f->s, "refs/heads/lives"));
+    OK(bulk_drop(f->b.s, "refs/heads/lives"));
     heals(f, &f->top_id);
     fix_free(f);
 }

@@ -7,79 +7,22 @@
  * fail and every fate of the unsynced units, then a second cut among the calls of recovery; long
  * random histories of several lives over seeds.  The memory engine is the model.
  */
-#include "tests/sim/cutblk.h"
 #include "store/log/inner.h"
-#include "tests/sim/store_world.h"
+#include "tests/sim/medium.h"
 
 enum {
-    UNIT = 512,
-    ZONE = 32 * 1024,
     SHORT_ZONES = 24,
     ROOMY_ZONES = 48, /* so that upkeep may use some */
     LONG_ZONES = 400,
 };
 
-struct fix {
-    struct world w;
-    struct bough_ramblk ram;
-    uint8_t *device, *fresh; /* the medium, and a formatted one */
-    size_t bytes;
-    struct tape tape;
-};
-
-static void ram_init(struct fix *f, uint8_t *bytes)
-{
-    bough_ramblk_init(&f->ram, bytes, f->bytes / UNIT, UNIT);
-}
-
-static struct fix *fix_new(size_t zones, enum bough_algo algo, struct bough_log_open_opts opts)
-{
-    struct bough_log_format_opts format = {.algo = algo, .granule = UNIT, .zone = ZONE};
-    struct fix *f = calloc(1, sizeof *f);
-
-    assert_non_null(f);
-    f->bytes = zones * ZONE;
-    f->device = calloc(1, f->bytes);
-    f->fresh = calloc(1, f->bytes);
-    assert_true(f->device != NULL && f->fresh != NULL);
-    f->w.opts = opts;
-    f->w.m.algo = algo;
-    test_env_init(&f->w.t);
-    ram_init(f, f->fresh);
-    OK(bough_log_format(&f->ram.blk, &f->w.t.env, &format, &f->w.why));
-    return f;
-}
-
-static void fix_free(struct fix *f)
-{
-    test_env_done(&f->w.t);
-    free(f->device);
-    free(f->fresh);
-    free(f);
-}
-
-/* A formatted device and an empty model. */
-static void world_begin(struct fix *f)
-{
-    memcpy(f->device, f->fresh, f->bytes);
-    ram_init(f, f->device);
-    model_open(&f->w.m);
-    f->w.seen = f->w.acked = 0;
-    f->w.next = 0;
-}
-
-static void world_end(struct fix *f)
-{
-    model_close(&f->w.m);
-}
-
 /* Device calls of a history that nothing disturbs, opening and closing included. */
-static uint32_t calls_of(struct fix *f, const char *history)
+static uint32_t calls_of(struct medium *f, const char *history)
 {
     struct cutblk cut;
     uint32_t calls;
 
-    world_begin(f);
+    medium_begin(f);
     cutblk_init(&cut, &f->ram.blk, NULL, CUT_NEVER);
     OK(world_open(&f->w, &cut.blk));
     OK(play(&f->w, history, &cut.blk));
@@ -87,24 +30,12 @@ static uint32_t calls_of(struct fix *f, const char *history)
     calls = (uint32_t)cut.calls;
     cutblk_fini(&cut);
     recover(&f->w, &f->ram.blk);
-    world_end(f);
+    medium_end(f);
     return calls;
 }
 
-/* The power may fail at a discard, which is a hint: the open is done all the same, for nobody. */
-static enum bough_err open_alive(struct world *w, struct cutblk *c)
-{
-    enum bough_err err = world_open(w, &c->blk);
-
-    if (!err && c->dead) {
-        world_close(w);
-        err = BOUGH_EGONE;
-    }
-    return err;
-}
-
 /* Open and play until the power fails at call `left`. */
-static void live(struct fix *f, const char *history, struct cutblk *cut)
+static void live(struct medium *f, const char *history, struct cutblk *cut)
 {
     enum bough_err err = open_alive(&f->w, cut);
 
@@ -123,13 +54,13 @@ static void cut_everywhere_in(enum bough_algo algo, const char *history,
     struct bough_log_open_opts opts, uint32_t each, const char *then)
 {
     enum { RECOVERY = 5 }; /* calls: an open and a commit */
-    struct fix *f = fix_new(SHORT_ZONES, algo, opts);
+    struct medium *f = medium_new(SHORT_ZONES, algo, opts, true);
     uint32_t calls = calls_of(f, history);
 
     tape_all(&f->tape);
     while (tape_next(&f->tape)) {
         struct cutblk cut;
-        world_begin(f);
+        medium_begin(f);
         cutblk_init(&cut, &f->ram.blk, &f->tape, draw(&f->tape, calls + 1));
         cut.each = each;
         live(f, history, &cut);
@@ -137,11 +68,11 @@ static void cut_everywhere_in(enum bough_algo algo, const char *history,
         cut.each = each;
         live(f, then, &cut);
         recover(&f->w, &f->ram.blk);
-        world_end(f);
+        medium_end(f);
     }
     print_message("%s: %u calls, %llu runs\n", history, calls, (unsigned long long)f->tape.runs);
     assert_true(f->tape.runs > calls);
-    fix_free(f);
+    medium_free(f);
 }
 
 /* LONG=1: of SHA-256 stores, too. */
@@ -228,16 +159,16 @@ static void test_log__survives_every_cut_of_intake(void **state)
 /* Tables that a history leaves when nothing disturbs it. */
 static size_t tables_after(const char *history, struct bough_log_open_opts opts)
 {
-    struct fix *f = fix_new(ROOMY_ZONES, BOUGH_SHA1, opts);
+    struct medium *f = medium_new(ROOMY_ZONES, BOUGH_SHA1, opts, true);
     size_t tables;
 
-    world_begin(f);
+    medium_begin(f);
     OK(world_open(&f->w, &f->ram.blk));
     OK(play(&f->w, history, &f->ram.blk));
     tables = bough_log__of(f->w.s)->tables;
     world_close(&f->w);
-    world_end(f);
-    fix_free(f);
+    medium_end(f);
+    medium_free(f);
     return tables;
 }
 
@@ -245,22 +176,22 @@ static size_t tables_after(const char *history, struct bough_log_open_opts opts)
 static void cut_at_each(const char *history, struct bough_log_open_opts opts)
 {
     enum { SEEDS = 6 };
-    struct fix *f = fix_new(ROOMY_ZONES, BOUGH_SHA1, opts);
+    struct medium *f = medium_new(ROOMY_ZONES, BOUGH_SHA1, opts, true);
     uint32_t calls = calls_of(f, history);
 
     for (uint32_t i = 0; i < calls * SEEDS; i++) {
         struct cutblk cut;
 
-        world_begin(f);
+        medium_begin(f);
         cutblk_init(&cut, &f->ram.blk, NULL, i / SEEDS);
         cut.fate = i % SEEDS == 0 ? CUT_LOST : CUT_SEEDED;
         cut.seed = i;
         live(f, history, &cut);
         recover(&f->w, &f->ram.blk);
-        world_end(f);
+        medium_end(f);
     }
     print_message("%s: %u calls\n", history, calls);
-    fix_free(f);
+    medium_free(f);
 }
 
 /* Four tables of like size become one: in maintenance, or behind a checkpoint that a commit made. */
@@ -304,7 +235,7 @@ static char random_step(struct tape *t)
 }
 
 /* One life: random steps until the power fails, or an end without a cut. */
-static void random_life(struct fix *f)
+static void random_life(struct medium *f)
 {
     struct cutblk cut;
     enum bough_err err;
@@ -326,7 +257,7 @@ static void random_life(struct fix *f)
 
 static void random_lives(enum bough_algo algo, uint64_t seed, uint64_t runs)
 {
-    struct fix *f = fix_new(LONG_ZONES, algo, plain);
+    struct medium *f = medium_new(LONG_ZONES, algo, plain, true);
 
     tape_seeded(&f->tape, seed, runs);
     while (tape_next(&f->tape)) {
@@ -335,13 +266,13 @@ static void random_lives(enum bough_algo algo, uint64_t seed, uint64_t runs)
         f->w.opts.table_rows = 4 + draw(&f->tape, 100);
         f->w.opts.log_max = (uint64_t)4096 << draw(&f->tape, 6);
         f->w.opts.prepare = draw(&f->tape, 2) ? 1 : 8 * 1024;
-        world_begin(f);
+        medium_begin(f);
         while (lives-- > 0)
             random_life(f);
         recover(&f->w, &f->ram.blk);
-        world_end(f);
+        medium_end(f);
     }
-    fix_free(f);
+    medium_free(f);
 }
 
 static void test_log__survives_random_lives(void **state)

@@ -6,67 +6,38 @@
  * step, run with its n-th allocation, its n-th device call, or its n-th write failing; a flipped bit
  * at a stride over a whole device; tails of a life before, brought back by hand.
  */
-#include "tests/sim/cutblk.h"
 #include "tests/sim/failblk.h"
-#include "tests/sim/store_world.h"
+#include "tests/sim/medium.h"
 
-enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 64, BYTES = ZONE * ZONES };
+enum { ZONES = 64, BYTES = ZONE * ZONES };
 
 static const char history[] = "cdlsbixwamcrcd";
 static const struct bough_log_open_opts opts = {
     .cache = 64 * 1024, .table_rows = 16, .log_max = 64 * 1024};
 
-struct fix {
-    struct world w;
-    struct bough_ramblk ram;
-    uint8_t device[BYTES], fresh[BYTES], saved[BYTES];
-};
+static uint8_t saved[BYTES]; /* what the device held */
 
 static int setup(void **state)
 {
-    static struct fix f;
-    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
-
-    memset(&f, 0, sizeof f);
-    f.w.opts = opts;
-    test_env_init(&f.w.t);
-    bough_ramblk_init(&f.ram, f.fresh, BYTES / UNIT, UNIT);
-    OK(bough_log_format(&f.ram.blk, &f.w.t.env, &format, &f.w.why));
-    *state = &f;
+    *state = medium_new(ZONES, test_algo(), opts, true);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fix *f = *state;
-
-    test_env_done(&f->w.t);
+    medium_free(*state);
     return 0;
-}
-
-static void world_begin(struct fix *f)
-{
-    memcpy(f->device, f->fresh, BYTES);
-    bough_ramblk_init(&f->ram, f->device, BYTES / UNIT, UNIT);
-    model_open(&f->w.m);
-    f->w.seen = f->w.acked = 0;
-    f->w.next = 0;
-}
-
-static void world_end(struct fix *f)
-{
-    model_close(&f->w.m);
 }
 
 static void test_log__failing_memory_loses_nothing(void **state)
 {
-    struct fix *f = *state;
+    struct medium *f = *state;
     bool failed = true;
 
     for (uint64_t n = 0; failed; n++) {
         enum bough_err err;
 
-        world_begin(f);
+        medium_begin(f);
         f->w.t.mem.fail_at = f->w.t.mem.calls + n;
         f->w.t.mem.failed = false;
         err = world_open(&f->w, &f->ram.blk);
@@ -84,7 +55,7 @@ static void test_log__failing_memory_loses_nothing(void **state)
         }
         world_close(&f->w);
         recover(&f->w, &f->ram.blk);
-        world_end(f);
+        medium_end(f);
         assert_true(n < 20000);
         if (!failed)
             print_message("%llu failures\n", (unsigned long long)n);
@@ -93,14 +64,14 @@ static void test_log__failing_memory_loses_nothing(void **state)
 
 static void test_log__a_failing_device_loses_nothing(void **state)
 {
-    struct fix *f = *state;
+    struct medium *f = *state;
     bool failed = true;
 
     for (uint64_t n = 0; failed; n++) {
         struct failblk fail;
         enum bough_err err;
 
-        world_begin(f);
+        medium_begin(f);
         failblk_init(&fail, &f->ram.blk, n);
         err = world_open(&f->w, &fail.blk);
         if (!err)
@@ -110,7 +81,7 @@ static void test_log__a_failing_device_loses_nothing(void **state)
             assert_int_equal(err, BOUGH_EIO);
         world_close(&f->w);
         recover(&f->w, &f->ram.blk);
-        world_end(f);
+        medium_end(f);
         assert_true(n < 20000);
         if (!failed)
             print_message("%llu failures\n", (unsigned long long)n);
@@ -120,14 +91,14 @@ static void test_log__a_failing_device_loses_nothing(void **state)
 /* A sync that fails has lost what it should have kept, and the next one would say OK. */
 static void test_log__a_failed_sync_is_the_end_of_writing(void **state)
 {
-    struct fix *f = *state;
+    struct medium *f = *state;
     bool hit = true;
 
     for (uint64_t n = 0; hit; n++) {
         struct cutblk cut;
         enum bough_err err;
 
-        world_begin(f);
+        medium_begin(f);
         cutblk_init(&cut, &f->ram.blk, NULL, n);
         cut.survives = true;
         cut.fate = n % 2 ? CUT_LOST : CUT_SEEDED;
@@ -147,7 +118,7 @@ static void test_log__a_failed_sync_is_the_end_of_writing(void **state)
         world_close(&f->w);
         cutblk_fini(&cut);
         recover(&f->w, &f->ram.blk);
-        world_end(f);
+        medium_end(f);
         assert_true(n < 20000);
     }
 }
@@ -210,11 +181,11 @@ static enum bough_err assert_damage_is_found(struct world *w, struct bough_block
     return err;
 }
 
-static void flip_everywhere(struct fix *f, const char *steps, bool again, size_t stride)
+static void flip_everywhere(struct medium *f, const char *steps, bool again, size_t stride)
 {
     size_t harmless = 0, found = 0;
 
-    world_begin(f);
+    medium_begin(f);
     OK(world_open(&f->w, &f->ram.blk));
     OK(play(&f->w, steps, &f->ram.blk));
     world_close(&f->w);
@@ -222,11 +193,11 @@ static void flip_everywhere(struct fix *f, const char *steps, bool again, size_t
         OK(world_open(&f->w, &f->ram.blk));
         world_close(&f->w);
     }
-    memcpy(f->saved, f->device, BYTES);
+    memcpy(saved, f->device, BYTES);
     for (size_t at = 0; at < (again ? BYTES : 2 * ZONE); at += stride) {
-        if (f->saved[at] == 0)
+        if (saved[at] == 0)
             continue; /* never written, or padding, mostly */
-        memcpy(f->device, f->saved, BYTES);
+        memcpy(f->device, saved, BYTES);
         f->device[at] ^= (uint8_t)(1 << at % 8);
         if (assert_damage_is_found(&f->w, &f->ram.blk))
             found++;
@@ -235,9 +206,9 @@ static void flip_everywhere(struct fix *f, const char *steps, bool again, size_t
     }
     print_message("%s: %zu flips found, %zu harmless\n", steps, found, harmless);
     assert_true(found + harmless > 30);
-    memcpy(f->device, f->saved, BYTES);
+    memcpy(f->device, saved, BYTES);
     recover(&f->w, &f->ram.blk);
-    world_end(f);
+    medium_end(f);
 }
 
 static void test_log__a_flipped_bit_in_the_log_is_found(void **state)
@@ -259,18 +230,18 @@ static void test_log__a_flipped_bit_in_a_superblock_loses_nothing(void **state)
 /* A damaged store can be read where it is whole. */
 static void test_log__a_damaged_log_opens_for_reading(void **state)
 {
-    struct fix *f = *state;
+    struct medium *f = *state;
     struct bough_ref ref;
     size_t at, tried = 0;
 
-    world_begin(f);
+    medium_begin(f);
     OK(world_open(&f->w, &f->ram.blk));
     OK(play(&f->w, "ccmcccc", &f->ram.blk));
     OK(play(&f->w, "r", &f->ram.blk));
     world_close(&f->w);
-    memcpy(f->saved, f->device, BYTES);
+    memcpy(saved, f->device, BYTES);
     for (at = 2 * ZONE; at < BYTES; at += UNIT) {
-        memcpy(f->device, f->saved, BYTES);
+        memcpy(f->device, saved, BYTES);
         f->device[at + 10] ^= 1;
         f->w.opts.read_only = false;
         if (!world_open(&f->w, &f->ram.blk)) {
@@ -287,7 +258,7 @@ static void test_log__a_damaged_log_opens_for_reading(void **state)
     }
     f->w.opts.read_only = false;
     assert_true(tried > 0);
-    world_end(f);
+    medium_end(f);
 }
 
 /* ---- Tails ---- */
@@ -296,23 +267,23 @@ static void test_log__a_damaged_log_opens_for_reading(void **state)
    there, they are as a device may show them. */
 static void test_log__tails_of_an_earlier_life_do_not_return(void **state)
 {
-    struct fix *f = *state;
+    struct medium *f = *state;
 
     for (size_t lost = 0; lost < 4; lost++) {
         struct picture p;
 
-        world_begin(f);
+        medium_begin(f);
         OK(world_open(&f->w, &f->ram.blk));
         OK(play(&f->w, "cc", &f->ram.blk));
-        memcpy(f->saved, f->device, BYTES);
+        memcpy(saved, f->device, BYTES);
         OK(play(&f->w, "llll", &f->ram.blk)); /* never synced */
         world_close(&f->w);
         /* One of the four frames, and only that, never reached the medium. */
         for (size_t at = 0, seen = 0; at < BYTES; at += UNIT) {
-            if (memcmp(f->device + at, f->saved + at, UNIT) == 0)
+            if (memcmp(f->device + at, saved + at, UNIT) == 0)
                 continue;
             if (bough_get32le(f->device + at) == 0x72466742 && seen++ == lost)
-                memcpy(f->device + at, f->saved + at, UNIT);
+                memcpy(f->device + at, saved + at, UNIT);
         }
         OK(world_open(&f->w, &f->ram.blk));
         settle(&f->w);
@@ -327,20 +298,20 @@ static void test_log__tails_of_an_earlier_life_do_not_return(void **state)
         assert_true(picture_eq(&p, &f->w.m.after[f->w.m.n]));
         world_close(&f->w);
         recover(&f->w, &f->ram.blk);
-        world_end(f);
+        medium_end(f);
     }
 }
 
 /* The second frame of a transaction that was given up stands behind another first one, as long as its own. */
 static void test_log__frames_of_an_abort_follow_no_other(void **state)
 {
-    struct fix *f = *state;
+    struct medium *f = *state;
 
     for (size_t len = 500; len < 31000; len += UNIT - 12) {
         struct bough_oid id;
         struct bough_txn *t;
 
-        world_begin(f);
+        medium_begin(f);
         OK(world_open(&f->w, &f->ram.blk));
         OK(bough_txn_begin(f->w.s, &t));
         for (uint64_t i = 0; i < 8; i++)
@@ -353,51 +324,51 @@ static void test_log__frames_of_an_abort_follow_no_other(void **state)
         OK(world_open(&f->w, &f->ram.blk));
         OK(bough_store_has(f->w.s, &id));
         world_close(&f->w);
-        world_end(f);
+        medium_end(f);
     }
 }
 
 /* Frames that were gone when the store was opened again are gone, should the device show them after all. */
 static void test_log__what_an_open_did_not_see_stays_gone(void **state)
 {
-    struct fix *f = *state;
+    struct medium *f = *state;
 
-    world_begin(f);
+    medium_begin(f);
     OK(world_open(&f->w, &f->ram.blk));
     OK(play(&f->w, "cc", &f->ram.blk));
-    memcpy(f->saved, f->device, BYTES);
+    memcpy(saved, f->device, BYTES);
     OK(play(&f->w, "lll", &f->ram.blk));
     world_close(&f->w);
     for (size_t at = 0; at < BYTES; at += UNIT) { /* exchange what the two have there */
         uint8_t unit[UNIT];
         memcpy(unit, f->device + at, UNIT);
-        memcpy(f->device + at, f->saved + at, UNIT);
-        memcpy(f->saved + at, unit, UNIT);
+        memcpy(f->device + at, saved + at, UNIT);
+        memcpy(saved + at, unit, UNIT);
     }
     OK(world_open(&f->w, &f->ram.blk));
     settle(&f->w);
     assert_int_equal(f->w.m.n, 2);
     world_close(&f->w);
     for (size_t at = 2 * ZONE; at < BYTES; at += UNIT) { /* the frames are back, not the rings */
-        if (bough_get32le(f->saved + at) == 0x72466742 ||
+        if (bough_get32le(saved + at) == 0x72466742 ||
             memcmp(f->device + at, f->fresh + at, UNIT) == 0)
-            memcpy(f->device + at, f->saved + at, UNIT);
+            memcpy(f->device + at, saved + at, UNIT);
     }
     OK(world_open(&f->w, &f->ram.blk));
     settle(&f->w);
     assert_int_equal(f->w.m.n, 2);
     world_close(&f->w);
     recover(&f->w, &f->ram.blk);
-    world_end(f);
+    medium_end(f);
 }
 
 /* A store made anew on a device knows nothing of the one before. */
 static void test_log__a_new_store_does_not_see_the_old_one(void **state)
 {
     struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
-    struct fix *f = *state;
+    struct medium *f = *state;
 
-    world_begin(f);
+    medium_begin(f);
     OK(world_open(&f->w, &f->ram.blk));
     OK(play(&f->w, "cdcbcimccc", &f->ram.blk));
     world_close(&f->w);
@@ -412,20 +383,20 @@ static void test_log__a_new_store_does_not_see_the_old_one(void **state)
     assert_int_equal(f->w.m.n, 2);
     world_close(&f->w);
     recover(&f->w, &f->ram.blk);
-    world_end(f);
+    medium_end(f);
 }
 
 /* ---- A full device ---- */
 
 static void test_log__a_full_device_still_reads_and_deletes(void **state)
 {
-    struct fix *f = *state;
+    struct medium *f = *state;
     enum bough_err err = BOUGH_OK;
     struct bough_ref_change gone = {.name = bough_view("refs/heads/1", 12)};
     struct bough_txn *t;
     size_t n = 0;
 
-    world_begin(f);
+    medium_begin(f);
     OK(world_open(&f->w, &f->ram.blk));
     while (!err && n++ < 500) {
         err = step(&f->w, "xbiwxd"[n % 6], &f -> ram.blk);
@@ -442,7 +413,7 @@ static void test_log__a_full_device_still_reads_and_deletes(void **state)
     OK(world_open(&f->w, &f->ram.blk));
     assert_whole(&f->w);
     world_close(&f->w);
-    world_end(f);
+    medium_end(f);
 }
 
 int main(void)

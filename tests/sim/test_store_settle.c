@@ -7,85 +7,36 @@
  * a device without sync, on which a change is on the medium once enough was written after it
  * (cutblk.h); cut at every call with every fate for what had not settled, and long random lives.
  */
-#include "tests/sim/cutblk.h"
-#include "tests/sim/store_world.h"
+#include "tests/sim/medium.h"
 
-enum { UNIT = 512, ZONE = 32 * 1024, SHORT_ZONES = 24, LONG_ZONES = 400 };
+enum { SHORT_ZONES = 24, LONG_ZONES = 400 };
 enum { LITTLE = 6 * 1024, MUCH = 64 * 1024 }; /* bytes after which a change has settled */
 
-struct fix {
-    struct world w;
-    struct bough_ramblk ram;
-    uint8_t *device, *fresh;
-    size_t bytes;
-    uint64_t written[TX_MAX + 1]; /* bytes, when so many transactions were committed */
-    struct tape tape;
-};
+static uint64_t written[TX_MAX + 1]; /* bytes, when so many transactions were committed */
 
-static struct fix *fix_new(size_t zones, uint64_t settle)
+static struct medium *settling(size_t zones, uint64_t settle)
 {
-    struct bough_log_format_opts format = {.algo = test_algo(), .granule = UNIT, .zone = ZONE};
-    struct fix *f = calloc(1, sizeof *f);
+    struct bough_log_open_opts opts = {.cache = 64 * 1024, .settle_bytes = settle};
 
-    assert_non_null(f);
-    f->bytes = zones * ZONE;
-    f->device = calloc(1, f->bytes);
-    f->fresh = calloc(1, f->bytes);
-    assert_true(f->device != NULL && f->fresh != NULL);
-    f->w.opts = (struct bough_log_open_opts){.cache = 64 * 1024, .settle_bytes = settle};
-    test_env_init(&f->w.t);
-    bough_ramblk_init(&f->ram, f->fresh, f->bytes / UNIT, UNIT);
-    f->ram.blk.caps &= ~(uint32_t)BOUGH_BLOCK_SYNC;
-    OK(bough_log_format(&f->ram.blk, &f->w.t.env, &format, &f->w.why));
-    return f;
+    return medium_new(zones, test_algo(), opts, false);
 }
 
-static void fix_free(struct fix *f)
-{
-    test_env_done(&f->w.t);
-    free(f->device);
-    free(f->fresh);
-    free(f);
-}
-
-static void world_begin(struct fix *f)
-{
-    memcpy(f->device, f->fresh, f->bytes);
-    bough_ramblk_init(&f->ram, f->device, f->bytes / UNIT, UNIT);
-    f->ram.blk.caps &= ~(uint32_t)BOUGH_BLOCK_SYNC;
-    model_open(&f->w.m);
-    f->w.seen = f->w.acked = 0;
-    f->w.next = 0;
-}
-
-static void cut_begin(struct fix *f, struct cutblk *c, uint64_t left)
+static void cut_begin(struct medium *f, struct cutblk *c, uint64_t left)
 {
     cutblk_init(c, &f->ram.blk, NULL, left);
     cutblk_settle(c, f->w.opts.settle_bytes);
 }
 
 /* The power is off: only what was committed before what has settled must be there. */
-static void lose(struct fix *f, const struct cutblk *c, size_t from)
+static void lose(struct medium *f, const struct cutblk *c, size_t from)
 {
     f->w.acked = f->w.m.n;
-    while (f->w.acked > from && c->written < f->written[f->w.acked] + c->settle)
+    while (f->w.acked > from && c->written < written[f->w.acked] + c->settle)
         f->w.acked--;
 }
 
-/* The power may fail at a discard, which is a hint: the open is done all the same, for nobody. */
-static enum bough_err open_alive(struct world *w, struct cutblk *c)
-{
-    enum bough_err err = world_open(w, &c->blk);
-
-    if (!err && c->dead) {
-        world_close(w);
-        err = BOUGH_EGONE;
-    }
-    return err;
-}
-
 /* Open and take steps until the power fails or the steps end; then the power fails anyway. */
-static void live(struct fix *f, const char *history, struct cutblk *c)
+static void live(struct medium *f, const char *history, struct cutblk *c)
 {
     enum bough_err err = open_alive(&f->w, c);
     bool opened = !err;
@@ -98,10 +49,10 @@ static void live(struct fix *f, const char *history, struct cutblk *c)
         size_t before = f->w.m.n;
         err = step(&f->w, *history, &c->blk);
         while (before++ < f->w.m.n)
-            f->written[before] = c->written;
+            written[before] = c->written;
     }
     if (f->w.seen < f->w.m.n) /* in flight */
-        f->written[f->w.m.n] = UINT64_MAX / 2;
+        written[f->w.m.n] = UINT64_MAX / 2;
     world_close(&f->w);
     if (err && !c->dead)
         fail_msg("%s: %s (%s)", history, bough_err_name(err), f->w.why.what);
@@ -112,18 +63,18 @@ static void live(struct fix *f, const char *history, struct cutblk *c)
     cutblk_fini(c);
 }
 
-static uint64_t calls_of(struct fix *f, const char *history)
+static uint64_t calls_of(struct medium *f, const char *history)
 {
     struct cutblk c;
     uint64_t calls;
 
-    world_begin(f);
+    medium_begin(f);
     cut_begin(f, &c, CUT_NEVER);
     c.fate = CUT_KEPT;
     live(f, history, &c);
     calls = c.calls;
     recover(&f->w, &f->ram.blk);
-    model_close(&f->w.m);
+    medium_end(f);
     return calls;
 }
 
@@ -138,7 +89,7 @@ static void set_fate(struct cutblk *c, uint32_t n)
 /* A cut at every call of a history, and another one soon in the life after it. */
 static void cut_everywhere(const char *history, struct bough_log_open_opts opts)
 {
-    struct fix *f = fix_new(SHORT_ZONES, opts.settle_bytes);
+    struct medium *f = settling(SHORT_ZONES, opts.settle_bytes);
     uint64_t calls;
 
     f->w.opts = opts;
@@ -148,7 +99,7 @@ static void cut_everywhere(const char *history, struct bough_log_open_opts opts)
         for (uint32_t fate = 0; fate < FATES; fate++) {
             struct cutblk c;
 
-            world_begin(f);
+            medium_begin(f);
             cut_begin(f, &c, at);
             set_fate(&c, fate);
             live(f, history, &c);
@@ -156,10 +107,10 @@ static void cut_everywhere(const char *history, struct bough_log_open_opts opts)
             set_fate(&c, (fate + 3) % FATES);
             live(f, "ccm", &c);
             recover(&f->w, &f->ram.blk);
-            model_close(&f->w.m);
+            medium_end(f);
         }
     }
-    fix_free(f);
+    medium_free(f);
 }
 
 static const struct bough_log_open_opts plain = {.cache = 64 * 1024, .settle_bytes = LITTLE};
@@ -194,7 +145,7 @@ static void test_log__without_flush_every_cut_of_checkpoints(void **state)
 
 /* ---- Long lives ---- */
 
-static void random_life(struct fix *f)
+static void random_life(struct medium *f)
 {
     static const char steps[] = "cccccccceeeeddddddllllllssiiiwbxaamr";
     char history[64];
@@ -212,7 +163,7 @@ static void random_life(struct fix *f)
 
 static void test_log__without_flush_random_lives(void **state)
 {
-    struct fix *f = fix_new(LONG_ZONES, LITTLE);
+    struct medium *f = settling(LONG_ZONES, LITTLE);
 
     (void)state;
     tape_seeded(&f->tape, 1, 40);
@@ -223,18 +174,18 @@ static void test_log__without_flush_random_lives(void **state)
         f->w.opts.log_max = (uint64_t)4096 << draw(&f->tape, 6);
         f->w.opts.prepare = draw(&f->tape, 2) ? 1 : 8 * 1024;
         f->w.opts.settle_bytes = (uint64_t)2048 << draw(&f->tape, 7);
-        world_begin(f);
+        medium_begin(f);
         while (lives-- > 0)
             random_life(f);
         recover(&f->w, &f->ram.blk);
-        model_close(&f->w.m);
+        medium_end(f);
     }
-    fix_free(f);
+    medium_free(f);
 }
 
 /* ---- Time, notice, broken promises ---- */
 
-static uint64_t durable_checkpoint(struct fix *f)
+static uint64_t durable_checkpoint(struct medium *f)
 {
     uint64_t most = 0;
 
@@ -249,11 +200,11 @@ static uint64_t durable_checkpoint(struct fix *f)
 /* Without a clock that goes on, and with few bytes written, a root waits for its superblock. */
 static void test_log__a_superblock_waits_until_its_root_has_settled(void **state)
 {
-    struct fix *f = fix_new(SHORT_ZONES, MUCH);
+    struct medium *f = settling(SHORT_ZONES, MUCH);
     struct bough_store_stats st;
 
     (void)state;
-    world_begin(f);
+    medium_begin(f);
     f->w.opts.table_rows = 4;
     OK(world_open(&f->w, &f->ram.blk));
     assert_int_equal(f->w.t.logged[BOUGH_LOG_WARN], 1);
@@ -265,18 +216,18 @@ static void test_log__a_superblock_waits_until_its_root_has_settled(void **state
     OK(play(&f->w, "s", &f->ram.blk));
     assert_true(durable_checkpoint(f) > 2);
     world_close(&f->w);
-    model_close(&f->w.m);
-    fix_free(f);
+    medium_end(f);
+    medium_free(f);
 }
 
 /* The newest superblock that has settled is still there, however many were written since. */
 static void test_log__a_settled_superblock_is_not_written_over(void **state)
 {
-    struct fix *f = fix_new(SHORT_ZONES, 1 << 30);
+    struct medium *f = settling(SHORT_ZONES, 1 << 30);
     struct cutblk c;
 
     (void)state;
-    world_begin(f);
+    medium_begin(f);
     f->w.t.time.sec += 60;
     cut_begin(f, &c, CUT_NEVER);
     c.fate = CUT_TORN;
@@ -290,11 +241,11 @@ static void test_log__a_settled_superblock_is_not_written_over(void **state)
     cutblk_fini(&c);
     f->w.acked = 0;
     recover(&f->w, &f->ram.blk);
-    model_close(&f->w.m);
-    fix_free(f);
+    medium_end(f);
+    medium_free(f);
 }
 
-static uint8_t *frame_of(struct fix *f, size_t n)
+static uint8_t *frame_of(struct medium *f, size_t n)
 {
     static const uint8_t magic[4] = {0x42, 0x67, 0x46, 0x72};
 
@@ -308,41 +259,41 @@ static uint8_t *frame_of(struct fix *f, size_t n)
 /* A mount is lost but for its second frame; the next mount's first is the same as the lost one's. */
 static void test_log__a_lost_mount_does_not_come_back(void **state)
 {
-    struct fix *f = fix_new(SHORT_ZONES, MUCH);
+    struct medium *f = settling(SHORT_ZONES, MUCH);
     uint8_t frame[4 * UNIT], *at;
 
     (void)state;
-    world_begin(f);
+    medium_begin(f);
     OK(world_open(&f->w, &f->ram.blk));
     OK(play(&f->w, "cc", &f->ram.blk));
     world_close(&f->w);
     at = frame_of(f, 2); /* behind that of the format, and the first commit's */
     assert_non_null(at);
     memcpy(frame, at, sizeof frame);
-    model_close(&f->w.m);
-    world_begin(f);
+    medium_end(f);
+    medium_begin(f);
     memcpy(at, frame, sizeof frame);
     OK(world_open(&f->w, &f->ram.blk));
     OK(play(&f->w, "cr", &f->ram.blk));
     settle(&f->w);
     assert_int_equal(f->w.m.n, 1);
     world_close(&f->w);
-    model_close(&f->w.m);
-    fix_free(f);
+    medium_end(f);
+    medium_free(f);
 }
 
 /* A mount is lost, and so is the next one but for its superblock and those after it: what lies there is
    of the first again. */
 static void test_log__a_lost_mount_does_not_come_back_behind_another(void **state)
 {
-    struct fix *f = fix_new(SHORT_ZONES, MUCH);
+    struct medium *f = settling(SHORT_ZONES, MUCH);
     uint8_t frame[4 * UNIT], *before = malloc(f->bytes), *at;
 
     (void)state;
     assert_non_null(before);
     for (int round = 0; round < 12;
          round++) { /* epochs grow at random: sometimes the first's is less */
-        world_begin(f);
+        medium_begin(f);
         OK(world_open(&f->w, &f->ram.blk));
         OK(play(&f->w, "c", &f->ram.blk));
         world_close(&f->w);
@@ -364,19 +315,19 @@ static void test_log__a_lost_mount_does_not_come_back_behind_another(void **stat
         settle(&f->w);
         assert_int_equal(f->w.m.n, 1);
         world_close(&f->w);
-        model_close(&f->w.m);
+        medium_end(f);
     }
     free(before);
-    fix_free(f);
+    medium_free(f);
 }
 
 /* A frame that later ones say has settled is damaged: that is no end of the log. */
 static void test_log__a_broken_promise_is_damage(void **state)
 {
-    struct fix *f = fix_new(SHORT_ZONES, LITTLE);
+    struct medium *f = settling(SHORT_ZONES, LITTLE);
 
     (void)state;
-    world_begin(f);
+    medium_begin(f);
     OK(world_open(&f->w, &f->ram.blk));
     OK(play(&f->w, "cccccccccccccccccccccccccccccccc", &f->ram.blk));
     world_close(&f->w);
@@ -386,8 +337,8 @@ static void test_log__a_broken_promise_is_damage(void **state)
     f->w.opts.read_only = true;
     OK(world_open(&f->w, &f->ram.blk));
     world_close(&f->w);
-    model_close(&f->w.m);
-    fix_free(f);
+    medium_end(f);
+    medium_free(f);
 }
 
 int main(void)

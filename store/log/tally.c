@@ -255,7 +255,7 @@ static bool is_worth_it(const struct bough_log__cycle *c, const struct bough_log
 {
     const struct bough_log *l = c->log;
     uint64_t cost = cost_of(c, y), size = size_of(c, y);
-    bool tight = l->zones.free < bough_log__reserve(l) + l->geo.zones / 8;
+    bool tight = bough_log__zones_room(l) < bough_log__reserve(l) + l->geo.zones / 8;
 
     if (y->stays || c->packs)
         return !y->stays && is_of_many(c, y);
@@ -338,7 +338,7 @@ static struct picked pick(struct bough_log__cycle *c, uint32_t zones)
 
 static void victims_choose(struct bough_log__cycle *c)
 {
-    struct picked p = pick(c, c->log->zones.free);
+    struct picked p = pick(c, bough_log__zones_room(c->log));
 
     c->left_out = !p.all;
     c->wanted = (uint32_t)((p.bytes + c->log->geo.zone - 1) / c->log->geo.zone) + beside(c);
@@ -434,6 +434,8 @@ static enum bough_err stray_look(
     err = bough_log__lives_at(c, &f->id, where, &lives);
     if (err)
         return err;
+    if (!lives && !bough_log__segment_find(c->log, number)->pack)
+        return BOUGH_OK;
     if (!lives) /* but something that does may stand upon it by its place: its base stays, too */
         return head.type == BOUGH_OFS_DELTA ? bough_log__base_mark(c, where)
                                             : bough_log__mark(c, &head.base, BOUGH_NONE);

@@ -76,6 +76,15 @@ enum bough_err bough_block_prepare(struct bough_block *dev, uint64_t at, uint64_
     return dev->cls->prepare == NULL ? BOUGH_ENOTSUP : dev->cls->prepare(dev, at, n);
 }
 
+enum bough_err bough_block_allocate(struct bough_block *dev, uint64_t at, uint64_t n)
+{
+    enum bough_err err = may_change(dev, at, n);
+
+    if (err || n == 0 || !(dev->caps & BOUGH_BLOCK_ALLOCATE))
+        return err;
+    return dev->cls->allocate(dev, at, n);
+}
+
 enum bough_err bough_block_discard(struct bough_block *dev, uint64_t at, uint64_t n)
 {
     enum bough_err err = may_change(dev, at, n);

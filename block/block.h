@@ -4,7 +4,7 @@
  *   what a device is      struct bough_block
  *   how to make one       struct bough_block_class
  *   how to use one        bough_block_read(), _read_fresh(), _write(), _sync(), _write_sync(),
- *                         _prepare(), _discard(), _resize(), _map()
+ *                         _prepare(), _allocate(), _discard(), _resize(), _map()
  *   devices we ship       bough_ramblk_init(), bough_rangeblk_init(), bough_overblk_init();
  *                         block/file.h
  *
@@ -42,6 +42,8 @@ enum {
     BOUGH_BLOCK_MAP = 1 << 3,      /* its bytes can be read where they are */
     BOUGH_BLOCK_READONLY = 1 << 4, /* it takes no writes */
     BOUGH_BLOCK_THREADS = 1 << 5,  /* other threads may read while one does anything else */
+    BOUGH_BLOCK_ALLOCATE = 1 << 6, /* units have room below only from their first write on: it can
+                                      be refused then, and asked for before */
 };
 
 /*
@@ -65,6 +67,7 @@ struct bough_block_class {
     /* May be NULL everywhere: then a first write costs no more than a later one. */
     enum bough_err (*prepare)(struct bough_block *dev, uint64_t at, uint64_t n);
 
+    enum bough_err (*allocate)(struct bough_block *dev, uint64_t at, uint64_t n);
     enum bough_err (*discard)(struct bough_block *dev, uint64_t at, uint64_t n);
     enum bough_err (*resize)(struct bough_block *dev, uint64_t count); /* and set dev->count */
     enum bough_err (*map)(struct bough_block *dev, uint64_t at, uint64_t n, const uint8_t **out);
@@ -139,7 +142,18 @@ enum bough_err bough_block_write_sync(
 enum bough_err bough_block_prepare(struct bough_block *dev, uint64_t at, uint64_t n);
 
 /*
- * Say that the bytes of `n` units are not needed any more.  What they read
+ * Get `n` units the room below that a first write of them would take, for good: until they are
+ * discarded no write of them is refused for want of it.  Their bytes stay as they are.  What is not
+ * synced may have to be asked for again after a power cut.  Without BOUGH_BLOCK_ALLOCATE this does
+ * nothing and says BOUGH_OK; a device that finds out that it cannot drops that bit, and says so, too.
+ *
+ * BOUGH_ENOSPC    there is none; perhaps some of the units have it, now
+ * Other errors as for bough_block_write().
+ */
+enum bough_err bough_block_allocate(struct bough_block *dev, uint64_t at, uint64_t n);
+
+/*
+ * Say that the bytes of `n` units are not needed any more, nor their room.  What they read
  * as is unspecified until they are written.  Without BOUGH_BLOCK_DISCARD this
  * does nothing and says BOUGH_OK.
  *

@@ -4,6 +4,7 @@
  *   errors      from the system's names to ours
  *   moving      pread, pwrite, fdatasync, and past the page cache
  *   preparing   zeros, past the page cache: what would be left in it would have to leave it first
+ *   room        of a sparse file, before it is needed
  *   shape       discard, resize, map
  *   lock        one lock that excludes, one that says who
  *   open, close
@@ -210,6 +211,43 @@ static enum bough_err file_prepare(struct bough_block *blk, uint64_t at, uint64_
     return BOUGH_OK;
 }
 
+/* Room. */
+
+/* A filesystem that cannot give room by itself gives it to what is written: the bytes that are there. */
+static enum bough_err file_rewrite(struct bough_block *blk, uint64_t at, uint64_t n)
+{
+    uint8_t bytes[BOUGH_UNIT_MAX];
+    uint32_t most = BOUGH_UNIT_MAX / blk->unit;
+    enum bough_err err = BOUGH_OK;
+
+    while (n > 0 && !err) {
+        uint32_t k = n < most ? (uint32_t)n : most;
+
+        err = file_read(blk, at, k, bytes);
+        if (!err)
+            err = file_write(blk, at, k, bytes);
+        at += k;
+        n -= k;
+    }
+    return err;
+}
+
+static enum bough_err file_allocate(struct bough_block *blk, uint64_t at, uint64_t n)
+{
+    struct bough_fileblk *f = file_of(blk);
+    int got;
+
+    do
+        got =
+            fallocate(f->fd, FALLOC_FL_KEEP_SIZE, (off_t)(at * blk->unit), (off_t)(n * blk->unit));
+    while (got != 0 && errno == EINTR);
+    if (got == 0)
+        return BOUGH_OK;
+    if (errno != EOPNOTSUPP && errno != ENOSYS)
+        return err_of(errno);
+    return file_rewrite(blk, at, n);
+}
+
 /* Shape. */
 
 static enum bough_err file_discard(struct bough_block *blk, uint64_t at, uint64_t n)
@@ -276,6 +314,7 @@ static const struct bough_block_class file_class = {
     .sync = file_sync,
     .write_sync = file_write_sync,
     .prepare = file_prepare,
+    .allocate = file_allocate,
     .discard = file_discard,
     .resize = file_resize,
     .map = file_map,
@@ -369,7 +408,7 @@ static uint32_t caps_of(uint32_t flags, bool device)
     uint32_t caps = BOUGH_BLOCK_SYNC | BOUGH_BLOCK_DISCARD | BOUGH_BLOCK_THREADS;
 
     if (!device)
-        caps |= BOUGH_BLOCK_RESIZE;
+        caps |= BOUGH_BLOCK_RESIZE | BOUGH_BLOCK_ALLOCATE;
     if (flags & BOUGH_FILEBLK_MAP)
         caps |= BOUGH_BLOCK_MAP;
     if (flags & BOUGH_FILEBLK_READONLY)

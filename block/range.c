@@ -52,6 +52,13 @@ static enum bough_err range_prepare(struct bough_block *blk, uint64_t at, uint64
     return bough_block_prepare(r->under, r->at + at, n);
 }
 
+static enum bough_err range_allocate(struct bough_block *blk, uint64_t at, uint64_t n)
+{
+    struct bough_rangeblk *r = range_of(blk);
+
+    return bough_block_allocate(r->under, r->at + at, n);
+}
+
 static enum bough_err range_discard(struct bough_block *blk, uint64_t at, uint64_t n)
 {
     struct bough_rangeblk *r = range_of(blk);
@@ -75,6 +82,7 @@ static const struct bough_block_class range_class = {
     .sync = range_sync,
     .write_sync = range_write_sync,
     .prepare = range_prepare,
+    .allocate = range_allocate,
     .discard = range_discard,
     .map = range_map,
 };

@@ -14,7 +14,7 @@
 #include "store/lmdb.h"
 #include "store/log/log.h"
 
-static const uint64_t size_default = (uint64_t)4 << 30; /* sparse: costs nothing until it is used */
+static const uint64_t size_default = (uint64_t)4 << 30; /* sparse: at first a hundredth is taken */
 
 enum { SIZE_LEAST = 512 * 1024 }; /* 16 zones of 32 KiB */
 

@@ -403,7 +403,7 @@ static struct bough_log__table *table_due(struct bough_log *l)
     uint64_t rows = l->opts.reach_rows > 0 ? l->opts.reach_rows : ROWS;
 
     if (l->bitmaps_due == 0 || l->settle.on || t == NULL || t->number != l->bitmaps_due ||
-        t->rows < rows || l->zones.free < bough_log__reserve(l) + l->geo.zones / 16)
+        t->rows < rows || bough_log__zones_room(l) < bough_log__reserve(l) + l->geo.zones / 16)
         return NULL;
     return t;
 }

@@ -98,7 +98,7 @@ static size_t merge_from(const struct bough_log *l)
 
     if (l->tables > BOUGH_LOG__TABLES_MAX / 2)
         return first;
-    if (l->zones.free <=
+    if (bough_log__zones_room(l) <=
         bough_log__reserve(l)) /* the room is for a collection, which makes one of all */
         return l->tables;
     while (i > first && l->table[i - 1].rows <= GROWTH * sum && sum + l->table[i - 1].rows <= most)

@@ -46,7 +46,7 @@ static enum bough_err cut_make(struct bough_log__cycle *c)
     struct bough_log *l = c->log;
     enum bough_err err = BOUGH_OK;
 
-    if (!c->opts.dry_run && !c->packs && l->zones.free > bough_log__need(l))
+    if (!c->opts.dry_run && !c->packs && bough_log__zones_room(l) > bough_log__need(l))
         err = bough_log__turn(l); /* else the log's segment stays this time */
     if (!err)
         err = bough_log__checkpoint(l);
@@ -130,12 +130,11 @@ static enum bough_err catch_up(struct bough_log__cycle *c)
 /* What the collection gives back, as of the cut; or, when it is done, another one after it. */
 static void gain_note(struct bough_log__cycle *c)
 {
-    const struct bough_log__zones *z = &c->log->zones;
-
     if (c->packs)
         return;
     c->log->gain.seq = c->cut.seq;
-    c->log->gain.bytes = bough_log__tally_gain(c, z->free + (uint32_t)z->helds);
+    c->log->gain.bytes =
+        bough_log__tally_gain(c, bough_log__zones_room(c->log) + (uint32_t)c->log->zones.helds);
 }
 
 static enum bough_err end_step(struct bough_log__cycle *c)

@@ -243,9 +243,9 @@ static void zones_unhold(struct bough_log__cycle *c, const struct swap *w)
         if (!is_victim(c, seg->number))
             continue;
         if (!seg->pack)
-            l->zones.state[seg->zone] = BOUGH_LOG__ZONE_LOG;
+            bough_log__zone_set(l, seg->zone, BOUGH_LOG__ZONE_LOG);
         for (uint32_t k = 0; seg->pack && k < seg->run.n; k++)
-            l->zones.state[seg->run.zones[k]] = BOUGH_LOG__ZONE_PACK;
+            bough_log__zone_set(l, seg->run.zones[k], BOUGH_LOG__ZONE_PACK);
     }
 }
 

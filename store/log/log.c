@@ -332,7 +332,8 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
         l->open_at = (uint32_t)(bough_log__up(l->root_run.start + l->root_run.len, l->geo.align) -
                                 (uint64_t)(l->root_run.n - 1) * l->geo.zone);
     }
-    l->head.spare = l->zones.free + 1 < bough_log__reserve(l);
+    bough_log__zones_mount(l);
+    l->head.spare = bough_log__zones_room(l) + 1 < bough_log__reserve(l);
     if (!l->settle.on)
         l->durable_to = l->head.seq - 1;
     err = bough_log__supers_heal(l, all->damaged);

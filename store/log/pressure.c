@@ -65,6 +65,13 @@ static uint32_t low(const struct bough_log *l)
     return least(l) + bough_log__table_zones(l) + 2 + l->geo.zones / 16;
 }
 
+/* The system had no more room for a sparse device: it may have some now. */
+static void room_ask(struct bough_log *l)
+{
+    if (l->zones.denied)
+        bough_log__zones_keep(l);
+}
+
 /* What waits to be free is not. */
 static uint32_t used(const struct bough_log *l)
 {
@@ -85,9 +92,9 @@ static bool is_due(const struct bough_log *l)
 
     if (waits(l))
         return false;
-    if (l->zones.free < least(l))
+    if (bough_log__zones_room(l) < least(l))
         return grown > 0;
-    return l->zones.free < low(l) && grown > l->geo.zones / 32;
+    return bough_log__zones_room(l) < low(l) && grown > l->geo.zones / 32;
 }
 
 static enum bough_err begin(struct bough_log *l)
@@ -140,7 +147,7 @@ static enum bough_err ended(struct bough_log *l)
     enum bough_err err = BOUGH_OK;
 
     l->forget = FORGET;
-    if (l->zones.free < low(l))
+    if (bough_log__zones_room(l) < low(l))
         err = forget(l);
     l->settled = used(l);
     return err;
@@ -152,6 +159,7 @@ enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, boo
     bool had, asked;
 
     *more = false;
+    room_ask(l);
     if (l->cycle != NULL && l->cycle->packs && is_due(l))
         bough_log__cycle_end(l, true);
     if (l->cycle == NULL && (l->again.on ? l->forget == 0 : is_due(l)))
@@ -204,9 +212,11 @@ static enum bough_err pay_all(struct bough_log *l, uint32_t zones, bool forgets)
             if (l->lookers == 0)
                 more |= bough_log__reach_expire(l); /* it waited for them */
         }
-        while (!err && l->cycle == NULL && l->forget > 0 && (forgets || l->zones.free < zones))
+        while (!err && l->cycle == NULL && l->forget > 0 &&
+               (forgets || bough_log__zones_room(l) < zones))
             err = forget(l);
-    } while (!err && l->zones.free < zones && (l->again.on || (l->lookers == 0 && pin_expire(l))));
+    } while (!err && bough_log__zones_room(l) < zones &&
+             (l->again.on || (l->lookers == 0 && pin_expire(l))));
     return err;
 }
 
@@ -223,10 +233,10 @@ bool bough_log__room_make(struct bough_log *l, uint32_t zones)
         bough_log__cycle_end(l, true);
     if (l->cycle == NULL && l->forget > 0) /* the last one gave some */
         err = forgotten(l);
-    if (!err && l->zones.free < zones)
+    if (!err && bough_log__zones_room(l) < zones)
         err = pay_all(l, zones, true);
     (void)bough_store__wrote(&l->store, err);
-    l->starved = l->zones.free < zones;
+    l->starved = bough_log__zones_room(l) < zones;
     return !l->starved;
 }
 
@@ -259,12 +269,16 @@ enum bough_err bough_log__collect_pay(struct bough_log *l)
 
     if (l->cycle != NULL && l->cycle->busy)
         return BOUGH_OK; /* it is the collection that writes */
+    room_ask(l);
     if (l->starved && (l->cycle != NULL || l->forget > 0))
         return paid(l, pay_starved(l));
-    if (l->cycle == NULL ? !is_due(l) : l->zones.free >= low(l) && l->zones.free > wanted(l))
+    if (l->cycle == NULL
+            ? !is_due(l)
+            : bough_log__zones_room(l) >= low(l) && bough_log__zones_room(l) > wanted(l))
         return BOUGH_OK;
     err = bough_log__collect_step(l, SHARE * written + AT_LEAST, &more);
-    if (!err && (l->zones.free < least(l) || (l->cycle != NULL && l->zones.free <= wanted(l))))
+    if (!err && (bough_log__zones_room(l) < least(l) ||
+                    (l->cycle != NULL && bough_log__zones_room(l) <= wanted(l))))
         err = pay_all(l, least(l), false);
     return paid(l, err);
 }
@@ -277,16 +291,27 @@ static uint64_t committed(const struct bough_log *l)
     return l->store.txn != NULL ? l->txn.start.seq : l->head.seq;
 }
 
+/* What is full, and what can be said of it. */
+static const char *full_what(const struct bough_log *l, bool counted)
+{
+    bool below = l->dev->caps & BOUGH_BLOCK_ALLOCATE && l->zones.denied;
+
+    if (!counted)
+        return below ? "the file system below is full; what gc would free was not counted yet"
+                     : "the device is full; what gc would free was not counted yet";
+    if (l->gain.bytes > 0)
+        return below ? "the file system below is full" : "the device is full";
+    return below
+               ? "the file system below is full and all of the store lives: gc would free nothing; "
+                 "keeping less would, and gc --prune now what only reflogs hold"
+               : "the device is full and all of it lives: gc would free nothing; keeping less "
+                 "would, and gc --prune now what only reflogs hold";
+}
+
 enum bough_err bough_log__full(struct bough_log *l)
 {
     bool counted = l->gain.seq > 0 && l->gain.seq == committed(l);
-    enum bough_err err = BOUGH_WHY(&l->store.why, BOUGH_ENOSPC,
-        !counted ? "the device is full; what gc would free was not counted yet"
-        : l->gain.bytes > 0
-            ? "the device is full"
-            : "the device is full and all of it lives: gc would free nothing; keeping "
-              "less would, and gc --prune now what only reflogs hold",
-        NULL, 0);
+    enum bough_err err = BOUGH_WHY(&l->store.why, BOUGH_ENOSPC, full_what(l, counted), NULL, 0);
 
     l->store.why.at = counted ? l->gain.bytes : 0;
     l->starved = true;

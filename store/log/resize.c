@@ -264,7 +264,7 @@ static enum bough_err tables_move(struct shrink *s)
     for (size_t i = 0; i < l->zones.tables && !err; i++) {
         uint32_t from = l->zones.table[i], to = from;
 
-        if (from < l->zones.limit || l->zones.state[from] != BOUGH_LOG__ZONE_TABLE)
+        if (from < l->zones.limit || bough_log__zone_state(l, from) != BOUGH_LOG__ZONE_TABLE)
             continue;
         err = zone_move(s, &to, BOUGH_LOG__ZONE_TABLE);
         for (size_t k = 0; k < l->tables && !err; k++)
@@ -286,7 +286,7 @@ static enum bough_err tables_move(struct shrink *s)
 static bool is_empty_behind(const struct bough_log *l, bool held_too)
 {
     for (uint32_t i = l->zones.limit; i < l->geo.zones; i++) {
-        uint8_t state = l->zones.state[i];
+        uint8_t state = bough_log__zone_state(l, i);
         if (state != BOUGH_LOG__ZONE_FREE && (held_too || state != BOUGH_LOG__ZONE_HELD))
             return false;
     }

@@ -82,7 +82,7 @@ static bool stretch_fits(const struct bough_log *l, uint64_t rows)
 {
     uint64_t need = rows * bough_log__row_len(l) * 4 / 3 / l->geo.zone + 2;
 
-    return l->zones.free > bough_log__reserve(l) + 2 * need + l->geo.zones / 8;
+    return bough_log__zones_room(l) > bough_log__reserve(l) + 2 * need + l->geo.zones / 8;
 }
 
 /* The stretch that costs least; when there are too many tables it need not be of like size. */

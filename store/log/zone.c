@@ -30,7 +30,7 @@ enum bough_err bough_log__zones_init(struct bough_log *l)
     z->state[1] = BOUGH_LOG__ZONE_RING;
     z->room = z->limit = l->geo.zones;
     z->free = l->geo.zones - 2;
-    z->hint = 2;
+    z->hint = z->bare = 2;
     return BOUGH_OK;
 }
 
@@ -49,6 +49,18 @@ static enum bough_log__zone_use use_of(const struct bough_log *l, uint32_t zone)
     return (enum bough_log__zone_use)(l->zones.state[zone] & BOUGH_LOG__ZONE_USE);
 }
 
+uint8_t bough_log__zone_state(const struct bough_log *l, uint32_t zone)
+{
+    return l->zones.state[zone] & (uint8_t)~BOUGH_LOG__ZONE_OURS;
+}
+
+void bough_log__zone_set(struct bough_log *l, uint32_t zone, enum bough_log__zone_use use)
+{
+    uint8_t *state = &l->zones.state[zone];
+
+    *state = (uint8_t)use | (*state & (uint8_t)BOUGH_LOG__ZONE_OURS);
+}
+
 /* ---- Take, drop, claim ---- */
 
 static enum bough_err table_zones_reserve(struct bough_log *l)
@@ -64,9 +76,19 @@ static enum bough_err table_zones_reserve(struct bough_log *l)
 
 bool bough_log__zones_have(struct bough_log *l, uint32_t n)
 {
-    while (l->zones.free < n && bough_log__pins_yield(l))
-        continue;
-    return l->zones.free >= n;
+    bool have = bough_log__zones_ours(l, n);
+
+    while (!have && bough_log__pins_yield(l))
+        have = bough_log__zones_ours(l, n);
+    return have;
+}
+
+/* One that is ours, where that matters. */
+static bool can_be_taken(const struct bough_log *l, uint32_t zone)
+{
+    uint8_t ours = l->zones.ours > 0 ? BOUGH_LOG__ZONE_OURS : 0;
+
+    return l->zones.state[zone] == (BOUGH_LOG__ZONE_FREE | ours);
 }
 
 enum bough_err bough_log__zone_take(
@@ -82,31 +104,39 @@ enum bough_err bough_log__zone_take(
         if (err)
             return err;
     }
-    while (z->hint >= z->limit || z->state[z->hint] != BOUGH_LOG__ZONE_FREE)
+    while (z->hint >= z->limit || bough_log__zone_state(l, z->hint) != BOUGH_LOG__ZONE_FREE)
         z->hint = z->hint + 1 < z->limit ? z->hint + 1 : 2;
     *zone = z->hint;
-    z->state[*zone] = (uint8_t)use;
+    while (!can_be_taken(l, *zone))
+        (*zone)++;
+    bough_log__zone_set(l, *zone, use);
     z->free--;
+    z->ours -= z->ours > 0;
     if (use == BOUGH_LOG__ZONE_TABLE)
         z->table[z->tables++] = *zone;
     return BOUGH_OK;
 }
 
 /* It is free: to be taken, unless it lies where the store is about to end. */
-static void zone_free(struct bough_log *l, uint32_t zone)
+static void zone_free(struct bough_log *l, uint32_t zone, bool ours)
 {
-    l->zones.state[zone] = BOUGH_LOG__ZONE_FREE;
-    if (zone >= l->zones.limit)
+    struct bough_log__zones *z = &l->zones;
+
+    z->state[zone] = BOUGH_LOG__ZONE_FREE;
+    if (zone >= z->limit)
         return;
-    l->zones.free++;
-    if (zone < l->zones.hint)
-        l->zones.hint = zone;
+    z->free++;
+    z->hint = z->hint < zone ? z->hint : zone;
+    if (ours)
+        bough_log__zone_is_ours(l, zone);
+    else
+        z->bare = z->bare < zone ? z->bare : zone;
 }
 
 void bough_log__zone_drop(struct bough_log *l, uint32_t zone)
 {
     BOUGH_ASSERT(use_of(l, zone) > BOUGH_LOG__ZONE_RING);
-    zone_free(l, zone);
+    zone_free(l, zone, l->zones.state[zone] & BOUGH_LOG__ZONE_OURS);
 }
 
 enum bough_err bough_log__zone_claim(
@@ -128,7 +158,7 @@ enum bough_err bough_log__zone_claim(
         z->table[z->tables++] = zone;
     }
     z->free -= z->state[zone] == BOUGH_LOG__ZONE_FREE;
-    z->state[zone] = (uint8_t)use;
+    bough_log__zone_set(l, zone, use);
     return BOUGH_OK;
 }
 
@@ -142,7 +172,7 @@ void bough_log__zones_mark(struct bough_log *l)
 
     for (size_t i = 0; i < z->tables; i++) {
         uint8_t *state = &z->state[z->table[i]];
-        if (*state != BOUGH_LOG__ZONE_TABLE)
+        if (bough_log__zone_state(l, z->table[i]) != BOUGH_LOG__ZONE_TABLE)
             continue;
         *state |= BOUGH_LOG__ZONE_MARK;
         z->table[n++] = z->table[i];
@@ -168,11 +198,11 @@ void bough_log__zones_leave(struct bough_log *l, bool hold)
             z->table[n++] = zone;
             continue;
         }
-        z->state[zone] = BOUGH_LOG__ZONE_TABLE;
+        bough_log__zone_set(l, zone, BOUGH_LOG__ZONE_TABLE);
         if (hold)
             bough_log__zone_hold(l, zone, l->made);
         else
-            zone_free(l, zone);
+            bough_log__zone_drop(l, zone);
     }
     z->tables = n;
 }
@@ -195,17 +225,8 @@ void bough_log__zone_hold(struct bough_log *l, uint32_t zone, uint64_t since)
     struct bough_log__zones *z = &l->zones;
 
     BOUGH_ASSERT(z->helds < z->held_cap && use_of(l, zone) > BOUGH_LOG__ZONE_RING);
-    z->state[zone] = BOUGH_LOG__ZONE_HELD;
+    bough_log__zone_set(l, zone, BOUGH_LOG__ZONE_HELD);
     z->held[z->helds++] = (struct bough_log__held){zone, since};
-}
-
-/* A hint: whether the device hears it or not, the zone is free. */
-static void zones_discard(struct bough_log *l, uint32_t first, uint32_t n)
-{
-    uint64_t units = l->geo.zone / l->dev->unit;
-
-    if (n > 0 && l->dev->caps & BOUGH_BLOCK_DISCARD)
-        (void)!bough_block_discard(l->dev, first * units, n * units);
 }
 
 void bough_log__zones_release(struct bough_log *l)
@@ -214,6 +235,7 @@ void bough_log__zones_release(struct bough_log *l)
     uint64_t pinned = bough_log__pins_oldest(l);
     uint32_t first = 0, n = 0;
     size_t kept = 0;
+    bool ours;
 
     for (size_t i = 0; i < z->helds; i++) {
         struct bough_log__held h = z->held[i];
@@ -222,17 +244,21 @@ void bough_log__zones_release(struct bough_log *l)
             z->held[kept++] = h;
             continue;
         }
-        zone_free(l, h.zone);
+        ours = bough_log__zone_stays_ours(l, h.zone);
+        zone_free(l, h.zone, ours);
+        if (ours)
+            continue;
         if (n > 0 && h.zone == first + n) {
             n++;
             continue;
         }
-        zones_discard(l, first, n);
+        bough_log__zones_discard(l, first, n);
         first = h.zone;
         n = 1;
     }
-    zones_discard(l, first, n);
+    bough_log__zones_discard(l, first, n);
     z->helds = kept;
+    bough_log__zones_keep(l);
 }
 
 enum bough_err bough_log__zones_held_decode(
@@ -278,10 +304,10 @@ void bough_log__zones_count(struct bough_log *l)
     size_t n = 0;
 
     for (size_t i = 0; i < z->helds; i++) {
-        uint8_t *state = &z->state[z->held[i].zone];
-        if (*state != BOUGH_LOG__ZONE_FREE)
+        uint32_t zone = z->held[i].zone;
+        if (bough_log__zone_state(l, zone) != BOUGH_LOG__ZONE_FREE)
             continue; /* used again since, or listed twice */
-        *state = BOUGH_LOG__ZONE_HELD;
+        bough_log__zone_set(l, zone, BOUGH_LOG__ZONE_HELD);
         z->held[n++] = z->held[i];
     }
     z->helds = n;
@@ -293,8 +319,13 @@ void bough_log__zones_limit(struct bough_log *l, uint32_t limit)
     struct bough_log__zones *z = &l->zones;
 
     z->limit = limit;
-    z->free = 0;
-    for (uint32_t i = 0; i < limit; i++)
-        z->free += z->state[i] == BOUGH_LOG__ZONE_FREE;
-    z->hint = 2;
+    z->free = z->ours = z->top = 0;
+    for (uint32_t i = 0; i < limit; i++) {
+        bool free = bough_log__zone_state(l, i) == BOUGH_LOG__ZONE_FREE;
+
+        z->free += free;
+        if (free && z->state[i] & BOUGH_LOG__ZONE_OURS)
+            bough_log__zone_is_ours(l, i);
+    }
+    z->hint = z->bare = 2;
 }

@@ -2,6 +2,7 @@
  * zone_inner.h - which zones of a store are used, for what, and since when (zone.c).
  *
  *   uses     a byte a zone
+ *   room     which of them have their room on a sparse device (room.c)
  *   taking   take, drop; claims at open
  *   tables   zones that several tables share
  *   holding  zones that lost their last use, while an older checkpoint or a reader needs them
@@ -25,6 +26,7 @@ enum bough_log__zone_use {
     BOUGH_LOG__ZONE_USE = 0x07,
     BOUGH_LOG__ZONE_HELD = 0x10, /* without a use, but an older checkpoint needs it */
     BOUGH_LOG__ZONE_MARK = 0x20, /* of a table, and not found in a list so far */
+    BOUGH_LOG__ZONE_OURS = 0x40, /* has its room on a sparse device; in use or not */
 };
 
 struct bough_log__held {
@@ -38,6 +40,10 @@ struct bough_log__zones {
     uint32_t limit;  /* zones from here on are not taken */
     uint32_t free;   /* below the limit, that can be taken */
     uint32_t hint;   /* where to look first */
+    uint32_t ours;   /* of the free ones, those that have their room on a sparse device */
+    uint32_t bare;   /* no free zone below has none */
+    uint32_t top;    /* no free zone from here on has it */
+    bool denied;     /* there is no more room below */
     uint32_t *table; /* those of tables and roots; perhaps some that are not any more */
     size_t tables, table_cap;
     struct bough_log__held *held;
@@ -45,10 +51,14 @@ struct bough_log__zones {
     uint64_t durable; /* number of the newest durable checkpoint */
 };
 
+/* What a zone is used for; whether it is ours is another matter. */
+uint8_t bough_log__zone_state(const struct bough_log *l, uint32_t zone);
+void bough_log__zone_set(struct bough_log *l, uint32_t zone, enum bough_log__zone_use use);
+
 enum bough_err bough_log__zones_init(struct bough_log *l);
 void bough_log__zones_fini(struct bough_log *l);
 
-/* Are so many free?  Readers give way when they are in the way. */
+/* Are so many free, and ours to write?  Readers give way when they are in the way. */
 bool bough_log__zones_have(struct bough_log *l, uint32_t n);
 
 /* A free zone, leaving at least `reserve` free.  BOUGH_ENOSPC. */
@@ -90,6 +100,27 @@ void bough_log__zones_limit(struct bough_log *l, uint32_t limit);
 void bough_log__zones_mark(struct bough_log *l);
 void bough_log__zones_unmark(struct bough_log *l, const struct bough_log__run *r);
 void bough_log__zones_leave(struct bough_log *l, bool hold);
+
+/* ---- Room below (room.c) ---- */
+
+/* Free zones that can be had, as far as is known. */
+uint32_t bough_log__zones_room(const struct bough_log *l);
+
+/* Make so many free zones ours.  False: there are not so many, or there is no room for them. */
+bool bough_log__zones_ours(struct bough_log *l, uint32_t n);
+
+/* A free zone is ours. */
+void bough_log__zone_is_ours(struct bough_log *l, uint32_t zone);
+
+/* It becomes free: does it stay ours?  Else it is to be discarded. */
+bool bough_log__zone_stays_ours(struct bough_log *l, uint32_t zone);
+void bough_log__zones_discard(struct bough_log *l, uint32_t first, uint32_t n);
+
+/* As many as are kept back become ours, what is far more is given back: when a checkpoint is durable. */
+void bough_log__zones_keep(struct bough_log *l);
+
+/* The same when a store is opened for writing, and where the log and the tables go on. */
+void bough_log__zones_mount(struct bough_log *l);
 
 /* ---- Births (births.c) ---- */
 

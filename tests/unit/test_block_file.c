@@ -99,6 +99,39 @@ static void test_block_file__grows_sparsely_and_shrinks(void **state)
     assert_int_equal(x->dev->count, 3);
 }
 
+static int64_t blocks(const struct fix *x)
+{
+    struct stat st;
+
+    assert_int_equal(stat(x->path, &st), 0);
+    return st.st_blocks;
+}
+
+/* The same through a part of it; where the file ends stays. */
+static void test_block_file__room_is_given_before_it_is_needed(void **state)
+{
+    enum { UNITS = 1 << 14, HALF = UNITS / 2, PAGE = 4096 / UNIT };
+    struct fix *x = *state;
+    struct bough_rangeblk part;
+    uint8_t in[UNIT], out[UNIT];
+
+    memset(in, 7, sizeof in);
+    assert_int_equal(bough_block_resize(x->dev, UNITS), BOUGH_OK);
+    assert_int_equal(bough_block_write(x->dev, HALF + PAGE, 1, in), BOUGH_OK);
+    assert_true(blocks(x) < HALF / 2);
+    assert_int_equal(bough_rangeblk_init(&part, x->dev, HALF, HALF), BOUGH_OK);
+    assert_int_equal(bough_block_allocate(&part.blk, 0, HALF), BOUGH_OK);
+    assert_true(blocks(x) >= HALF && blocks(x) < UNITS);
+    assert_int_equal(bough_block_allocate(x->dev, 0, HALF), BOUGH_OK);
+    assert_true(blocks(x) >= UNITS);
+    assert_int_equal(bough_block_read(x->dev, HALF + PAGE, 1, out), BOUGH_OK);
+    assert_memory_equal(in, out, sizeof in);
+    assert_int_equal(bough_block_discard(x->dev, 0, HALF), BOUGH_OK);
+    assert_true(blocks(x) < UNITS);
+    assert_int_equal(x->dev->count, UNITS);
+    assert_int_equal(bough_block_allocate(x->dev, UNITS - 1, 2), BOUGH_ERANGE);
+}
+
 static void test_block_file__a_tail_is_not_part_of_it(void **state)
 {
     struct fix *x = *state;
@@ -297,6 +330,8 @@ int main(void)
             test_block_file__read_only_takes_no_change, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_block_file__refuses_what_is_no_device, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_block_file__room_is_given_before_it_is_needed, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_block_file__two_owners_exclude_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(

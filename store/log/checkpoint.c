@@ -200,11 +200,14 @@ static enum bough_err tables_make(struct making *m)
 
 /* ---- Ref tables ---- */
 
+/* When space is short they become one: each keeps a zone from becoming free. */
 static uint32_t ref_merge_from(const struct bough_log *l)
 {
     uint64_t sum = l->refs.n;
     uint32_t i = l->reftables;
 
+    if (bough_log__zones_room(l) <= bough_log__reserve(l))
+        return 0;
     while (i > 0 && l->reftable[i - 1].rows <= GROWTH * sum)
         sum += l->reftable[--i].rows;
     return i >= BOUGH_LOG__REFTABLES_WANTED ? 0 : i;

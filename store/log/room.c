@@ -14,6 +14,8 @@
  * A device without BOUGH_BLOCK_ALLOCATE has room for all of its zones: none is ours, all can be had.
  */
 #include "store/log/inner.h"
+#include "store/log/super_inner.h"
+#include "store/log/zone_inner.h"
 
 enum { SPARE = 1, SLACK = 2 }; /* zones: for who writes next; and before any is given back */
 enum { TRIES = 4 };            /* zones that are asked for when the first was refused */

@@ -94,6 +94,7 @@ struct bough_log {
     size_t fresh; /* so many at the end were adopted since the checkpoint: after `rows` in order */
     struct bough_log__table hold; /* ids that damage holds; without rows: none (hold.c) */
     bool hold_all;                /* the next collection is to hold all */
+    uint32_t reverse_near;        /* the block of a reverse table that was found last */
     size_t packs_tried;           /* segments there were when small ones had become one */
     struct bough_log__rows rows;  /* since the checkpoint */
 

@@ -277,23 +277,52 @@ enum bough_err bough_log__reverse_get(struct bough_log *l, const struct bough_lo
     return BOUGH_OK;
 }
 
-enum bough_err bough_log__reverse_find(struct bough_log *l, const struct bough_log__segment *seg,
-    uint64_t offset, struct bough_log__reverse *out)
+/*
+ * The block that tells of the entry at `offset`, if any does.  Who goes through a pack, or from a
+ * delta to its base, mostly asks for the block of last time, or the next.
+ */
+static enum bough_err reverse_block(
+    struct bough_log *l, const struct bough_log__segment *seg, uint64_t offset, uint32_t *no)
 {
-    uint64_t lo = 0, hi = seg->objects;
+    uint32_t lo = 0, hi = seg->reverse.blocks;
+    uint32_t near = l->reverse_near % (hi > 0 ? hi : 1); /* perhaps of another table: a bad guess */
 
-    while (lo < hi) {
-        uint64_t mid = lo + (hi - lo) / 2;
-        enum bough_err err = bough_log__reverse_get(l, seg, mid, out);
+    for (uint32_t mid = near; hi - lo > 1;) {
+        const uint8_t *block;
+        uint32_t rows;
+        enum bough_err err =
+            bough_log__table_block(l, &seg->reverse, BOUGH_LOG__BLOCK_REVERSE, mid, &block, &rows);
 
         if (err)
             return err;
-        if (out->offset == offset)
-            return BOUGH_OK;
-        if (out->offset < offset)
+        *(bough_get64le(row_at(l, block, 0)) > offset ? &hi : &lo) = mid;
+        mid = mid == near && lo == near ? mid + 1 : lo + (hi - lo) / 2;
+    }
+    *no = l->reverse_near = lo;
+    return BOUGH_OK;
+}
+
+enum bough_err bough_log__reverse_find(struct bough_log *l, const struct bough_log__segment *seg,
+    uint64_t offset, struct bough_log__reverse *out)
+{
+    uint32_t no, rows, lo = 0, hi;
+    const uint8_t *block;
+    enum bough_err err;
+
+    err = reverse_block(l, seg, offset, &no);
+    if (!err)
+        err = bough_log__table_block(l, &seg->reverse, BOUGH_LOG__BLOCK_REVERSE, no, &block, &rows);
+    if (err)
+        return err;
+    for (hi = rows; lo < hi;) { /* the first row that is not below */
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (bough_get64le(row_at(l, block, mid)) < offset)
             lo = mid + 1;
         else
             hi = mid;
     }
-    return bough_log__corrupt(l, "no entry begins at this offset of a pack segment", offset);
+    if (lo == rows || bough_get64le(row_at(l, block, lo)) != offset)
+        return bough_log__corrupt(l, "no entry begins at this offset of a pack segment", offset);
+    return bough_log__reverse_get(l, seg, (uint64_t)no * bough_log__rows_per_block(l) + lo, out);
 }

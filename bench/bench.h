@@ -42,7 +42,8 @@ struct peer {
     /* One key, durable on return.  NULL: no such thing. */
     void (*set)(struct peer *p, const char *key, size_t len, const char *value);
 
-    /* Many keys, durable together when commit returns.  fill: before the first of a new store. */
+    /* Many keys, durable together when commit returns.  fill: before the first of a new store.
+       NULL: no such thing. */
     void (*begin)(struct peer *p, bool fill);
     void (*put)(struct peer *p, const char *key, size_t len, const char *value);
     void (*commit)(struct peer *p);
@@ -56,7 +57,7 @@ struct peer {
 };
 
 extern const struct peer bough_peer, bough_journal_peer, bough_blocks_peer, lmdb_peer, sqlite_peer,
-    rocksdb_peer, git2_peer, fast_import_peer;
+    rocksdb_peer, git2_peer, fast_import_peer, disk_peer;
 
 /* ---- A big store ---- */
 

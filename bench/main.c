@@ -33,7 +33,7 @@ static size_t peers_n;
 static void peers_choose(const char *only)
 {
     const struct peer *all[] = {&bough_peer, &bough_journal_peer, &bough_blocks_peer, &lmdb_peer,
-        &sqlite_peer, &rocksdb_peer, &git2_peer, &fast_import_peer};
+        &sqlite_peer, &rocksdb_peer, &git2_peer, &fast_import_peer, &disk_peer};
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (only == NULL || strcmp(only, all[i]->name) == 0)
@@ -61,6 +61,8 @@ static void fill(struct peer *p, const char *dir)
     double start;
 
     p->open(p, dir, true);
+    if (p->begin == NULL)
+        return;
     start = now_ns();
     p->begin(p, true);
     for (uint32_t i = 0; i < keys_n; i++)
@@ -188,7 +190,7 @@ static void bench_batch(struct peer *p, int round)
     uint32_t n = BATCHES / p->slow;
     double start = now_ns(), cpu = cpu_ns();
 
-    if (p->no_paths) /* for reads only */
+    if (p->no_paths || p->begin == NULL) /* for reads only, for single writes only */
         return;
     if (round < 0)
         n /= 10;

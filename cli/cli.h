@@ -69,6 +69,7 @@ enum {
     OPEN_LATER = 1 << 2,  /* writes are durable after a sync, not on return */
     OPEN_TRY = 1 << 3,    /* what is written stays in memory: the file or folder is only read */
     OPEN_INDEX = 1 << 4,  /* the index of history waits for no number of commits */
+    OPEN_PAST = 1 << 5,   /* with OPEN_READ: also what is whole behind damage in the log */
 };
 
 /* The store's address: as given, else what `-s` or the environment says, else ./bough.img. */

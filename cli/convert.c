@@ -130,8 +130,8 @@ enum bough_err transfer_keep(struct bough_store *src, struct bough_store *dst)
     return end == BOUGH_EKEY ? BOUGH_OK : end;
 }
 
-/* Rows of reflogs become refs of `t`; what the ref was before comes along where it is there still. */
-static enum bough_err logs_take(struct transfer *t, struct bough_store *src)
+enum bough_err transfer_logs_take(
+    struct transfer *t, struct bough_store *src, transfer_has *has, void *ctx)
 {
     size_t id_len = bough_algo_len(src->algo);
     uint8_t name[BOUGH_REF_NAME_MAX];
@@ -150,7 +150,7 @@ static enum bough_err logs_take(struct transfer *t, struct bough_store *src)
         err = transfer_add(t, after, &was, row.target);
         if (err)
             return err;
-        if (!bough_oid_is_zero(&was) && bough_store_has(src, &was) != BOUGH_OK)
+        if (!bough_oid_is_zero(&was) && !has(ctx, &was))
             t->refs[t->n - 1].id = (struct bough_oid){{0}};
     }
     return err == BOUGH_ENOENT ? BOUGH_OK : err;
@@ -182,11 +182,13 @@ static enum bough_err logs_clear(struct bough_store *dst)
     return end;
 }
 
-static enum bough_err logs_set(const struct transfer *t, struct bough_store *dst)
+enum bough_err transfer_logs_set(const struct transfer *t, struct bough_store *dst)
 {
-    struct bough_txn *txn;
-    enum bough_err err = bough_txn_begin(dst, &txn);
+    struct bough_txn *txn = NULL;
+    enum bough_err err = logs_clear(dst);
 
+    if (!err)
+        err = bough_txn_begin(dst, &txn);
     if (err)
         return err;
     for (size_t i = 0; i < t->n && !err; i++) {
@@ -201,13 +203,18 @@ static enum bough_err logs_set(const struct transfer *t, struct bough_store *dst
     return err;
 }
 
+static bool is_stored(void *ctx, const struct bough_oid *id)
+{
+    return bough_store_has(ctx, id) == BOUGH_OK;
+}
+
 /* Into `t` what can go along of the logs. */
 static enum bough_err logs_prepare(struct cli *src, struct cli *dst, struct transfer *t)
 {
     struct bough_ref row;
 
     if (address_rest(dst->store, "git:") == NULL)
-        return logs_take(t, src->engine);
+        return transfer_logs_take(t, src->engine, is_stored, src->engine);
     if (bough_store_ref_next(src->engine, bough_view_str(LOGS), bough_view(NULL, 0), &row) ==
         BOUGH_OK)
         fprintf(stderr, "bough: convert: reflogs do not go into a git:DIR\n");
@@ -234,9 +241,7 @@ static int convert(struct cli *src, struct cli *dst, struct transfer *t)
         return say_error(err, dst->store, &dst->engine->why);
     err = transfer_copy(t, src->repo, dst->repo, &why);
     if (!err && address_rest(dst->store, "git:") == NULL) {
-        err = logs_clear(dst->engine);
-        if (!err)
-            err = logs_set(t, dst->engine);
+        err = transfer_logs_set(t, dst->engine);
         why = dst->engine->why;
     }
     if (err)

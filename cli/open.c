@@ -49,9 +49,13 @@ static int open_failed(struct cli *cli, enum bough_err err, bool only_read)
 /* A store too damaged to be written may still be read. */
 static bool can_be_read(struct cli *cli)
 {
-    struct bough_log_open_opts opts = {.read_only = true};
+    struct bough_log_open_opts opts = {.read_only = true, .past_damage = true};
+    struct bough_env env = cli->env;
     struct bough_store *engine;
-    enum bough_err err = bough_log_open(&cli->file.blk, &cli->env, &opts, &engine, NULL);
+    enum bough_err err;
+
+    env.log = NULL; /* the damage was told */
+    err = bough_log_open(&cli->file.blk, &env, &opts, &engine, NULL);
 
     if (!err)
         bough_store_close(engine);
@@ -60,7 +64,8 @@ static bool can_be_read(struct cli *cli)
 
 static int open_file(struct cli *cli, unsigned flags)
 {
-    struct bough_log_open_opts opts = {.read_only = (flags & OPEN_READ) != 0};
+    struct bough_log_open_opts opts = {
+        .read_only = (flags & OPEN_READ) != 0, .past_damage = (flags & OPEN_PAST) != 0};
     bool only_read = (flags & (OPEN_READ | OPEN_TRY)) != 0;
     uint32_t how = BOUGH_FILEBLK_DIRECT | (only_read ? BOUGH_FILEBLK_READONLY : 0u);
     struct bough_block *dev = &cli->file.blk;
@@ -80,10 +85,8 @@ static int open_file(struct cli *cli, unsigned flags)
             cli->store);
         return EXIT_NO_STORE;
     }
-    if (err == BOUGH_ECORRUPT && !only_read && can_be_read(cli))
-        fprintf(stderr,
-            "bough: %s: what is intact can be read; `bough repair %s NEW` brings it into a new "
-            "store\n",
+    if (err == BOUGH_ECORRUPT && (flags & OPEN_PAST) == 0 && can_be_read(cli))
+        fprintf(stderr, "bough: %s: `bough repair %s NEW` brings what is intact into a new store\n",
             cli->store, cli->store);
     return err ? say_error(err, cli->store, &cli->why) : 0;
 }

@@ -1,8 +1,9 @@
 /*
  * repair.c - what is intact in a damaged store, into a new one.
  *
- *   looking    what is damaged, as `bough fsck` finds it
+ *   looking    what is damaged, as `bough fsck` finds it; also behind damage in the log
  *   refs       those that are whole go over as they are; of a damaged one the newest commit that is
+ *   logs       of refs, as far as what they name is whole
  *   found      commits that are whole and that nothing whole reaches any more: refs/found/ID
  *   verb       and then the values of each branch that differs (salvage.c)
  *
@@ -27,10 +28,13 @@ static void note_damaged(void *ctx, enum bough_err err, const char *what, struct
     enum bough_algo algo = l->x->src->engine->algo;
     struct bough_oid id;
 
-    (void)err;
-    (void)what;
-    if (key.len == 2 * bough_algo_len(algo) && !l->err && !bough_oid_parse(algo, key, &id))
+    if (key.len != 2 * bough_algo_len(algo) || bough_oid_parse(algo, key, &id)) {
+        l->x->broken++;
+        fprintf(stderr, "bough: repair: %s: %s: %.*s\n", bough_err_name(err), what, (int)key.len,
+            (const char *)key.ptr);
+    } else if (!l->err) {
         l->err = bough_fsck_damaged(l->x->fsck, &id);
+    }
 }
 
 static enum bough_err look(struct repair *x)
@@ -117,6 +121,24 @@ static enum bough_err refs_take(struct repair *x)
             return err;
     }
     return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
+/* ---- Logs ---- */
+
+static bool is_whole(void *ctx, const struct bough_oid *id)
+{
+    const struct repair *x = ctx;
+
+    return bough_fsck_whole(x->fsck, id) == BOUGH_OK;
+}
+
+static enum bough_err logs_take(struct repair *x)
+{
+    enum bough_err err = BOUGH_OK;
+
+    if (address_rest(x->dst->store, "git:") == NULL) /* which writes its own */
+        err = transfer_logs_take(&x->t, x->src->engine, is_whole, x);
+    return err == BOUGH_ECORRUPT ? BOUGH_OK : err; /* as far as they can be read */
 }
 
 /* ---- Found ---- */
@@ -207,11 +229,15 @@ static enum bough_err repair(struct repair *x, struct bough_why *why)
     if (!err)
         err = refs_take(x);
     if (!err)
+        err = logs_take(x);
+    if (!err)
         err = transfer_boundary(x->src->engine, x->dst->engine);
     if (!err)
         err = transfer_keep(x->src->engine, x->dst->engine);
     if (!err)
         err = transfer_copy(&x->t, x->src->repo, x->dst->repo, why);
+    if (!err && address_rest(x->dst->store, "git:") == NULL)
+        err = transfer_logs_set(&x->t, x->dst->engine);
     if (!err && x->cut > 0)
         err = found_copy(x, why);
     return err ? err : salvage(x, why);
@@ -231,7 +257,7 @@ int verb_repair(struct cli *cli, int argc, char **argv)
         return say_usage("repair", "the new store cannot be the damaged one");
     cli_address(cli, argv[1]);
     dst.store = argv[2];
-    code = cli_open(cli, OPEN_READ);
+    code = cli_open(cli, OPEN_READ | OPEN_PAST);
     if (code != 0)
         return code;
     transfer_init(&x.t, cli->env.mem, cli->engine->algo);
@@ -245,7 +271,8 @@ int verb_repair(struct cli *cli, int argc, char **argv)
     transfer_fini(&x.t);
     cli_close(&dst);
     if (code == 0)
-        fprintf(stderr, "bough: repair: %llu refs were damaged, %llu values are lost\n",
-            (unsigned long long)x.cut, (unsigned long long)x.lost);
-    return code != 0 ? code : x.cut + x.lost > 0 ? EXIT_CORRUPT : EXIT_YES;
+        fprintf(stderr, "bough: repair: %llu refs were damaged, %llu values are lost%s\n",
+            (unsigned long long)x.cut, (unsigned long long)x.lost,
+            x.broken > 0 ? "; what else damaged structures told of is not known" : "");
+    return code != 0 ? code : x.cut + x.lost + x.broken > 0 ? EXIT_CORRUPT : EXIT_YES;
 }

@@ -10,6 +10,7 @@ struct repair {
     struct bough_fsck *fsck; /* of the damaged store */
     struct transfer t;
     uint64_t cut, lost; /* refs that were damaged, values that are gone */
+    uint64_t broken;    /* structures that were damaged */
 };
 
 /*

@@ -68,6 +68,15 @@ int transfer_open_target(struct cli *dst, enum bough_algo algo, uint64_t size);
 enum bough_err transfer_boundary(struct bough_store *src, struct bough_store *dst);
 enum bough_err transfer_keep(struct bough_store *src, struct bough_store *dst);
 
+/* Rows of reflogs become refs of `t`; what the ref was before comes along where `has` says so. */
+typedef bool transfer_has(void *ctx, const struct bough_oid *id);
+enum bough_err transfer_logs_take(
+    struct transfer *t, struct bough_store *src, transfer_has *has, void *ctx);
+
+/* The logs of `dst` become the rows in `t`: that all refs came into being a moment ago is not what they
+   are to say. */
+enum bough_err transfer_logs_set(const struct transfer *t, struct bough_store *dst);
+
 /* All refs of `t`: the pack of what they reach in `src`, and then the refs, to `dst`. */
 enum bough_err transfer_copy(
     struct transfer *t, struct bough_repo *src, struct bough_repo *dst, struct bough_why *why);

@@ -66,6 +66,8 @@ static enum bough_err device_read(struct bough_log *l, uint64_t at, void *dst, s
 
     l->pages.read_bytes += n;
     err = bough_block_read(l->dev, at / l->dev->unit, (uint32_t)(n / l->dev->unit), dst);
+    if (err == BOUGH_ERANGE) /* as superblocks and checkpoints say, there should be more of it */
+        err = bough_log__corrupt(l, "behind the end of the device", at);
     if (!err && bough_log__reader_expired(l))
         err = BOUGH_WHY(&l->store.why, BOUGH_EEXPIRED, "others needed the space", NULL, 0);
     return err;

@@ -57,4 +57,7 @@ void bough_log__tiers_unmark(struct bough_log *l);
 
 enum bough_err bough_log__replay(struct bough_log *l, const struct bough_log__super *newest);
 
+/* With past_damage: rows in memory for entries whose blocks of tables are damaged. */
+enum bough_err bough_log__past_rows(struct bough_log *l);
+
 #endif

@@ -370,6 +370,10 @@ static enum bough_err log_start(struct bough_log *l, const struct bough_log__sup
         l->damage = l->store.why; /* what is whole can be read */
         err = BOUGH_OK;
     }
+    if (!err && l->opts.read_only && l->opts.past_damage)
+        err = bough_log__past_rows(l);
+    if (!err && l->damage.err)
+        bough_env_log(l->store.env, BOUGH_LOG_WARN, l->damage.what);
     if (all->s[0].ro_compat != 0) {
         if (!l->store.read_only)
             bough_env_log(l->store.env, BOUGH_LOG_WARN,
@@ -397,6 +401,19 @@ static enum bough_err supers_why(
         NULL, 0);
 }
 
+/* A device that was cut is opened for who wants what is left only. */
+static enum bough_err length_check(const struct bough_log__supers *all, struct bough_log *l)
+{
+    uint64_t bytes = l->dev->count * l->dev->unit;
+
+    if ((uint64_t)all->geo.zones * all->geo.zone <= bytes)
+        return BOUGH_OK;
+    l->damage = (struct bough_why){
+        .err = BOUGH_ECORRUPT, .what = "the device is shorter than its store", .at = bytes};
+    l->store.why = l->damage;
+    return l->opts.read_only && l->opts.past_damage ? BOUGH_OK : BOUGH_ECORRUPT;
+}
+
 enum bough_err bough_log_open(struct bough_block *dev, const struct bough_env *env,
     const struct bough_log_open_opts *opts, struct bough_store **out, struct bough_why *why)
 {
@@ -411,10 +428,10 @@ enum bough_err bough_log_open(struct bough_block *dev, const struct bough_env *e
     err = bough_log__supers_find(dev, env->mem, all);
     if (err)
         err = supers_why(all, err, why);
-    if (!err && (uint64_t)all->geo.zones * all->geo.zone > dev->count * dev->unit)
-        err = BOUGH_WHY(why, BOUGH_ECORRUPT, "the device is shorter than its store", NULL, 0);
     if (!err) {
         err = base_load(dev, env, opts, all, &l);
+        if (!err)
+            err = length_check(all, l);
         if (!err)
             err = log_start(l, all);
         if (err && why != NULL && l != NULL && l->store.why.err == err)

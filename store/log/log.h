@@ -39,13 +39,16 @@ enum bough_err bough_log_format(struct bough_block *dev, const struct bough_env 
  */
 struct bough_log_open_opts {
     bool read_only;
-    size_t cache;        /* bytes of memory for caches: three quarters for pages of the device, the
+    bool past_damage; /* with read_only, for repair: what is whole behind damage in the log and in
+                              tables counts, too, though what it builds on may be lost; a device
+                              that was cut is read as far as it goes */
+    size_t cache;     /* bytes of memory for caches: three quarters for pages of the device, the
                               rest for inflated objects; default 8 MiB, least 64 KiB */
-    uint32_t table_rows; /* rows kept in memory between checkpoints; default 65,536 */
-    uint64_t log_max;    /* bytes of log between checkpoints; default 16 MiB */
-    uint32_t prepare;    /* bytes of log written once ahead, for speed in files; 1: none; default
+    uint32_t table_rows;   /* rows kept in memory between checkpoints; default 65,536 */
+    uint64_t log_max;      /* bytes of log between checkpoints; default 16 MiB */
+    uint32_t prepare;      /* bytes of log written once ahead, for speed in files; 1: none; default
                             1 MiB where zones have at least 128 KiB */
-    uint32_t settle_s;   /* on a device without BOUGH_BLOCK_SYNC: seconds after which a write is
+    uint32_t settle_s;     /* on a device without BOUGH_BLOCK_SYNC: seconds after which a write is
                             taken to be durable; default 30 */
     uint64_t settle_bytes; /* or bytes of later writes; default 64 MiB */
     uint64_t reach_rows;   /* objects from which on a collection is followed by making reachability
@@ -64,7 +67,8 @@ struct bough_log_open_opts {
  * BOUGH_ENOENT     no store on this device
  * BOUGH_ENOTSUP    of another format, or with incompatible features, that this build does not read:
  *                  why.key says which in words, why.at is their number
- * BOUGH_ECORRUPT   damaged; with read_only what is intact can be read
+ * BOUGH_ECORRUPT   damaged, or the device is shorter than its store; with read_only a store whose log
+ *                  is damaged opens as it was before that, and the env's log says so
  */
 enum bough_err bough_log_open(struct bough_block *dev, const struct bough_env *env,
     const struct bough_log_open_opts *opts, struct bough_store **out, struct bough_why *why);

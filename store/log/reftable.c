@@ -105,6 +105,8 @@ static enum bough_err block_for(struct bough_log *l, struct bough_log__table *t,
         bool above;
         enum bough_err err = block_above(l, t, mid, name, scratch, &above);
 
+        if (err == BOUGH_ECORRUPT && l->opts.past_damage)
+            break; /* from the last one that is known to be below, one by one */
         if (err)
             return err;
         *(above ? &hi : &lo) = mid;
@@ -157,7 +159,7 @@ enum bough_err bough_log__reftable_seek(struct bough_log *l, struct bough_log__t
             out->ref.target = bough_view(scratch + BOUGH_REF_NAME_MAX, out->ref.target.len);
             return BOUGH_OK;
         }
-        if (err == BOUGH_ENOENT)
+        if (err == BOUGH_ENOENT || (err == BOUGH_ECORRUPT && l->opts.past_damage))
             err = BOUGH_OK;
     }
     if (err == BOUGH_ECORRUPT)

@@ -3,8 +3,8 @@
  *
  *   frames   is the next frame in the chain?  What is not known to be durable is read whole
  *   apply    what a transaction's items do to memory
- *   end      is it the end, or damage?
  *
+ * Is it the end, or damage?  And what is behind that: replay_end.c.
  * Nothing is written here.  The head ends up behind the last whole transaction.
  */
 #include "store/inner.h"
@@ -14,6 +14,7 @@
 #include "store/log/inner.h"
 #include "store/log/read_inner.h"
 #include "store/log/refs_inner.h"
+#include "store/log/replay_inner.h"
 #include "store/log/segment_inner.h"
 #include "store/log/shape_inner.h"
 #include "store/log/super_inner.h"
@@ -21,26 +22,16 @@
 #include "store/log/txn_inner.h"
 #include "store/log/zone_inner.h"
 
-struct replay {
-    struct bough_log *log;
-    const struct bough_log__super *newest;
-    uint64_t mount_seq, epoch;      /* of it */
-    struct bough_log__head pos;     /* where the next frame is looked for */
-    struct bough_buf index;         /* of the frame loaded last */
-    struct bough_log__frame *group; /* frames of an unfinished transaction */
-    size_t group_n, group_cap;
-    uint64_t upto;  /* objects of its frames up to this sequence are in tables written ahead */
-    uint64_t known; /* without flush: what frames of the chain say has settled */
-};
-
 /* ---- Frames ---- */
 
-static bool epoch_fits(const struct replay *r, const struct bough_log__frame *f)
+/* Behind damage also one of a mount whose superblocks are lost. */
+static bool epoch_fits(const struct bough_log__replay *r, const struct bough_log__frame *f)
 {
-    return bough_log__super_epoch_fits(r->newest, f->seq, f->epoch);
+    return bough_log__super_epoch_fits(r->newest, f->seq, f->epoch) ||
+           (r->past && f->epoch > r->epoch);
 }
 
-static enum bough_err head_load(
+enum bough_err bough_log__head_load(
     struct bough_log *l, uint32_t zone, uint32_t at, struct bough_log__frame *f)
 {
     uint8_t raw[BOUGH_LOG__FRAME_HEAD];
@@ -52,7 +43,7 @@ static enum bough_err head_load(
     return err ? err : bough_log__frame_decode(&l->geo, zone, at, raw, f);
 }
 
-static enum bough_err index_load(struct replay *r, const struct bough_log__frame *f)
+static enum bough_err index_load(struct bough_log__replay *r, const struct bough_log__frame *f)
 {
     struct bough_log *l = r->log;
     uint64_t at = (uint64_t)f->zone * l->geo.zone + f->at + BOUGH_LOG__FRAME_HEAD + f->data_len;
@@ -114,7 +105,7 @@ static enum bough_err object_check(
 
 /* Every entry of the frame against its checksum; where nothing can be flushed, also what the frame
    names: it was written before, but may not have settled. */
-static enum bough_err data_check(struct replay *r, const struct bough_log__frame *f)
+static enum bough_err data_check(struct bough_log__replay *r, const struct bough_log__frame *f)
 {
     struct bough_log *l = r->log;
     struct bough_log__items it = {bough_buf_view(&r->index)};
@@ -138,9 +129,9 @@ static enum bough_err data_check(struct replay *r, const struct bough_log__frame
 
 /* The head at zone, at, if it continues the chain.  BOUGH_ENOENT: it does not. */
 static enum bough_err head_at(
-    struct replay *r, uint32_t zone, uint32_t at, struct bough_log__frame *f)
+    struct bough_log__replay *r, uint32_t zone, uint32_t at, struct bough_log__frame *f)
 {
-    enum bough_err err = head_load(r->log, zone, at, f);
+    enum bough_err err = bough_log__head_load(r->log, zone, at, f);
 
     if (!err && (f->seq != r->pos.seq || f->prev_crc != r->pos.prev_crc || !epoch_fits(r, f)))
         return BOUGH_ENOENT;
@@ -149,14 +140,14 @@ static enum bough_err head_at(
 
 /* The whole frame. */
 static enum bough_err frame_at(
-    struct replay *r, uint32_t zone, uint32_t at, struct bough_log__frame *f)
+    struct bough_log__replay *r, uint32_t zone, uint32_t at, struct bough_log__frame *f)
 {
     bool flush = r->log->dev->caps & BOUGH_BLOCK_SYNC;
     enum bough_err err = head_at(r, zone, at, f);
 
     if (!err)
         err = index_load(r, f);
-    if (!err && (flush ? f->seq >= r->mount_seq : f->seq > r->known))
+    if (!err && !r->any_data && (flush ? f->seq >= r->mount_seq : f->seq > r->known))
         err = data_check(r, f);
     return err;
 }
@@ -165,7 +156,7 @@ static enum bough_err frame_at(
  * Here, or at the start of the next zone.  Where both fit the one of the later mount holds: the
  * other was torn when that mount came, and it went on in the next zone.
  */
-static enum bough_err frame_next(struct replay *r, struct bough_log__frame *f)
+static enum bough_err frame_next(struct bough_log__replay *r, struct bough_log__frame *f)
 {
     struct bough_log__frame here, there;
     enum bough_err err = BOUGH_ENOENT;
@@ -184,7 +175,7 @@ static enum bough_err frame_next(struct replay *r, struct bough_log__frame *f)
 /* ---- Apply ---- */
 
 static enum bough_err apply_object(
-    struct replay *r, const struct bough_log__frame *f, struct bough_view body)
+    struct bough_log__replay *r, const struct bough_log__frame *f, struct bough_view body)
 {
     struct bough_log *l = r->log;
     struct object_item o;
@@ -278,8 +269,8 @@ static enum bough_err apply_adopt(struct bough_log *l, struct bough_view body)
     return BOUGH_OK;
 }
 
-static enum bough_err apply_item(
-    struct replay *r, const struct bough_log__frame *f, uint32_t kind, struct bough_view body)
+static enum bough_err apply_item(struct bough_log__replay *r, const struct bough_log__frame *f,
+    uint32_t kind, struct bough_view body)
 {
     switch (kind) {
     case BOUGH_LOG__OBJECT:
@@ -317,7 +308,7 @@ static enum bough_err apply_segment(struct bough_log *l, const struct bough_log_
 }
 
 /* The frame whose index is loaded happens. */
-static enum bough_err frame_apply(struct replay *r, const struct bough_log__frame *f)
+static enum bough_err frame_apply(struct bough_log__replay *r, const struct bough_log__frame *f)
 {
     struct bough_log__items it = {bough_buf_view(&r->index)};
     enum bough_err err = apply_segment(r->log, f);
@@ -335,7 +326,7 @@ static enum bough_err frame_apply(struct replay *r, const struct bough_log__fram
 }
 
 /* Up to where do tables written ahead stand for objects?  Their items are in the index loaded. */
-static void ahead_look(struct replay *r)
+static void ahead_look(struct bough_log__replay *r)
 {
     struct bough_log__items it = {bough_buf_view(&r->index)};
     struct bough_view body;
@@ -347,7 +338,7 @@ static void ahead_look(struct replay *r)
     }
 }
 
-static enum bough_err group_apply(struct replay *r)
+static enum bough_err group_apply(struct bough_log__replay *r)
 {
     enum bough_err err = BOUGH_OK;
 
@@ -367,20 +358,21 @@ static enum bough_err group_apply(struct replay *r)
     return err;
 }
 
-static enum bough_err frame_take(struct replay *r, const struct bough_log__frame *f)
+static enum bough_err frame_take(struct bough_log__replay *r, const struct bough_log__frame *f)
 {
     void *ptr = r->group;
     enum bough_err err;
 
     if (f->flags & BOUGH_LOG__FRAME_FIRST)
         r->group_n = 0;
-    else if (r->group_n == 0)
+    else if (r->group_n == 0 && !r->past)
         return bough_log__corrupt(r->log, "a transaction has no first frame", f->seq);
     err = bough_mem_grow(r->log->mem, &ptr, &r->group_cap, r->group_n + 1, sizeof *r->group);
     r->group = ptr;
     if (err)
         return err;
-    r->group[r->group_n++] = *f;
+    if (r->group_n > 0 || f->flags & BOUGH_LOG__FRAME_FIRST) /* else what it is of is lost */
+        r->group[r->group_n++] = *f;
     r->pos.seq++;
     r->pos.prev_crc = f->crc;
     r->pos.segment = f->segment;
@@ -394,79 +386,8 @@ static enum bough_err frame_take(struct replay *r, const struct bough_log__frame
     return err;
 }
 
-/* ---- The end ---- */
-
-enum { LOOK_PIECE = 64 * 1024 };
-
-/*
- * Does a frame at or after this place say that `missing` was flushed?  Or that there was a mount
- * since: its epoch was durable before its first frame, so the superblock that had it is damaged.
- */
-static enum bough_err later_knows(
-    struct replay *r, uint32_t zone, uint32_t at, uint64_t missing, bool *yes)
-{
-    struct bough_log__frame f, next;
-    enum bough_err err = head_load(r->log, zone, at, &f);
-    uint64_t seq = missing;
-
-    if (!err && f.epoch > r->epoch)
-        *yes = r->log->dev->caps & BOUGH_BLOCK_SYNC; /* else it may not have settled */
-    while (!err && f.seq > seq && f.epoch == r->epoch && !*yes) {
-        *yes = f.durable_to >= missing;
-        seq = f.seq;
-        err = head_load(r->log, f.zone, f.at + bough_log__frame_len(&r->log->geo, &f), &next);
-        if (err == BOUGH_ENOENT && f.next_zone != 0)
-            err = head_load(r->log, f.next_zone, 0, &next);
-        f = next;
-    }
-    return err == BOUGH_ENOENT ? BOUGH_OK : err;
-}
-
-/* Look so at every granule of at most 1 MiB, which are read in pieces. */
-static enum bough_err stretch_knows(
-    struct replay *r, uint32_t zone, uint32_t at, uint64_t missing, bool *yes)
-{
-    struct bough_log *l = r->log;
-    uint32_t left = l->geo.zone - at, granule = l->geo.granule;
-    enum bough_err err = BOUGH_OK;
-
-    left = left < BOUGH_LOG__FRAME_MAX ? left : BOUGH_LOG__FRAME_MAX;
-    while (left > 0 && !*yes && !err) {
-        uint32_t n = left < LOOK_PIECE ? left : LOOK_PIECE;
-
-        bough_buf_clear(&r->index);
-        if (bough_buf_room(&r->index, n) == NULL)
-            return r->index.err;
-        err = bough_log__read(l, (uint64_t)zone * l->geo.zone + at, r->index.ptr, n);
-        for (uint32_t i = 0; i < n && !*yes && !err; i += granule) {
-            if (bough_log__frame_begins(r->index.ptr + i))
-                err = later_knows(r, zone, at + i, missing, yes);
-        }
-        at += n;
-        left -= n;
-    }
-    return err;
-}
-
-static enum bough_err end_check(struct replay *r)
-{
-    struct bough_log *l = r->log;
-    bool damaged = r->pos.seq < r->mount_seq;
-    enum bough_err err = BOUGH_OK;
-
-    if (!(l->dev->caps & BOUGH_BLOCK_SYNC))
-        damaged = r->pos.seq <= r->known; /* else it is lost, whatever was mounted since */
-    if (!damaged)
-        err = stretch_knows(r, r->pos.zone, r->pos.at, r->pos.seq, &damaged);
-    if (!err && !damaged && r->pos.next != 0)
-        err = stretch_knows(r, r->pos.next, 0, r->pos.seq, &damaged);
-    if (!err && damaged)
-        return bough_log__corrupt(l, "the log is damaged below what was acknowledged", r->pos.seq);
-    return err;
-}
-
 /* Without flush: look along the heads of the chain what they say has settled. */
-static enum bough_err known_look(struct replay *r)
+static enum bough_err known_look(struct bough_log__replay *r)
 {
     struct bough_log *l = r->log;
     struct bough_log__head pos = r->pos;
@@ -474,9 +395,9 @@ static enum bough_err known_look(struct replay *r)
     enum bough_err err = BOUGH_OK;
 
     while (!err) {
-        err = head_load(l, pos.zone, pos.at, &f);
+        err = bough_log__head_load(l, pos.zone, pos.at, &f);
         if (err == BOUGH_ENOENT && pos.next != 0)
-            err = head_load(l, pos.next, 0, &f);
+            err = bough_log__head_load(l, pos.next, 0, &f);
         if (err || f.seq != pos.seq || f.prev_crc != pos.prev_crc || !epoch_fits(r, &f))
             break;
         r->known = f.durable_to > r->known ? f.durable_to : r->known;
@@ -488,23 +409,58 @@ static enum bough_err known_look(struct replay *r)
     return err == BOUGH_ENOENT ? BOUGH_OK : err;
 }
 
+/* Frames up to where the chain ends, for whatever reason. */
+static enum bough_err chain_take(struct bough_log__replay *r)
+{
+    struct bough_log__frame f;
+    enum bough_err err = BOUGH_OK;
+
+    while (!err) {
+        err = frame_next(r, &f);
+        r->any_data = false;
+        if (!err)
+            err = frame_take(r, &f);
+    }
+    return err == BOUGH_ENOENT ? bough_log__replay_end(r) : err;
+}
+
+/* The chain is damaged: on behind that, as often as it is. */
+static enum bough_err past_take(struct bough_log__replay *r, enum bough_err err)
+{
+    struct bough_log *l = r->log;
+
+    if (err == BOUGH_EIO)
+        err = bough_log__corrupt(l, "the log cannot be read", r->pos.seq);
+    l->damage = l->store.why;
+    r->past = true;
+    while (err == BOUGH_ECORRUPT || err == BOUGH_EIO) {
+        uint64_t seq = r->pos.seq;
+
+        r->any_data = true;
+        err = chain_take(r);
+        if ((err != BOUGH_ECORRUPT && err != BOUGH_EIO) || r->pos.seq > seq)
+            continue;
+        r->group_n = 0;
+        err = bough_log__replay_past(r);
+        if (err == BOUGH_OK)
+            err = BOUGH_ECORRUPT;
+    }
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
+}
+
 enum bough_err bough_log__replay(struct bough_log *l, const struct bough_log__super *newest)
 {
-    struct replay r = {.log = l, .newest = newest, .pos = l->head};
-    struct bough_log__frame f;
+    struct bough_log__replay r = {.log = l, .newest = newest, .pos = l->head};
     enum bough_err err;
 
     r.mount_seq = newest->mount_seq;
     r.epoch = newest->epoch;
     bough_buf_init(&r.index, l->mem);
     err = l->dev->caps & BOUGH_BLOCK_SYNC ? BOUGH_OK : known_look(&r);
-    while (!err && (err = frame_next(&r, &f)) == BOUGH_OK) {
-        err = frame_take(&r, &f);
-        if (err)
-            break;
-    }
-    if (err == BOUGH_ENOENT)
-        err = end_check(&r);
+    if (!err)
+        err = chain_take(&r);
+    if ((err == BOUGH_ECORRUPT || err == BOUGH_EIO) && l->store.read_only && l->opts.past_damage)
+        err = past_take(&r, err);
     bough_buf_fini(&r.index);
     bough_mem_free(l->mem, r.group, r.group_cap * sizeof *r.group);
     return err;

@@ -188,6 +188,8 @@ enum bough_err bough_log__table_place(struct bough_log *l, const struct bough_lo
     if (t->blocks == 0)
         return BOUGH_ENOENT;
     err = table_seek(l, t, id, &no, &row, &block);
+    if (err == BOUGH_ECORRUPT && l->opts.past_damage)
+        err = BOUGH_ENOENT; /* past.c has looked for it elsewhere */
     if (err)
         return err;
     bough_log__table_row(l, t, block, row, out);
@@ -213,7 +215,9 @@ static enum bough_err table_next(struct bough_log__row_source *src, struct bough
         enum bough_err err =
             bough_log__table_block(s->log, s->table, BOUGH_LOG__BLOCK_OID, s->block, &block, &rows);
 
-        if (err)
+        if (err == BOUGH_ECORRUPT && s->log->opts.past_damage)
+            rows = 0;
+        else if (err)
             return err;
         if (s->row < rows) {
             bough_log__table_row(s->log, s->table, block, s->row++, out);

@@ -7,7 +7,8 @@
  * Method: a small store with all of these is made by a history (store_world.h).  From its open
  * handle it is noted what each byte is.  Then one bit of each byte is flipped in turn (of bytes that
  * are 0, of every ninth; LONG=1: of all, and all bits of those that say something), the store is
- * opened for writing, everything is read and compared with the memory engine, and checked.
+ * opened for writing, everything is read and compared with the memory engine, and checked; and it
+ * is opened as repair does, for what is left: no more is lost then than the flipped byte says.
  */
 #include "store/log/checkpoint_inner.h"
 #include "store/log/frame_inner.h"
@@ -21,6 +22,7 @@
 #include "tests/sim/store_world.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 40, BYTES = ZONES * ZONE };
+enum { A_FRAME = 3 }; /* objects that one frame brings at the most, or adopts */
 
 /* What a byte of the device is. */
 enum what { NOTHING, SUPER, ROOT, TABLE, PACK, REVERSE, FRAME, NEWEST, BEFORE, ENTRY, WHATS };
@@ -39,7 +41,8 @@ struct fix {
     struct bough_buf want, got;
     uint64_t at; /* the byte that is flipped now */
     int bit;
-    bool noticed; /* an answer was an error */
+    bool noticed;           /* an answer was an error */
+    uint64_t objects, left; /* there are; and can be read */
     char found[160];
 };
 
@@ -273,6 +276,42 @@ static void reader_names_it(struct fix *f)
     f->w.opts = opts;
 }
 
+static enum bough_err object_left(
+    void *ctx, const struct bough_oid *id, const struct bough_found *found)
+{
+    struct fix *f = ctx;
+    enum what what = (enum what)f->what[f->at];
+    enum bough_type type;
+    enum bough_err err;
+
+    bough_buf_clear(&f->got);
+    bough_buf_clear(&f->want);
+    OK(bough_store_read(f->w.m.s, id, NULL, &f->want));
+    err = bough_store_read(f->w.s, id, &type, &f->got);
+    if (err == BOUGH_OK &&
+        (type != found->type || !bough_view_eq(bough_buf_view(&f->want), bough_buf_view(&f->got))))
+        wrong(f, "what is left has other bytes");
+    if (err && (what == TABLE || what == SUPER || what == ROOT || what == NOTHING))
+        wrong(f, "an entry that is whole is not left");
+    f->left += err == BOUGH_OK;
+    return BOUGH_OK;
+}
+
+/* For who wants what is left of it (past_damage): at most what the flipped byte is of is not. */
+static void left_right(struct fix *f)
+{
+    struct bough_log_open_opts opts = f->w.opts;
+
+    f->w.opts.read_only = f->w.opts.past_damage = true;
+    OK(world_open(&f->w, &f->ram.blk));
+    f->left = 0;
+    OK(bough_store_each(f->w.m.s, object_left, f));
+    if (f->what[f->at] == FRAME && f->left + A_FRAME < f->objects)
+        wrong(f, "what is behind a damaged frame is not left");
+    world_close(&f->w);
+    f->w.opts = opts;
+}
+
 static bool long_mode(void)
 {
     return getenv("LONG") != NULL;
@@ -325,6 +364,7 @@ static void flip(struct fix *f, uint64_t at, int bit)
     f->w.why = (struct bough_why){.err = BOUGH_OK};
     if (what == SUPER)
         reader_names_it(f);
+    left_right(f);
     err = world_open(&f->w, &f->ram.blk);
     seen->flips++;
     seen->refused += err != BOUGH_OK;
@@ -440,6 +480,7 @@ static void flip_all(enum bough_algo algo, const char *first, const char *then, 
     mark_all(f, start);
     world_close(&f->w);
     memcpy(f->pristine, f->device, BYTES);
+    f->objects = picture_of(f->w.m.s).objects;
     sweep(f);
     fix_free(f);
 }

@@ -56,18 +56,17 @@ void bough_why_place(struct bough_why *why, const char *file, int line)
     why->line = line;
 }
 
-enum bough_err bough_why_set(
+void bough_why_fill(
     struct bough_why *why, enum bough_err err, const char *what, const void *key, size_t len)
 {
     if (why == NULL)
-        return err;
+        return;
     why->err = err;
     why->what = what != NULL ? what : "";
     why->at = 0;
     why->key_len = (uint32_t)(len < BOUGH_WHY_KEY_MAX ? len : BOUGH_WHY_KEY_MAX);
     if (why->key_len > 0)
         memcpy(why->key, key, why->key_len);
-    return err;
 }
 
 /* Bytes. */

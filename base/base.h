@@ -89,9 +89,17 @@ struct bough_why {
     uint8_t key[BOUGH_WHY_KEY_MAX]; /* path, ref name or hex id, as given by the caller */
 };
 
-/* Fill `why` (may be NULL) and return `err`; `key` may be NULL with `len` 0. */
-enum bough_err bough_why_set(
+/* Fill `why` (may be NULL); `key` may be NULL with `len` 0. */
+void bough_why_fill(
     struct bough_why *why, enum bough_err err, const char *what, const void *key, size_t len);
+
+/* The same, returning `err`: here, so that whoever reads or checks a caller sees that it does. */
+static inline enum bough_err bough_why_set(
+    struct bough_why *why, enum bough_err err, const char *what, const void *key, size_t len)
+{
+    bough_why_fill(why, err, what, key, len);
+    return err;
+}
 
 /* The same, with the place in the source kept for the log. */
 #define BOUGH_WHY(why, err, what, key, len)                                                        \

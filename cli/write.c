@@ -304,13 +304,12 @@ int verb_batch(struct cli *cli, int argc, char **argv)
     code = cli_open_kv(cli, 0);
     if (code == 0) {
         err = bough_kv_begin(cli->kv, BOUGH_TEST_AND_SET, &batch);
-        if (err) {
-            code = say_error(err, "batch", &cli->kv->why);
-        } else if ((code = run_script(cli, batch, in, argv[1])) != EXIT_YES) {
+        if (!err && (code = run_script(cli, batch, in, argv[1])) == EXIT_YES)
+            err = bough_kv_commit(batch);
+        else if (!err)
             bough_kv_abort(batch);
-        } else if ((err = bough_kv_commit(batch)) != BOUGH_OK) {
+        if (err)
             code = say_error(err, "batch", &cli->kv->why);
-        }
     }
     if (in != stdin)
         fclose(in);

@@ -21,9 +21,15 @@ bool bough_kv__segment_next(struct bough_view *rest, struct bough_view *name);
 /* Is `key` in inner form: no slash at the ends, none beside another? */
 bool bough_kv__path_is_normal(struct bough_view key);
 
-/* As bough_why_set(), with the printed form of `key`. */
-enum bough_err bough_kv__why(
+/* As bough_why_fill() and bough_why_set(), with the printed form of `key`. */
+void bough_kv__why_fill(
     struct bough_why *why, enum bough_err err, const char *what, struct bough_view key);
+static inline enum bough_err bough_kv__why(
+    struct bough_why *why, enum bough_err err, const char *what, struct bough_view key)
+{
+    bough_kv__why_fill(why, err, what, key);
+    return err;
+}
 
 /* May a symbolic link be called so?  Git refuses .gitmodules (BOUGH_EKEY). */
 enum bough_err bough_kv__link_check(struct bough_view path, struct bough_why *why);
@@ -33,7 +39,13 @@ enum bough_err bough_kv__why_two(
     struct bough_why *why, enum bough_err err, struct bough_view a, struct bough_view b);
 
 /* kv->why for `err`, unless whoever failed filled it; returns `err`. BOUGH_OK passes. */
-enum bough_err bough_kv__fail(struct bough_kv *kv, enum bough_err err, struct bough_view path);
+static inline enum bough_err bough_kv__fail(
+    struct bough_kv *kv, enum bough_err err, struct bough_view path)
+{
+    if (err && kv->why.err != err)
+        bough_kv__why_fill(&kv->why, err, "", path);
+    return err;
+}
 
 /* The path without its last segment ("" above the root), and that segment. */
 struct bough_view bough_kv__path_parent(struct bough_view path);

@@ -59,11 +59,6 @@ enum bough_err bough_kv__path(struct bough_kv *kv, struct bough_view key, struct
     return BOUGH_OK;
 }
 
-enum bough_err bough_kv__fail(struct bough_kv *kv, enum bough_err err, struct bough_view path)
-{
-    return err && kv->why.err != err ? bough_kv__why(&kv->why, err, "", path) : err;
-}
-
 enum bough_err bough_kv__retries_fail(struct bough_kv *kv, uint32_t allowed)
 {
     enum bough_err err = bough_why_set(&kv->why, BOUGH_ERETRIES, "re-runs allowed", NULL, 0);

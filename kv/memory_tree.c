@@ -182,7 +182,7 @@ static enum bough_err tree_put(struct bough_kv__memtree *t, struct bough_view pa
     struct bough_kv__cow *node, uint32_t mode, struct bough_kv__stamp moved,
     struct bough_kv__stamp stamp)
 {
-    struct bough_kv__cow *dict = t->root;
+    struct bough_kv__cow *dict;
     struct bough_view rest = path, name = {0};
     struct bough_kv__entry e;
     enum bough_err err = way_own(t, bough_kv__path_parent(path));

@@ -96,12 +96,12 @@ static size_t path_cut(struct bough_view key, uint8_t *dst, size_t room)
     return n;
 }
 
-enum bough_err bough_kv__why(
+void bough_kv__why_fill(
     struct bough_why *why, enum bough_err err, const char *what, struct bough_view key)
 {
     uint8_t printed[BOUGH_WHY_KEY_MAX];
 
-    return bough_why_set(why, err, what, printed, path_cut(key, printed, sizeof printed));
+    bough_why_fill(why, err, what, printed, path_cut(key, printed, sizeof printed));
 }
 
 enum bough_err bough_kv__why_two(

@@ -168,7 +168,12 @@ static inline struct bough_log *bough_log__of(struct bough_store *s)
 }
 
 /* A place for people: where something is damaged.  Returns BOUGH_ECORRUPT. */
-enum bough_err bough_log__corrupt(struct bough_log *l, const char *what, uint64_t at);
+void bough_log__corrupt_note(struct bough_log *l, const char *what, uint64_t at);
+static inline enum bough_err bough_log__corrupt(struct bough_log *l, const char *what, uint64_t at)
+{
+    bough_log__corrupt_note(l, what, at);
+    return BOUGH_ECORRUPT;
+}
 
 /* Is what lies at `where` the open transaction's, and may never come to be? */
 static inline bool bough_log__is_unborn(const struct bough_log *l, uint64_t where)

@@ -22,11 +22,10 @@
 #include "store/log/txn_inner.h"
 #include "store/log/zone_inner.h"
 
-enum bough_err bough_log__corrupt(struct bough_log *l, const char *what, uint64_t at)
+void bough_log__corrupt_note(struct bough_log *l, const char *what, uint64_t at)
 {
     (void)BOUGH_WHY(&l->store.why, BOUGH_ECORRUPT, what, NULL, 0);
     l->store.why.at = at;
-    return BOUGH_ECORRUPT;
 }
 
 enum bough_err bough_log__tables_reserve(struct bough_log *l, size_t more)

@@ -30,7 +30,8 @@ struct feed {
     size_t summed;
 };
 
-void bough_pack_limits_fill(struct bough_pack_limits *l)
+/* Put the defaults where there is 0. */
+static void limits_fill(struct bough_pack_limits *l)
 {
     if (l->object_max == 0)
         l->object_max = (uint64_t)512 << 20;
@@ -61,7 +62,7 @@ enum bough_err bough_pack_reader_init(struct bough_pack_reader *r, struct bough_
     *r = (struct bough_pack_reader){.mem = mem, .algo = algo, .visitor = visitor, .why = why};
     if (limits != NULL)
         r->limits = *limits;
-    bough_pack_limits_fill(&r->limits);
+    limits_fill(&r->limits);
     bough_hash_init(&r->sum, algo);
     r->window = (uint8_t *)bough_mem_alloc(mem, BOUGH_PACK_WINDOW);
     if (r->window == NULL)

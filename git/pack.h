@@ -38,9 +38,6 @@ struct bough_pack_limits {
     uint64_t count_max;       /* entries; default 50 million */
 };
 
-/* Put the defaults where there is 0. */
-void bough_pack_limits_fill(struct bough_pack_limits *l);
-
 /* An entry as read.  What comes after `head` is known at its end only. */
 struct bough_pack_entry {
     uint64_t number; /* 0 for the first */

@@ -46,9 +46,6 @@ enum bough_err bough_kv__steps_add(
     struct bough_kv__steps *steps, const struct bough_kv__step *step);
 void bough_kv__steps_unadd(struct bough_kv__steps *steps);
 
-/* A step as it was asked for; its views are borrowed while the steps live. */
-struct bough_kv__step bough_kv__kept_step(const struct bough_kv__kept *k);
-
 /* Does it hold a value that may wait in the store? */
 static inline bool bough_kv__kept_spills(const struct bough_kv__kept *k)
 {

@@ -84,7 +84,8 @@ void bough_kv__steps_unadd(struct bough_kv__steps *steps)
     steps->n--;
 }
 
-struct bough_kv__step bough_kv__kept_step(const struct bough_kv__kept *k)
+/* A step as it was asked for; its views are borrowed while the steps live. */
+static struct bough_kv__step kept_step(const struct bough_kv__kept *k)
 {
     struct bough_kv__step step = {.op = k->op, .key = bough_view(k->key, k->key_len)};
 
@@ -170,7 +171,7 @@ enum bough_err bough_kv__steps_run(const struct bough_kv__steps *steps, struct b
     bool as_led, const struct bough_kv__kept **failed)
 {
     for (const struct bough_kv__kept *k = steps->first; k != NULL; k = k->next) {
-        struct bough_kv__step step = bough_kv__kept_step(k);
+        struct bough_kv__step step = kept_step(k);
         enum bough_err err;
 
         if (as_led && step.op == BOUGH_KV__RENAME)

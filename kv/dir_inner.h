@@ -113,9 +113,6 @@ void bough_kv__names_close(struct bough_kv__names *s);
 /* The next name; NULL: the end, or an errno in `*no`. */
 const char *bough_kv__names_next(struct bough_kv__names *s, int *no);
 
-/* Is the last name a folder's?  One that vanished is as good as one. */
-bool bough_kv__names_folder(const struct bough_kv__names *s);
-
 /* Is there a value anywhere below folder `name` in `at`? */
 enum bough_err bough_kv__dir_holds(struct bough_kv__dir *d, int at, const char *name, bool *out);
 

@@ -55,7 +55,8 @@ const char *bough_kv__names_next(struct bough_kv__names *s, int *no)
     }
 }
 
-bool bough_kv__names_folder(const struct bough_kv__names *s)
+/* Is the last name a folder's?  One that vanished is as good as one. */
+static bool names_folder(const struct bough_kv__names *s)
 {
     const struct dirent *e = s->entry;
     struct stat st;
@@ -119,7 +120,7 @@ static int pending_look(int at, struct bough_buf *pending, struct bough_buf *pat
     if (no != 0)
         return bough_kv__dir_absent(no) ? 0 : no;
     while (!*out && !pending->err && (name = bough_kv__names_next(&names, &no)) != NULL) {
-        *out = !bough_kv__names_folder(&names);
+        *out = !names_folder(&names);
         bough_buf_put(pending, path->ptr, path->len - 1);
         bough_buf_put_u8(pending, '/');
         bough_buf_put(pending, name, strlen(name) + 1);
@@ -165,9 +166,7 @@ static enum bough_err file_open(struct bough_kv__dir *d, const struct bough_kv__
     int no = 0;
 
     *fd = openat(w->fd, w->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (*fd < 0)
-        no = errno;
-    else if (fstat(*fd, &st) != 0)
+    if (*fd < 0 || fstat(*fd, &st) != 0)
         no = errno;
     if (no == ENXIO || (no == 0 && !S_ISREG(st.st_mode))) {
         if (*fd >= 0)

@@ -61,7 +61,8 @@ static enum bough_err diff_forget(struct bough_tree *head, struct bough_diff *d)
     return BOUGH_ETOOBIG;
 }
 
-bool bough_repo__forget_diff(struct bough_tree *head, const struct bough_oid *root)
+/* The same for those that differ in `root`. */
+static bool forget_diff(struct bough_tree *head, const struct bough_oid *root)
 {
     struct bough_repo *r = head->r;
     struct bough_why why = r->why;
@@ -83,7 +84,7 @@ void bough_repo__tree_follow(struct bough_tree *head, const struct bough_oid *ro
 {
     uint64_t stamp = head->stamp;
 
-    forgot = forgot || bough_repo__forget_diff(head, root);
+    forgot = forgot || forget_diff(head, root);
     bough_repo__tree_reset(head, root);
     if (forgot)
         head->stamp = stamp;

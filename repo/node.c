@@ -265,7 +265,8 @@ static uint32_t slot_mask(const struct bough_repo__node *n)
     return n->slots_n - 1; /* at least twice n, a power of two */
 }
 
-void bough_repo__node_grew(struct bough_repo *r, struct bough_repo__node *n, size_t more)
+/* A cached node holds `more` bytes than before. */
+static void node_grew(struct bough_repo *r, struct bough_repo__node *n, size_t more)
 {
     n->cost += more;
     if (!n->large)
@@ -296,7 +297,7 @@ static void node_index(struct bough_repo *r, struct bough_repo__node *n)
         return;
     }
     n->slots_n = want;
-    bough_repo__node_grew(r, n, want * sizeof *n->slots);
+    node_grew(r, n, want * sizeof *n->slots);
     for (uint32_t i = 0; i < n->n; i++)
         bough_repo__node_slot(r, n, i);
 }
@@ -381,7 +382,7 @@ void bough_repo__node_learn(
         n->where = bough_mem_zalloc(r->mem, n->n, sizeof *n->where);
         if (n->where == NULL)
             return;
-        bough_repo__node_grew(r, n, n->n * sizeof *n->where);
+        node_grew(r, n, n->n * sizeof *n->where);
     }
     if (n->where != NULL)
         n->where[i] = where;

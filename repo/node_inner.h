@@ -110,9 +110,6 @@ void bough_repo__node_free(struct bough_repo *r, struct bough_repo__node *n);
 
 void bough_repo__node_strip(struct bough_repo *r, struct bough_repo__node *n, bool slots_stay);
 
-/* A cached node holds `more` bytes than before. */
-void bough_repo__node_grew(struct bough_repo *r, struct bough_repo__node *n, size_t more);
-
 /* Add entry `i` to the table of names, which has room. */
 void bough_repo__node_slot(struct bough_repo *r, struct bough_repo__node *n, uint32_t i);
 

@@ -50,10 +50,9 @@ void bough_repo__path_keep(struct bough_tree *t, struct bough_view path,
 bool bough_repo__path_drop(struct bough_tree *t, struct bough_view path); /* was it known? */
 void bough_repo__paths_fini(struct bough_repo *r);
 
-/* Forget the paths of a head's tree that `edited`, of the same root, is about to change, or that
-   differ in `root`; false: they are too many or not known. */
+/* Forget the paths of a head's tree that `edited`, of the same root, is about to change; false: they
+   are too many or not known. */
 bool bough_repo__forget_edits(struct bough_tree *head, struct bough_tree *edited);
-bool bough_repo__forget_diff(struct bough_tree *head, const struct bough_oid *root);
 
 /* A head's tree without edits goes to `root`; `forgot`: what differs was forgotten already. */
 void bough_repo__tree_follow(struct bough_tree *head, const struct bough_oid *root, bool forgot);

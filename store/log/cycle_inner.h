@@ -287,9 +287,6 @@ void bough_log__stack_fini(struct bough_log__cycle *c, struct bough_log__stack *
 enum bough_err bough_log__mark_named(struct bough_log__cycle *c, const struct bough_oid *id,
     enum bough_type type, struct bough_view body);
 
-/* Mark what a tree names that is a delta on one that lives.  BOUGH_ENOTSUP: look at all of it. */
-enum bough_err bough_log__delta_named(struct bough_log__cycle *c, uint64_t where);
-
 /* All there is lives. */
 void bough_log__mark_all(struct bough_log__cycle *c);
 

@@ -65,7 +65,8 @@ enum bough_err bough_log__row_find(
     return err == BOUGH_ENOENT ? unborn_find(l, id, out) : err;
 }
 
-enum bough_err bough_log__base_find(
+/* The row of a delta's base: the first in list order; see docs/format.md 7. */
+static enum bough_err base_find(
     struct bough_log *l, const struct bough_oid *id, struct bough_log__row *out)
 {
     size_t old = l->tables - l->fresh;
@@ -304,7 +305,7 @@ enum bough_err bough_log__base_of(
         *base = where - e->head.back;
         return BOUGH_OK;
     }
-    err = bough_log__base_find(l, &e->head.base, &row);
+    err = base_find(l, &e->head.base, &row);
     if (err == BOUGH_ENOENT)
         return bough_log__corrupt(l, "the base of a delta is missing", where);
     *base = row.where;

@@ -196,8 +196,7 @@ static enum bough_err tables_write(struct bough_log__intake *x)
 
 /* ---- Methods ---- */
 
-enum bough_err bough_log__intake_feed(
-    struct bough_intake *in, struct bough_view bytes, size_t *used)
+static enum bough_err intake_feed(struct bough_intake *in, struct bough_view bytes, size_t *used)
 {
     struct bough_log__intake *x = intake_of(in);
     enum bough_err err = bough_store__intake_feed(x->core, bytes, used);
@@ -231,7 +230,7 @@ static void look_begin(struct bough_log__intake *x)
         bough_store__intake_lost(x->core);
 }
 
-enum bough_err bough_log__intake_step(struct bough_intake *in, uint64_t budget)
+static enum bough_err intake_step(struct bough_intake *in, uint64_t budget)
 {
     struct bough_log__intake *x = intake_of(in);
     enum bough_err err;
@@ -272,8 +271,8 @@ void bough_log__intake_close(struct bough_intake *in)
 }
 
 static const struct bough_intake_class intake_class = {
-    .feed = bough_log__intake_feed,
-    .step = bough_log__intake_step,
+    .feed = intake_feed,
+    .step = intake_step,
     .view = intake_view,
     .ordinal = intake_ordinal,
     .close = bough_log__intake_close,

@@ -23,9 +23,6 @@ struct bough_log__intake {
     struct bough_store view;
 };
 
-enum bough_err bough_log__intake_feed(
-    struct bough_intake *in, struct bough_view bytes, size_t *used);
-enum bough_err bough_log__intake_step(struct bough_intake *in, uint64_t budget);
 void bough_log__intake_close(struct bough_intake *in);
 void bough_log__view_end(struct bough_log__intake *x); /* it is no longer quarantined */
 void bough_log__view_init(struct bough_log__intake *x);

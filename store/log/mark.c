@@ -328,7 +328,7 @@ static enum bough_err literal_named(struct bough_log__cycle *c, struct bough_vie
  * A tree that is a delta on one that lives: what it copies is marked with that one, so only what
  * it inserts is looked at.  BOUGH_ENOTSUP: it is not so, or an entry is put together from pieces.
  */
-enum bough_err bough_log__delta_named(struct bough_log__cycle *c, uint64_t where)
+static enum bough_err delta_named(struct bough_log__cycle *c, uint64_t where)
 {
     struct bough_log__entry e;
     struct bough_delta_reader r;
@@ -402,6 +402,6 @@ enum bough_err bough_log__mark_step(struct bough_log__cycle *c, bool with_trees)
     if (!with_trees || c->trees.n == 0)
         return BOUGH_ENOENT;
     where = c->trees.at[--c->trees.n];
-    err = bough_log__delta_named(c, where);
+    err = delta_named(c, where);
     return err == BOUGH_ENOTSUP ? named_at(c, where) : bough_log__hold_if(c, where, err);
 }

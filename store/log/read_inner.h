@@ -63,10 +63,6 @@ static inline bool bough_log__entry_is_long(const struct bough_log__entry *e)
 enum bough_err bough_log__row_find(
     struct bough_log *l, const struct bough_oid *id, struct bough_log__row *out);
 
-/* The row of a delta's base: the first in list order; see docs/format.md 7. */
-enum bough_err bough_log__base_find(
-    struct bough_log *l, const struct bough_oid *id, struct bough_log__row *out);
-
 /* Type and size of the object at `where`. */
 enum bough_err bough_log__look(struct bough_log *l, uint64_t where, struct bough_found *out);
 

@@ -198,6 +198,60 @@ static void test_repo_tree__moves_values_and_dictionaries(void **state)
     bough_tree_close(t);
 }
 
+static void set_dict(struct bough_tree *t, const char *path, const struct bough_oid *id)
+{
+    assert_int_equal(bough_tree_set_dict(t, V(path), id), BOUGH_OK);
+}
+
+static void expect_id(struct bough_tree *t, const char *path, const struct bough_oid *want)
+{
+    struct bough_oid id;
+
+    assert_int_equal(bough_tree_digest(t, V(path), &id), BOUGH_OK);
+    assert_true(bough_oid_eq(&id, want));
+}
+
+static void test_repo_tree__takes_whole_dictionaries(void **state)
+{
+    struct bed *b = *state;
+    struct bough_tree *t;
+    struct bough_oid dict, root;
+
+    assert_int_equal(bough_tree_open(b->repo, NULL, &t), BOUGH_OK);
+    set(t, "d/x", "1");
+    set(t, "d/e/y", "2");
+    set(t, "f", "3");
+    assert_int_equal(bough_tree_digest(t, V("d"), &dict), BOUGH_OK);
+    write_tree(b, t);
+    set(t, "copy/of/x", "1"); /* by hand */
+    set(t, "copy/of/e/y", "2");
+    assert_int_equal(bough_tree_digest(t, V(""), &root), BOUGH_OK);
+    assert_int_equal(bough_tree_remove(t, V("copy")), BOUGH_OK);
+
+    set_dict(t, "copy/of", &dict);
+    expect_id(t, "copy/of", &dict);
+    expect_id(t, "", &root);
+    expect_list(t, "copy/of", "e/ x");
+    bed_expect(b->repo, t, "copy/of/e/y", "2");
+    write_tree(b, t);
+    expect_id(t, "", &root);
+    set_dict(t, "f", &dict); /* in place of a value; changed then */
+    set(t, "f/e/z", "4");
+    expect_list(t, "f/e", "y z");
+    expect_id(t, "d", &dict);
+    write_tree(b, t);
+    bed_expect(b->repo, t, "f/e/z", "4");
+
+    set_dict(t, "copy", bough_oid_empty_tree(BOUGH_SHA1));
+    set_dict(t, "nowhere/at/all", bough_oid_empty_tree(BOUGH_SHA1));
+    expect_list(t, "", "d/ f/");
+    set_dict(t, "", &dict);
+    expect_list(t, "", "e/ x");
+    root = write_tree(b, t);
+    assert_true(bough_oid_eq(&root, &dict));
+    bough_tree_close(t);
+}
+
 /* ---- Beside a model ---- */
 
 enum { PATHS = 60, TEXT = 8 };
@@ -445,6 +499,7 @@ int main(void)
             test_repo_tree__what_cancels_out_leaves_the_id, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_repo_tree__moves_values_and_dictionaries, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repo_tree__takes_whole_dictionaries, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_repo_tree__random_edits_agree_with_a_model, setup, teardown),
         cmocka_unit_test_setup_teardown(

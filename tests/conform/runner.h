@@ -1,16 +1,19 @@
 /*
  * runner.h - the conformance runner: build/conform [OPTIONS] PLACE SCRIPT...
  *
- *   text      runner_text.c     a line to words; an answer; are two answers the same?
- *   places    runner_place.c    what a script runs on: mem: mem-store: log: dir:
+ *   text      runner_text.c     a line to words
+ *             runner_answer.c   an answer; are two answers the same?
+ *   places    runner_place.c    what a script runs on: mem: mem-store: log: git: lmdb: dir:
  *   faults    runner_fault.c    memory that fails, a device whose power fails
  *             runner_points.c   a process for each call that fails
  *   steps     runner_kv.c       keys and values
  *             runner_batch.c    handles, batches, snapshots, who and when
- *             runner_repo.c     branches, history
+ *             runner_repo.c     branches
+ *             runner_graph.c    commits, history
  *             runner_watch.c    windows, events
  *             runner_verify.c   verify: the store's own check, and git's
- *   scripts   runner.c          lines, loops, variables, features, the report
+ *   scripts   runner_script.h   lines, loops, variables, features
+ *   all       runner.c          options, the report
  *
  * The language is described in docs/conformance.md.
  */
@@ -210,6 +213,7 @@ struct step_def {
 const struct step_def *steps_kv(void);
 const struct step_def *steps_batch(void);
 const struct step_def *steps_repo(void);
+const struct step_def *steps_graph(void);
 const struct step_def *steps_watch(void);
 const struct step_def *steps_verify(void);
 
@@ -228,6 +232,13 @@ void handle_skip(struct run *r, const struct tok *call, struct bough_view name);
 
 /* A commit by name, hex, branch or revision. */
 bool node_resolve(struct run *r, struct bough_view name, struct bough_oid *out);
+
+/* The i-th argument as a commit; false: the answer is made. */
+bool node_arg(struct step *s, size_t i, struct bough_oid *out);
+
+/* The head of what the step works on: the handle's branch. */
+bool head_of(struct step *s, struct bough_oid *out);
+void done_repo(struct step *s, enum bough_err err);
 
 /* Set what is known of author, message and time on a handle. */
 enum bough_err info_apply(struct run *r, struct bough_kv *kv);

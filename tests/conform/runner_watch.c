@@ -20,14 +20,6 @@ struct watched {
 
 /* ---- Windows ---- */
 
-static void done_repo(struct step *s, enum bough_err err)
-{
-    if (err)
-        answer_why(s->got, err, bough_repo_why(s->run->repo));
-    else
-        answer_ok(s->got);
-}
-
 static void window_set(struct step *s, const struct bough_window *w)
 {
     enum bough_err err = bough_repo_window(s->run->repo, bough_view("", 0), w);

@@ -108,8 +108,7 @@ enum bough_err bough_store_collect(struct bough_store *s, const struct bough_col
 /*
  * What a damaged commit, tree or tag names is not known.  All that it can have named, since it was
  * there when that came, is kept while it lives; what came later goes as ever.  When nothing reaches it
- * any more, the next collection drops what it held; also when it was put again, but only while that copy
- * is the one that is read: where tables are merged the oldest of several copies stays.
+ * any more, or it was put again, the next collection drops what it held.
  */
 
 /* How far the collection is, or how the last one ended. */

@@ -81,12 +81,11 @@ static enum bough_err adopt_copy(struct bough_log *l, struct bough_log__intake *
 {
     for (uint64_t i = 0; i < x->in.count; i++) {
         struct bough_store__intake_row row = bough_store__intake_row(x->core, i);
-        struct bough_log__row has;
         enum bough_err err;
 
         if (row.known)
             continue;
-        err = bough_log__row_find(l, &row.id, &has);
+        err = bough_log__is_there(l, &row.id);
         if (!err)
             continue; /* somebody else brought it meanwhile */
         if (err == BOUGH_ENOENT)

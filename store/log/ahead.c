@@ -31,6 +31,7 @@ static enum bough_err table_make(struct bough_log *l, uint32_t from,
     uint64_t sum = txn->rows.n;
     enum bough_err err = bough_log__merge_init(&merge, l->mem, BOUGH_LOG__AHEAD_MAX + 1);
 
+    merge.newest = true;
     for (uint32_t i = from; i < txn->ahead_n && !err; i++) {
         bough_log__table_source_init(&src[i], l, &txn->ahead[i], NULL);
         bough_log__merge_add(&merge, &src[i].src);

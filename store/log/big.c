@@ -10,6 +10,7 @@
  */
 #include "git/entry.h"
 #include "store/log/inner.h"
+#include "store/log/read_inner.h"
 #include "store/log/range_inner.h"
 #include "store/log/run_inner.h"
 #include "store/log/segment_inner.h"
@@ -160,6 +161,7 @@ enum bough_err bough_log__big_put(
     struct big b;
     enum bough_err err = big_begin(&b, l, id);
 
+    b.row.whole = bough_log__stands_alone(entry.ptr[0]);
     return big_end(&b, err ? err : big_bytes(&b, entry.ptr, entry.len));
 }
 
@@ -171,6 +173,7 @@ enum bough_err bough_log__big_put_stored(
     struct big b;
     enum bough_err err = big_begin(&b, l, id);
 
+    b.row.whole = true;
     if (!err)
         err = big_bytes(&b, raw, bough_entry_head_write(l->geo.algo, &head, raw));
     return big_end(&b, err ? err : big_stored(&b, body));

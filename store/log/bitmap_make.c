@@ -103,6 +103,7 @@ static enum bough_err maker_begin(struct bough_log *l, struct bough_log__table *
     m->number = t->number;
     m->every = l->opts.reach_every > 0 ? l->opts.reach_every : EVERY;
     m->marks.frozen = 1;
+    m->marks.stage = BOUGH_LOG__STAGE_MARK;
     bough_buf_init(&m->marks.body, l->mem);
     bough_buf_init(&m->marks.tree, l->mem);
     bough_buf_init(&m->bytes, l->mem);

@@ -2,7 +2,7 @@
  * build.c - writing oid tables: from sorted rows, from several sources as one.
  *
  *   writer   a row goes to its home, or behind what is full
- *   merge    of equal ids the first source's row is taken
+ *   merge    of equal ids one row is taken
  */
 #include "store/log/inner.h"
 #include "store/log/run_inner.h"
@@ -37,6 +37,7 @@ enum bough_err bough_log__table_writer_put(
 {
     const struct bough_log *l = w->out->log;
     uint32_t home = bough_log__home_of(&row->id, w->t->home);
+    uint32_t i;
     uint8_t *p;
 
     while (w->t->blocks < home || w->rows == w->per) {
@@ -44,10 +45,13 @@ enum bough_err bough_log__table_writer_put(
         if (err)
             return err;
     }
-    p = w->block + BOUGH_LOG__BLOCK_HEAD + (size_t)w->rows++ * bough_log__row_len(l);
+    i = w->rows++;
+    p = w->block + BOUGH_LOG__BLOCK_HEAD + (size_t)i * bough_log__row_len(l);
     memcpy(p, row->id.bytes, l->geo.id_len);
     bough_put64le(p + l->geo.id_len, row->where);
     bough_put32le(p + l->geo.id_len + 8, row->crc);
+    if (row->whole)
+        w->block[BOUGH_LOG__BLOCK_WHOLE + i / 8] |= (uint8_t)(1u << i % 8);
     w->t->rows++;
     return BOUGH_OK;
 }
@@ -165,8 +169,11 @@ static enum bough_err merge_next(struct bough_log__row_source *src, struct bough
         return BOUGH_ENOENT;
     *out = m->in[best].row;
     for (size_t i = best; i < m->n; i++) {
-        if (m->in[i].filled && bough_oid_eq(&m->in[i].row.id, &out->id))
-            m->in[i].filled = false;
+        if (!m->in[i].filled || !bough_oid_eq(&m->in[i].row.id, &out->id))
+            continue;
+        if (m->newest && m->in[i].row.whole)
+            *out = m->in[i].row;
+        m->in[i].filled = false;
     }
     return BOUGH_OK;
 }
@@ -174,7 +181,7 @@ static enum bough_err merge_next(struct bough_log__row_source *src, struct bough
 enum bough_err bough_log__merge_init(
     struct bough_log__merge *m, struct bough_mem *mem, size_t sources)
 {
-    *m = (struct bough_log__merge){{merge_next}, mem, 0, sources, NULL};
+    *m = (struct bough_log__merge){{merge_next}, mem, false, 0, sources, NULL};
     m->in = bough_mem_zalloc(mem, sources, sizeof *m->in);
     return m->in == NULL ? BOUGH_ENOMEM : BOUGH_OK;
 }

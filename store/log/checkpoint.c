@@ -16,6 +16,7 @@
 #include "store/log/inner.h"
 #include "store/log/reach_inner.h"
 #include "store/log/refs_inner.h"
+#include "store/log/read_inner.h"
 #include "store/log/run_inner.h"
 #include "store/log/segment_inner.h"
 #include "store/log/shape_inner.h"
@@ -127,6 +128,7 @@ static enum bough_err sources_add(struct making *m, size_t from,
     size_t old = l->tables - l->fresh;
     enum bough_err err = bough_log__merge_init(merge, l->mem, l->tables + 1);
 
+    merge->newest = true;
     if (!err)
         err = bough_log__rows_source_init(rows, &l->rows, l->mem);
     if (err)
@@ -177,7 +179,7 @@ static enum bough_err tables_make(struct making *m)
     struct bough_log *l = m->log;
     size_t old = l->tables - l->fresh, from = l->rows.n > 0 ? merge_from(l) : l->tables;
     struct bough_log__table t = {.number = 0};
-    enum bough_err err = BOUGH_OK;
+    enum bough_err err = bough_log__rows_see(l);
 
     if (l->tables > BOUGH_LOG__TABLES_MAX / 2 && l->rows.n == 0)
         from = tables_frozen(l);

@@ -110,7 +110,8 @@ enum bough_err bough_log__entry_begin(
 {
     uint8_t raw[BOUGH_ENTRY_HEAD_MAX];
 
-    c->copy.row = (struct bough_log__row){*id, bough_log__where(c->seg.number, c->seg.run.len), 0};
+    c->copy.row = (struct bough_log__row){
+        .id = *id, .where = bough_log__where(c->seg.number, c->seg.run.len)};
     c->copy.new_crc = c->copy.old_crc = c->copy.want_crc = 0;
     return put(c, raw, bough_entry_head_write(c->log->geo.algo, head, raw));
 }
@@ -222,8 +223,8 @@ static enum bough_err entry_copy(
         err = bough_log__entry_head(c->log, number, f, &head, raw);
     if (err || bough_log__rows_find(&c->rows_now, &f->id) != NULL)
         return err;
-    c->copy.row =
-        (struct bough_log__row){f->id, bough_log__where(c->seg.number, c->seg.run.len), 0};
+    c->copy.row = (struct bough_log__row){
+        .id = f->id, .where = bough_log__where(c->seg.number, c->seg.run.len)};
     if (bough_entry_is_delta(head.type)) {
         err = base_name(c, number, f, &head);
         if (err == BOUGH_ENOENT)

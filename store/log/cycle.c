@@ -166,6 +166,8 @@ static enum bough_err end_step(struct bough_log__cycle *c)
 static enum bough_err stage_step(struct bough_log__cycle *c)
 {
     switch (c->stage) {
+    case BOUGH_LOG__STAGE_TWICE:
+        return c->frozen > 1 ? bough_log__count_step(c) : BOUGH_ENOENT;
     case BOUGH_LOG__STAGE_MARK:
         c->progress.done = c->marked;
         return bough_log__roots_step(c);
@@ -211,6 +213,9 @@ static enum bough_err stage_next(struct bough_log__cycle *c)
     c->at = 0;
     c->entries.number = 0;
     switch (c->stage) {
+    case BOUGH_LOG__STAGE_MARK:
+        bough_log__count_again(c);
+        break;
     case BOUGH_LOG__STAGE_COUNT:
         c->progress.phase = BOUGH_COLLECT_COUNT;
         c->progress.done = 0;

@@ -92,6 +92,7 @@ struct bough_log__tally {
 };
 
 enum bough_log__stage {
+    BOUGH_LOG__STAGE_TWICE,  /* rows: which of several of an object stands for it */
     BOUGH_LOG__STAGE_MARK,   /* what can be reached */
     BOUGH_LOG__STAGE_COUNT,  /* rows: who holds how many */
     BOUGH_LOG__STAGE_SIZE,   /* their bytes */
@@ -157,7 +158,8 @@ struct bough_log__cycle {
     uint64_t *first_bit; /* of each frozen table; then the end */
     size_t first_bits;
     uint8_t *bits;
-    size_t bits_len; /* bytes */
+    uint8_t *twice;  /* as bits: a later table's row stands for this id; NULL: there is one table */
+    size_t bits_len; /* bytes, of each */
     uint64_t rows, marked;
     bool missing,
         empty_tree;  /* something that is reached is not old; the empty tree, not stored, is */
@@ -330,7 +332,9 @@ void bough_log__limits_fini(struct bough_log__cycle *c);
 enum bough_err bough_log__tally_init(struct bough_log__cycle *c);
 void bough_log__tally_fini(struct bough_log__cycle *c);
 struct bough_log__tally *bough_log__tally_find(struct bough_log__cycle *c, uint32_t segment);
-enum bough_err bough_log__count_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
+enum bough_err bough_log__count_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
+void bough_log__count_again(
+    struct bough_log__cycle *c); /* the next step begins with the first row */
 enum bough_err bough_log__size_step(struct bough_log__cycle *c);   /* BOUGH_ENOENT: done */
 enum bough_err bough_log__choose_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 

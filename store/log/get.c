@@ -183,8 +183,10 @@ enum bough_err bough_log__get_object(
 
     if (g->where != 0)
         err = get_at(l, g->where, id8, g, out);
-    if (err != BOUGH_ENOENT)
+    if (err != BOUGH_ENOENT && err != BOUGH_ECORRUPT)
         return err;
+    if (err == BOUGH_ECORRUPT && !bough_log__row_find(l, id, &row) && row.where == g->where)
+        return err; /* else it was put again since */
     err = bough_log__row_find(l, id, &row);
     if (err)
         return err;

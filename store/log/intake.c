@@ -58,11 +58,17 @@ static enum bough_err known_find(
     return err;
 }
 
+/* What is damaged is taken again. */
 static enum bough_err host_known(struct bough_store__intake_host *host, const struct bough_oid *id)
 {
-    struct bough_log__row row;
+    struct bough_log *l = host_of(host)->log;
+    struct bough_txn *open = l->store.txn;
+    enum bough_err err;
 
-    return known_find(host_of(host)->log, id, &row);
+    l->store.txn = NULL;
+    err = bough_log__is_there(l, id);
+    l->store.txn = open;
+    return err;
 }
 
 static void compared_drop(struct bough_log__intake *x)
@@ -160,7 +166,10 @@ static enum bough_err new_rows_next(struct bough_log__row_source *src, struct bo
         struct bough_store__intake_row row = bough_store__intake_row(r->x->core, r->at++);
         if (row.known)
             continue;
-        *out = (struct bough_log__row){row.id, row.at, row.crc};
+        *out = (struct bough_log__row){.id = row.id,
+            .where = row.at,
+            .crc = row.crc,
+            .whole = !bough_entry_is_delta(row.stored)};
         return BOUGH_OK;
     }
     return BOUGH_ENOENT;

@@ -1,7 +1,7 @@
 /*
  * mark.c - a bit for each old row: does it live?
  *
- *   bits     found by id; the first frozen table that has the id decides
+ *   bits     found by id; the first frozen table that has the id decides, or says that a later one does
  *   marking  an object, alone or with what it reaches
  *   deltas   of a tree that is one on a tree that lives only what it inserts is looked at
  *   steps    one waiting object at a time: what it names is marked
@@ -40,6 +40,11 @@ enum bough_err bough_log__marks_init(struct bough_log__cycle *c)
         return BOUGH_ENOMEM;
     c->bits_len = (size_t)(bits / 8 + 1);
     c->bits = bough_mem_zalloc(l->mem, c->bits_len, 1);
+    if (c->frozen > 1) {
+        c->twice = bough_mem_zalloc(l->mem, c->bits_len, 1);
+        if (c->twice == NULL)
+            return BOUGH_ENOMEM;
+    }
     if (c->opts.whole && bits < NAMES_MAX) {
         c->names = bough_mem_zalloc(l->mem, (size_t)bits + 1, sizeof *c->names);
         c->names_len = c->names == NULL ? 0 : (size_t)bits + 1;
@@ -53,6 +58,7 @@ void bough_log__marks_fini(struct bough_log__cycle *c)
 
     bough_mem_free(mem, c->first_bit, c->first_bits * sizeof *c->first_bit);
     bough_mem_free(mem, c->bits, c->bits_len);
+    bough_mem_free(mem, c->twice, c->bits_len);
     bough_mem_free(mem, c->names, c->names_len * sizeof *c->names);
     bough_log__stack_fini(c, &c->commits);
     bough_log__stack_fini(c, &c->trees);
@@ -65,18 +71,32 @@ void bough_log__marks_fini(struct bough_log__cycle *c)
 
 /* ---- Bits ---- */
 
+static enum bough_err old_find_in(struct bough_log__cycle *c, size_t table,
+    const struct bough_oid *id, struct bough_log__row *row, uint64_t *bit)
+{
+    uint64_t place = 0;
+    enum bough_err err = bough_log__table_place(c->log, &c->log->table[table], id, row, &place);
+
+    *bit = c->first_bit[table] + place;
+    return err;
+}
+
 enum bough_err bough_log__old_find(struct bough_log__cycle *c, const struct bough_oid *id,
     struct bough_log__row *row, uint64_t *bit)
 {
     enum bough_err err = BOUGH_ENOENT;
+    size_t i = 0;
 
-    for (size_t i = 0; i < c->frozen && err == BOUGH_ENOENT; i++) {
-        uint64_t place;
-        err = bough_log__table_place(c->log, &c->log->table[i], id, row, &place);
-        if (!err)
-            *bit = c->first_bit[i] + place;
+    while (i < c->frozen && (err = old_find_in(c, i, id, row, bit)) == BOUGH_ENOENT)
+        i++;
+    if (err || c->twice == NULL || !(c->twice[*bit / 8] & 1u << *bit % 8))
+        return err;
+    for (i = c->frozen; i > 0; i--) { /* the newest that stands alone */
+        err = old_find_in(c, i - 1, id, row, bit);
+        if (err != BOUGH_ENOENT && (err || row->whole))
+            return err;
     }
-    return err;
+    return bough_log__corrupt(c->log, "a row is not where it was", *bit);
 }
 
 enum bough_err bough_log__lives(

@@ -41,14 +41,16 @@ enum bough_err bough_log__read_object(struct bough_store *s, uint64_t where,
 {
     struct bough_log *l = bough_log__of(s);
     struct bough_log__row row;
+    enum bough_err err = BOUGH_ENOENT, found;
 
-    if (where == 0 || !bough_log__is_at(l, where, bough_log__id8(id))) {
-        enum bough_err err = bough_log__row_find(l, id, &row);
-        if (err)
-            return err;
-        where = row.where;
-    }
-    return bough_log__body_read(l, where, type, out);
+    if (where != 0 && bough_log__is_at(l, where, bough_log__id8(id)))
+        err = bough_log__body_read(l, where, type, out);
+    if (err != BOUGH_ENOENT && err != BOUGH_ECORRUPT)
+        return err;
+    found = bough_log__row_find(l, id, &row);
+    if (found || (err == BOUGH_ECORRUPT && row.where == where)) /* else it was put again since */
+        return err == BOUGH_ECORRUPT ? err : found;
+    return bough_log__body_read(l, row.where, type, out);
 }
 
 /* ---- Handles ---- */

@@ -42,7 +42,8 @@ static enum bough_err entry_take(
     err = bough_log__rows_reserve(&l->rows, l->mem, 1);
     if (err)
         return err;
-    row = (struct bough_log__row){e->id, bough_log__where(segment, e->at), e->crc};
+    row = (struct bough_log__row){
+        .id = e->id, .where = bough_log__where(segment, e->at), .crc = e->crc, .unseen = true};
     bough_log__rows_add(&l->rows, &row);
     return BOUGH_OK;
 }

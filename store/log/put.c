@@ -104,7 +104,9 @@ enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_o
 {
     struct bough_log__txn *t = &l->txn;
     struct bough_view packed = bough_buf_view(&l->scratch);
-    struct bough_log__row row = {.id = *id, .crc = bough_crc32(0, packed.ptr, packed.len)};
+    struct bough_log__row row = {.id = *id,
+        .crc = bough_crc32(0, packed.ptr, packed.len),
+        .whole = bough_log__stands_alone(packed.ptr[0])};
     size_t item_len = l->geo.id_len + 12u;
     enum bough_err err = entry_room(l, BEFORE + packed.len, BOUGH_LOG__ITEM_HEAD + item_len);
     uint8_t *data, *item;
@@ -128,7 +130,7 @@ enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_o
     t->index.len += BOUGH_LOG__ITEM_HEAD + item_len;
     t->items++;
     l->payload += packed.len;
-    bough_log__rows_add(&t->rows, &row);
+    bough_log__rows_renew(&t->rows, &row);
     return BOUGH_OK;
 }
 
@@ -136,13 +138,12 @@ enum bough_err bough_log__entry_append(struct bough_log *l, const struct bough_o
 static enum bough_err entry_put(struct bough_log *l, const struct bough_oid *id)
 {
     struct bough_buf big = l->scratch;
-    struct bough_log__row row;
     enum bough_err err = bough_log__entry_append(l, id);
 
     if (err != BOUGH_ETOOBIG)
         return err;
     bough_buf_init(&l->scratch, l->mem); /* reading may need it meanwhile */
-    err = bough_log__row_find(l, id, &row);
+    err = bough_log__is_there(l, id);
     if (err == BOUGH_ENOENT)
         err = bough_log__big_put(l, id, bough_buf_view(&big));
     bough_buf_fini(&big);
@@ -176,12 +177,11 @@ static enum bough_err put_large(
     struct bough_txn *t, enum bough_type type, const struct bough_oid *id, struct bough_view body)
 {
     struct bough_log *l = bough_log__of(t->store);
-    struct bough_log__row row;
     enum bough_err err;
 
     if (is_recent(l, id))
         return BOUGH_OK;
-    err = bough_log__row_find(l, id, &row);
+    err = bough_log__is_there(l, id);
     if (err != BOUGH_ENOENT)
         return err;
     if (body.len <= l->geo.frame_max || is_worth_deflating(l, type, body))

@@ -18,7 +18,9 @@
 
 enum bough_err bough_log__look(struct bough_log *l, uint64_t where, struct bough_found *out)
 {
-    uint32_t depth = 0;
+    const struct bough_oid *id = NULL;
+    struct bough_oid base;
+    uint32_t depth = 0, once = 0;
 
     out->where = where;
     for (;;) {
@@ -35,6 +37,9 @@ enum bough_err bough_log__look(struct bough_log *l, uint64_t where, struct bough
         err = bough_log__entry_open(l, where, &e);
         if (!err)
             err = bough_log__entry_sure(l, &e);
+        if (err == BOUGH_ECORRUPT && depth > 0 && !once++ &&
+            !bough_log__copy_find(l, where, id, &where))
+            continue; /* it stands alone */
         if (err)
             return err;
         if (!bough_entry_is_delta(e.head.type)) {
@@ -45,6 +50,8 @@ enum bough_err bough_log__look(struct bough_log *l, uint64_t where, struct bough
         }
         if (depth == 0)
             err = bough_log__delta_size(l, &e, &out->size);
+        base = e.head.base;
+        id = e.head.type == BOUGH_REF_DELTA ? &base : NULL;
         if (!err)
             err = bough_log__base_of(l, &e, where, &where);
         if (err)
@@ -60,12 +67,18 @@ enum bough_err bough_log__look(struct bough_log *l, uint64_t where, struct bough
 struct chain {
     uint64_t *where;
     size_t n, cap;
+    bool sure; /* the checksum of each is looked at on the way down */
 };
 
-/* Walk down to something whole and put its body into `body`. */
+/* Walk down to something whole and put its body into `body`.  `sure`: a damaged one on the way gives way to
+   another copy of it. */
 static enum bough_err chain_down(struct bough_log *l, uint64_t where, struct chain *c,
     enum bough_type *type, struct bough_buf *body)
 {
+    const struct bough_oid *id = NULL;
+    struct bough_oid base;
+    bool other = !c->sure;
+
     for (;;) {
         const struct bough_log__body *b = bough_log__bodies_find(l, where);
         struct bough_log__entry e;
@@ -78,6 +91,14 @@ static enum bough_err chain_down(struct bough_log *l, uint64_t where, struct cha
             return body->err;
         }
         err = bough_log__entry_open(l, where, &e);
+        if (!err && c->sure)
+            err = bough_log__entry_check(l, &e);
+        if (err == BOUGH_ECORRUPT && c->n > 0 && !other) {
+            err = bough_log__copy_find(l, where, id, &where); /* which stands alone */
+            other = true;
+            if (!err)
+                continue;
+        }
         if (err)
             return err;
         if (!bough_entry_is_delta(e.head.type)) {
@@ -96,6 +117,8 @@ static enum bough_err chain_down(struct bough_log *l, uint64_t where, struct cha
         if (err)
             return err;
         c->where[c->n++] = where;
+        base = e.head.base;
+        id = e.head.type == BOUGH_REF_DELTA ? &base : NULL;
         err = bough_log__base_of(l, &e, where, &where);
         if (err)
             return err;
@@ -195,13 +218,28 @@ static bool is_cheap(const struct bough_log__entry *e)
                e->head.head_len + e->head.size + BOUGH_LOG__STORED_HEAD + BOUGH_LOG__STORED_TAIL;
 }
 
+/* Through the chain of deltas at `where`. */
+static enum bough_err chain_read(
+    struct bough_log *l, uint64_t where, bool sure, enum bough_type *type, struct bough_buf *out)
+{
+    struct chain c = {.sure = sure};
+    struct bough_buf base;
+    enum bough_err err;
+
+    bough_buf_init(&base, l->mem);
+    err = chain_down(l, where, &c, type, &base);
+    if (!err)
+        err = chain_up(l, &c, *type, &base, out);
+    bough_buf_fini(&base);
+    bough_mem_free(l->mem, c.where, c.cap * sizeof *c.where);
+    return err;
+}
+
 enum bough_err bough_log__body_read(
     struct bough_log *l, uint64_t where, enum bough_type *type, struct bough_buf *out)
 {
     const struct bough_log__body *b = bough_log__bodies_find(l, where);
-    struct chain c = {NULL, 0, 0};
     struct bough_log__entry e;
-    struct bough_buf base;
     size_t len = out->len;
     enum bough_err err;
 
@@ -216,13 +254,14 @@ enum bough_err bough_log__body_read(
     if (!bough_entry_is_delta(e.head.type)) {
         *type = e.head.type;
         err = bough_log__entry_inflate(l, &e, out);
-    } else if ((err = large_read(l, where, &e, type, out)) == BOUGH_ENOTSUP) {
-        bough_buf_init(&base, l->mem);
-        err = chain_down(l, where, &c, type, &base);
-        if (!err)
-            err = chain_up(l, &c, *type, &base, out);
-        bough_buf_fini(&base);
-        bough_mem_free(l->mem, c.where, c.cap * sizeof *c.where);
+    } else {
+        err = large_read(l, where, &e, type, out);
+        if (err == BOUGH_ENOTSUP)
+            err = chain_read(l, where, false, type, out);
+        if (err == BOUGH_ECORRUPT) { /* perhaps it stands upon one that was put again */
+            out->len = len;
+            err = chain_read(l, where, true, type, out);
+        }
     }
     if (err)
         out->len = len;

@@ -63,6 +63,27 @@ static inline bool bough_log__entry_is_long(const struct bough_log__entry *e)
 enum bough_err bough_log__row_find(
     struct bough_log *l, const struct bough_oid *id, struct bough_log__row *out);
 
+/* Does an entry that begins with this byte need no other object? */
+static inline bool bough_log__stands_alone(uint8_t first)
+{
+    uint32_t type = first >> 4 & 7;
+
+    return type >= BOUGH_COMMIT && type <= BOUGH_TAG;
+}
+
+/* Is `id` there as it should be, as far as the checksums of its entry and of all that it stands upon say?
+   BOUGH_ENOENT: it is not, or damaged. */
+enum bough_err bough_log__is_there(struct bough_log *l, const struct bough_oid *id);
+
+/* What was replayed: see whether it stands alone. */
+enum bough_err bough_log__rows_see(struct bough_log *l);
+enum bough_err bough_log__row_see(struct bough_log *l, struct bough_log__row *row);
+
+/* Another copy of what lies damaged at `where`, which stands alone; `id` may be NULL, when that is not known.
+   BOUGH_ECORRUPT: there is none. */
+enum bough_err bough_log__copy_find(
+    struct bough_log *l, uint64_t where, const struct bough_oid *id, uint64_t *other);
+
 /* Type and size of the object at `where`. */
 enum bough_err bough_log__look(struct bough_log *l, uint64_t where, struct bough_found *out);
 

@@ -189,10 +189,15 @@ static enum bough_err apply_object(
     err = bough_log__rows_reserve(&l->rows, l->mem, 1);
     if (err)
         return err;
-    row =
-        (struct bough_log__row){o.id, bough_log__where(f->segment, (uint64_t)f->at + o.at), o.crc};
-    bough_log__rows_add(&l->rows, &row);
-    return BOUGH_OK;
+    row = (struct bough_log__row){.id = o.id,
+        .where = bough_log__where(f->segment, (uint64_t)f->at + o.at),
+        .crc = o.crc,
+        .unseen = true};
+    if (bough_log__rows_find(&l->rows, &o.id) != NULL)
+        err = bough_log__row_see(l, &row);
+    if (!err)
+        bough_log__rows_renew(&l->rows, &row);
+    return err;
 }
 
 static enum bough_err apply_ref(struct bough_log *l, struct bough_view body)

@@ -74,6 +74,16 @@ void bough_log__rows_add(struct bough_log__rows *r, const struct bough_log__row 
     slot_put(r, (uint32_t)r->n++);
 }
 
+void bough_log__rows_renew(struct bough_log__rows *r, const struct bough_log__row *row)
+{
+    const struct bough_log__row *has = bough_log__rows_find(r, &row->id);
+
+    if (has == NULL)
+        bough_log__rows_add(r, row);
+    else if (row->whole)
+        r->row[has - r->row] = *row;
+}
+
 void bough_log__rows_near(const struct bough_log__rows *r, const struct bough_oid *id)
 {
     if (r->n > 0)

@@ -109,6 +109,8 @@ void bough_log__table_row(const struct bough_log *l, const struct bough_log__tab
 
     out->id = bough_oid_raw(l->geo.algo, p);
     out->crc = bough_get32le(p + l->geo.id_len + 8);
+    out->whole = (block[BOUGH_LOG__BLOCK_WHOLE + i / 8] & 1u << i % 8) != 0;
+    out->unseen = false;
     if (bough_log__where_segment(where) == 0) /* this segment */
         where = bough_log__where(t->segment, where);
     out->where = where;

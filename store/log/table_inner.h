@@ -21,6 +21,8 @@ struct bough_log__row {
     struct bough_oid id;
     uint64_t where;
     uint32_t crc;
+    bool whole;  /* known to stand alone: no delta */
+    bool unseen; /* replayed: nobody has looked whether it does */
 };
 
 /* Rows by id; open addressing over a vector in order of arrival. */
@@ -35,6 +37,8 @@ enum bough_err bough_log__rows_reserve(
     struct bough_log__rows *r, struct bough_mem *mem, size_t more);
 /* After a reserve; an id that is there already stays as it is. */
 void bough_log__rows_add(struct bough_log__rows *r, const struct bough_log__row *row);
+/* The same, but a row that stands alone takes the place of what is there, as where tables are merged. */
+void bough_log__rows_renew(struct bough_log__rows *r, const struct bough_log__row *row);
 const struct bough_log__row *bough_log__rows_find(
     const struct bough_log__rows *r, const struct bough_oid *id);
 /* What is to be found soon: it takes a while to come from memory. */
@@ -61,7 +65,10 @@ void bough_log__rows_source_fini(struct bough_log__rows_source *s);
 
 /* ---- Tables (table.c, build.c) ---- */
 
-enum { BOUGH_LOG__BLOCK_HEAD = 16 };
+enum {
+    BOUGH_LOG__BLOCK_HEAD = 16,
+    BOUGH_LOG__BLOCK_WHOLE = 4080, /* of oid rows: a bit for each, it stands alone */
+};
 enum {
     BOUGH_LOG__BLOCK_OID = 1,
     BOUGH_LOG__BLOCK_REVERSE = 2,
@@ -136,10 +143,15 @@ void bough_log__table_writer_fini(struct bough_log__table_writer *w, struct boug
 void bough_log__block_seal(
     uint8_t *block, uint32_t table, uint32_t no, uint32_t rows, uint32_t kind);
 
-/* Several sorted sources as one; of equal ids the first source's row is taken. */
+/*
+ * Several sorted sources as one; of equal ids the first source's row is taken.  Where `newest` is set, the
+ * last one's that is known to stand alone: an object that was put again since what was there is damaged.
+ * Deltas never take another's place, so following bases still never goes round (docs/format.md 7).
+ */
 struct bough_log__merge {
     struct bough_log__row_source src; /* use this one */
     struct bough_mem *mem;
+    bool newest;
     size_t n, cap;
     struct bough_log__merge_in {
         struct bough_log__row_source *src;

@@ -1,7 +1,8 @@
 /*
  * tally.c - what lives in each segment, and which segments go.
  *
- *   count     the frozen tables' rows: how many objects of each segment live
+ *   twice     the frozen tables' rows: which of several of an object stands for it
+ *   count     how many objects of each segment live
  *   size      how many bytes that are
  *   choose    victims, as many as there is room to copy what lives in them; then what must
  *             leave the others since its base dies
@@ -57,7 +58,7 @@ struct bough_log__tally *bough_log__tally_find(struct bough_log__cycle *c, uint3
     return NULL;
 }
 
-/* ---- Count ---- */
+/* ---- Twice, count ---- */
 
 /* The frozen tables side by side, so that rows of one id are met together. */
 struct bough_log__count {
@@ -91,28 +92,53 @@ static enum bough_err count_fill(struct bough_log__cycle *c, size_t table)
     return BOUGH_OK;
 }
 
-static enum bough_err count_row(struct bough_log__cycle *c, size_t table, bool first)
+static void bit_set(uint8_t *bits, uint64_t bit)
+{
+    bits[bit / 8] |= (uint8_t)(1u << bit % 8);
+}
+
+/* Its row of some id does not stand for that, also where all live. */
+static void twice_row(struct bough_log__cycle *c, size_t table)
+{
+    uint64_t bit = c->first_bit[table] + c->count[table].place;
+
+    c->bits[bit / 8] &= (uint8_t) ~(1u << bit % 8);
+}
+
+/* Rows of one id are at hand, in `first` and perhaps behind it.  Which one stands for it: as where tables
+   are merged. */
+static size_t count_chosen(const struct bough_log__cycle *c, size_t first)
+{
+    size_t chosen = first;
+
+    for (size_t i = first; i < c->frozen; i++) {
+        if (c->count[i].filled && c->count[i].row.whole &&
+            bough_oid_eq(&c->count[i].row.id, &c->count[first].row.id))
+            chosen = i;
+    }
+    return chosen;
+}
+
+static enum bough_err count_row(struct bough_log__cycle *c, size_t table, bool chosen)
 {
     struct bough_log__count *k = &c->count[table];
     struct bough_log__tally *y = bough_log__tally_find(c, bough_log__where_segment(k->row.where));
 
     if (y == NULL)
         return bough_log__corrupt(c->log, "a row names a segment that is not there", k->row.where);
-    if (!first)
+    if (!chosen)
         y->again++;
     else if (bough_log__is_marked(c, c->first_bit[table] + k->place))
         y->live++;
     else
         y->dead++;
-    k->filled = false;
-    k->place++;
     c->progress.done++;
     return BOUGH_OK;
 }
 
 static enum bough_err count_one(struct bough_log__cycle *c)
 {
-    size_t best = c->frozen;
+    size_t best = c->frozen, chosen;
     struct bough_oid id;
     enum bough_err err = BOUGH_OK;
 
@@ -128,11 +154,26 @@ static enum bough_err count_one(struct bough_log__cycle *c)
     if (best == c->frozen)
         return BOUGH_ENOENT;
     id = c->count[best].row.id;
+    chosen = count_chosen(c, best);
+    if (c->stage == BOUGH_LOG__STAGE_TWICE && chosen != best)
+        bit_set(c->twice, c->first_bit[best] + c->count[best].place);
     for (size_t i = best; i < c->frozen && !err; i++) {
-        if (c->count[i].filled && bough_oid_eq(&c->count[i].row.id, &id))
-            err = count_row(c, i, i == best);
+        if (!c->count[i].filled || !bough_oid_eq(&c->count[i].row.id, &id))
+            continue;
+        if (c->stage == BOUGH_LOG__STAGE_COUNT)
+            err = count_row(c, i, i == chosen);
+        else if (i != chosen)
+            twice_row(c, i);
+        c->count[i].filled = false;
+        c->count[i].place++;
     }
     return err;
+}
+
+void bough_log__count_again(struct bough_log__cycle *c)
+{
+    bough_mem_free(c->log->mem, c->count, (c->frozen + 1) * sizeof *c->count);
+    c->count = NULL;
 }
 
 enum bough_err bough_log__count_step(struct bough_log__cycle *c)
@@ -153,7 +194,7 @@ void bough_log__tally_fini(struct bough_log__cycle *c)
 {
     struct bough_mem *mem = c->log->mem;
 
-    bough_mem_free(mem, c->count, (c->frozen + 1) * sizeof *c->count);
+    bough_log__count_again(c);
     bough_mem_free(mem, c->tally, c->tally_cap * sizeof *c->tally);
 }
 
@@ -441,7 +482,8 @@ static enum bough_err stray_look(
                                             : bough_log__mark(c, &head.base, BOUGH_NONE);
     err = bough_log__rows_reserve(&c->strays, c->log->mem, 1);
     if (!err)
-        bough_log__rows_add(&c->strays, &(struct bough_log__row){f->id, where, f->crc});
+        bough_log__rows_add(
+            &c->strays, &(struct bough_log__row){.id = f->id, .where = where, .crc = f->crc});
     return err;
 }
 

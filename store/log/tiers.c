@@ -121,6 +121,7 @@ static enum bough_err tiers_begin(struct bough_log *l, size_t from)
     l->tiers = t;
     t->from = from;
     err = bough_log__merge_init(&t->merge, l->mem, STRETCH);
+    t->merge.newest = true;
     for (size_t i = 0; !err && i < STRETCH; i++) {
         t->was[i] = l->table[from + i];
         rows += t->was[i].rows;

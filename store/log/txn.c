@@ -200,7 +200,7 @@ static void commit_apply(struct bough_log *l)
     struct bough_log__txn *t = &l->txn;
 
     for (size_t i = 0; i < t->rows.n; i++)
-        bough_log__rows_add(&l->rows, &t->rows.row[i]);
+        bough_log__rows_renew(&l->rows, &t->rows.row[i]);
     for (size_t i = 0; i < t->refs.n; i++)
         bough_log__refs_set(&l->refs, l->mem, t->refs.ref[i]);
     t->refs.n = 0;

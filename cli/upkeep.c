@@ -29,6 +29,7 @@ static enum bough_err resize(struct cli *cli, uint64_t size)
 
 int verb_resize(struct cli *cli, int argc, char **argv)
 {
+    struct bough_store_stats st;
     uint64_t size = 0;
     enum bough_err err;
     int code;
@@ -41,9 +42,10 @@ int verb_resize(struct cli *cli, int argc, char **argv)
     code = cli_open(cli, 0);
     if (code != 0)
         return code;
-    if (strcmp(cli->engine->cls->name, "log") != 0)
+    err = bough_store_stat(cli->engine, &st);
+    if (!err && strcmp(st.engine, "log") != 0)
         return say_error(BOUGH_ENOTSUP, cli->store, NULL);
-    err = resize(cli, size);
+    err = err ? err : resize(cli, size);
     return err ? say_error(err, cli->store, &cli->engine->why) : EXIT_YES;
 }
 
@@ -128,7 +130,7 @@ static enum bough_err print_indexed(struct cli *cli, struct facts *f)
 static void print_store(
     struct facts *f, const struct bough_store *s, const struct bough_store_stats *st)
 {
-    fact_text(f, "engine", s->cls->name);
+    fact_text(f, "engine", st->engine);
     fact_text(f, "object-format", bough_algo_name(s->algo));
     fact_text(f, "collects", s->caps & BOUGH_STORE_MAINTAIN ? "yes" : "no");
     fact(f, "objects", st->objects);

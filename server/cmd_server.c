@@ -206,7 +206,7 @@ static void info_store(struct server *s, struct bough_buf *out)
     if (bough_store_stat(bough_repo_store(s->repo), &st))
         return;
     bough_buf_put_str(out, "engine:");
-    bough_buf_put_str(out, bough_repo_store(s->repo)->cls->name);
+    bough_buf_put_str(out, st.engine);
     bough_buf_put_str(out, "\r\nobject_format:");
     bough_buf_put_str(out, bough_algo_name(bough_repo_store(s->repo)->algo));
     bough_buf_put_str(out, "\r\n");

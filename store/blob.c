@@ -11,6 +11,7 @@
  */
 #include "base/zip.h"
 #include "git/entry.h"
+#include "store/engine.h"
 #include "store/inner.h"
 
 enum {

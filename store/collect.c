@@ -5,6 +5,7 @@
  */
 #include "store/collect.h"
 
+#include "store/engine.h"
 #include "store/inner.h"
 
 /* ---- The keeper, pins ---- */

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/engine.h"
 #include "store/gitdir_posix_inner.h"
 #include "store/hosted_inner.h"
 #include "store/inner.h"

@@ -14,6 +14,7 @@
 
 #include "git/name.h"
 #include "git/object.h"
+#include "store/engine.h"
 #include "store/gitdir_posix_inner.h"
 #include "store/hosted_inner.h"
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "git/object.h"
+#include "store/engine.h"
 #include "store/gitdir_posix_inner.h"
 #include "store/hosted_inner.h"
 

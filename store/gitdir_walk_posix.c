@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "store/engine.h"
 #include "store/gitdir_posix_inner.h"
 #include "store/hosted_inner.h"
 

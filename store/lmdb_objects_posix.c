@@ -7,6 +7,7 @@
  *   reading    find, has, read, handles
  *   walking    each, abbreviations
  */
+#include "store/engine.h"
 #include "store/hosted_inner.h"
 #include "store/inner.h"
 #include "store/lmdb_posix_inner.h"

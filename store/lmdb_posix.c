@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/engine.h"
 #include "store/hosted_inner.h"
 #include "store/lmdb_posix_inner.h"
 

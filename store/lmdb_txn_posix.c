@@ -8,6 +8,7 @@
  * Nothing is written before commit, so that readers never see half of it and the writer's lock
  * of LMDB is held for a moment only.
  */
+#include "store/engine.h"
 #include "store/hosted_inner.h"
 #include "store/lmdb_posix_inner.h"
 

@@ -9,6 +9,7 @@
  * changes, its records and its retirements.  Commit reserves room for all of
  * them, which may fail, and then moves them, which cannot.
  */
+#include "store/engine.h"
 #include "store/inner.h"
 #include "store/mem.h"
 #include "store/mem_inner.h"

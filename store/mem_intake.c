@@ -10,6 +10,7 @@
  * are read.  Only deltas against objects that the pack lacks are made whole,
  * so that chains do not grow from push to push.
  */
+#include "store/engine.h"
 #include "store/inner.h"
 #include "store/intake_inner.h"
 #include "store/mem_inner.h"

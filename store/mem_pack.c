@@ -9,6 +9,7 @@
 #include "base/zip.h"
 #include "git/delta.h"
 #include "git/entry.h"
+#include "store/engine.h"
 #include "store/inner.h"
 #include "store/mem_inner.h"
 

@@ -5,6 +5,7 @@
  * noted before them.  At commit, whoever else can write may have been there: where anybody
  * compared, the engine compares again under its lock.
  */
+#include "store/engine.h"
 #include "store/hosted_inner.h"
 #include "store/inner.h"
 

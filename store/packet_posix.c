@@ -9,6 +9,7 @@
  */
 #include <unistd.h>
 
+#include "store/engine.h"
 #include "store/hosted_inner.h"
 #include "store/inner.h"
 

@@ -7,6 +7,7 @@
  *   handles    open
  */
 #include "git/delta.h"
+#include "store/engine.h"
 #include "store/hosted_inner.h"
 #include "store/inner.h"
 

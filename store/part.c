@@ -6,6 +6,7 @@
  *   parts          read_part() over a few handles that stay open
  *   get            the engine's quick way, or find and read
  */
+#include "store/engine.h"
 #include "store/inner.h"
 
 /* ---- Whole objects ---- */

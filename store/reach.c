@@ -1,6 +1,7 @@
 /*
  * reach.c - the calls on what commits reach: check, then dispatch.
  */
+#include "store/engine.h"
 #include "store/reach.h"
 
 enum bough_err bough_store_reach(struct bough_store *s, struct bough_reach **out)

@@ -10,6 +10,7 @@
  * Parts and writing have their own files: part.c, txn.c.  What is true of all engines is checked
  * here, once, so that no engine repeats it and none can forget it.
  */
+#include "store/engine.h"
 #include "store/inner.h"
 
 /* ---- Failures ---- */
@@ -378,8 +379,12 @@ enum bough_err bough_store_check(struct bough_store *s, bough_store_report_fn *r
 
 enum bough_err bough_store_stat(struct bough_store *s, struct bough_store_stats *out)
 {
+    enum bough_err err;
+
     *out = (struct bough_store_stats){0};
-    return s->cls->stat != NULL ? s->cls->stat(s, out) : BOUGH_OK;
+    err = s->cls->stat != NULL ? s->cls->stat(s, out) : BOUGH_OK;
+    out->engine = s->cls->name;
+    return err;
 }
 
 enum bough_err bough_store_reader(

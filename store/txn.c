@@ -4,6 +4,7 @@
  *   transactions   begin, put, refs, records, adoption, commit, abort
  *   intake         feed, step, view, ordinal, close
  */
+#include "store/engine.h"
 #include "store/inner.h"
 
 /* ---- Transactions ---- */

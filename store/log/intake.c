@@ -7,6 +7,7 @@
  *
  * The zones of the segment are held in memory only: after a crash they are free.
  */
+#include "store/engine.h"
 #include "store/inner.h"
 #include "store/log/collect_inner.h"
 #include "store/log/inner.h"

@@ -5,6 +5,7 @@
  *   format
  *   open                        superblock, root, replay, a superblock of our own
  */
+#include "store/engine.h"
 #include "store/log/cache_inner.h"
 #include "store/log/checkpoint_inner.h"
 #include "store/log/collect_inner.h"

@@ -6,6 +6,7 @@
  *             entries stream forward, and jump where their stream is made of stored blocks
  *   entries   verbatim
  */
+#include "store/engine.h"
 #include "store/inner.h"
 #include "store/log/inner.h"
 #include "store/log/range_inner.h"

@@ -13,6 +13,7 @@
  * longer than object_max.
  */
 #include "git/delta.h"
+#include "store/engine.h"
 #include "store/inner.h"
 #include "store/log/inner.h"
 #include "store/log/range_inner.h"

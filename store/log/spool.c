@@ -4,6 +4,7 @@
  * Nothing on the device names them, so after a crash they are free; they are given back when the
  * spool is closed.
  */
+#include "store/engine.h"
 #include "store/log/collect_inner.h"
 #include "store/log/inner.h"
 #include "store/log/run_inner.h"

@@ -9,6 +9,7 @@
  * frames without a LAST one, and zones that only they use.  Abort takes the head back, and
  * the next transaction writes over them, or wipes the first of them before it goes elsewhere.
  */
+#include "store/engine.h"
 #include "store/inner.h"
 #include "store/log/cache_inner.h"
 #include "store/log/checkpoint_inner.h"

@@ -4,6 +4,7 @@
  * Each call looks through the quarantined segment for as long as it lasts:
  * locators in it have the segment number 0, which leads there.
  */
+#include "store/engine.h"
 #include "store/log/cache_inner.h"
 #include "store/log/inner.h"
 #include "store/log/intake_inner.h"

@@ -6,6 +6,7 @@
  * after whatever must not have changed it; one script of all writing calls runs with each of its
  * allocations failing in turn.
  */
+#include "store/engine.h"
 #include "tests/conform/store_bed.h"
 
 /* Something of everything. */

@@ -8,6 +8,7 @@
 #include "git/delta.h"
 #include "repo/chain_inner.h"
 #include "repo/inner.h"
+#include "store/engine.h"
 #include "tests/unit/repo_bed.h"
 
 enum { OBJECTS_MAX = 20000 };

@@ -6,6 +6,7 @@
  * random and long histories (index_bed.h); every answer is asked twice, with the index and without.
  * A failure names the seed.  What stock git answers is compared in tests/interop/test_repo_git.c.
  */
+#include "store/engine.h"
 #include "tests/unit/index_bed.h"
 
 static void test_repo_index__random_histories_answer_as_walked(void **state)

@@ -11,6 +11,7 @@
 #include "repo/chain_inner.h"
 #include "repo/inner.h"
 #include "repo/tree_inner.h"
+#include "store/engine.h"
 #include "tests/lib/log_bed.h"
 #include "tests/unit/repo_bed.h"
 

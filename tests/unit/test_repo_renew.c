@@ -9,6 +9,7 @@
 #include "repo/chain_inner.h"
 #include "repo/inner.h"
 #include "repo/node_inner.h"
+#include "store/engine.h"
 #include "tests/unit/repo_bed.h"
 
 static struct bed bed;

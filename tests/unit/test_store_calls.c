@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "store/engine.h"
 #include "store/store.h"
 #include "tests/lib/env.h"
 

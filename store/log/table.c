@@ -283,9 +283,22 @@ enum bough_err bough_log__reverse_get(struct bough_log *l, const struct bough_lo
     return BOUGH_OK;
 }
 
+/* Does block `no` of the reverse table begin at or before `offset`?  BOUGH_ECORRUPT: it is damaged. */
+static enum bough_err reverse_before(struct bough_log *l, const struct bough_log__segment *seg,
+    uint32_t no, uint64_t offset, bool *yes)
+{
+    const uint8_t *block;
+    uint32_t rows;
+    enum bough_err err =
+        bough_log__table_block(l, &seg->reverse, BOUGH_LOG__BLOCK_REVERSE, no, &block, &rows);
+
+    *yes = !err && bough_get64le(row_at(l, block, 0)) <= offset;
+    return err;
+}
+
 /*
  * The block that tells of the entry at `offset`, if any does.  Who goes through a pack, or from a
- * delta to its base, mostly asks for the block of last time, or the next.
+ * delta to its base, mostly asks for the block of last time, or the next.  A damaged one hides no others.
  */
 static enum bough_err reverse_block(
     struct bough_log *l, const struct bough_log__segment *seg, uint64_t offset, uint32_t *no)
@@ -294,14 +307,18 @@ static enum bough_err reverse_block(
     uint32_t near = l->reverse_near % (hi > 0 ? hi : 1); /* perhaps of another table: a bad guess */
 
     for (uint32_t mid = near; hi - lo > 1;) {
-        const uint8_t *block;
-        uint32_t rows;
-        enum bough_err err =
-            bough_log__table_block(l, &seg->reverse, BOUGH_LOG__BLOCK_REVERSE, mid, &block, &rows);
+        bool before;
+        enum bough_err err = reverse_before(l, seg, mid, offset, &before);
 
-        if (err)
+        if (err && err != BOUGH_ECORRUPT)
             return err;
-        *(bough_get64le(row_at(l, block, 0)) > offset ? &hi : &lo) = mid;
+        if (err && mid + 1 < hi) { /* the next one tells on which side of it */
+            err = reverse_before(l, seg, mid + 1, offset, &before);
+            mid += before;
+        }
+        if (err && err != BOUGH_ECORRUPT)
+            return err;
+        *(before ? &lo : &hi) = mid;
         mid = mid == near && lo == near ? mid + 1 : lo + (hi - lo) / 2;
     }
     *no = l->reverse_near = lo;

@@ -19,7 +19,10 @@
 extern "C" {
 #endif
 
-enum { BOUGH_DELTA_HEAD_MAX = 20 }; /* bytes of the two sizes */
+enum {
+    BOUGH_DELTA_HEAD_MAX = 20, /* bytes of the two sizes */
+    BOUGH_DELTA_MIN = 4, /* bytes of a whole one: git refuses shorter ones, which make nothing */
+};
 
 /* One step of a delta: `len` bytes of the result, from the base or from the delta itself. */
 struct bough_delta_op {

@@ -261,6 +261,8 @@ static enum bough_fsck_id date_fault(struct bough_view v)
     bool over = false;
     size_t i = 0;
 
+    while (v.len > 0 && (v.ptr[0] == ' ' || v.ptr[0] == '\t')) /* git allows more than one */
+        v = bough_git__after(v, 1);
     if (v.len == 0 || !bough_git__is_digit(v.ptr[0]))
         return BOUGH_FSCK_BAD_DATE;
     if (v.ptr[0] == '0' && (v.len == 1 || v.ptr[1] != ' '))

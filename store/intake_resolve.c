@@ -141,6 +141,8 @@ static enum bough_err delta_make(
 
     if (err)
         return err;
+    if (in->delta.len < BOUGH_DELTA_MIN) /* it would go out as it came, and no git takes it */
+        return bough_store__intake_fail(in, BOUGH_EFORMAT, "delta is too short", at);
     if (bough_delta_open(&d, bough_buf_view(&in->delta)) || d.base_len != base.len)
         return bough_store__intake_fail(in, BOUGH_EFORMAT, "delta is for another base", at);
     if (d.result_len > in->opts.limits.object_max)

@@ -59,6 +59,23 @@ static void test_store__broken_packs_are_refused(void **state)
     pack_free(&p);
 }
 
+/* Git takes no delta of less than four bytes, which can only make an empty object: who clones could not read it. */
+static void test_store__a_delta_that_git_refuses_is_refused(void **state)
+{
+    static const uint8_t delta[] = {6, 0};
+    struct bough_entry_head head = {.type = BOUGH_OFS_DELTA, .size = sizeof delta};
+    struct bed *b = *state;
+    struct packer p;
+
+    NEEDS_INTAKE(b);
+    pack_begin(b, &p, 2);
+    pack_whole(&p, BOUGH_BLOB, VIEW("hello\n"));
+    head.back = p.w.at - p.w.entry_at;
+    bough_pack_writer_put(&p.w, &head, bough_view(delta, sizeof delta), 1);
+    assert_refused(b, pack_end(&p), NULL, BOUGH_EFORMAT);
+    pack_free(&p);
+}
+
 static void test_store__packs_that_lead_nowhere_are_refused(void **state)
 {
     struct bed *b = *state;
@@ -275,6 +292,7 @@ int main(void)
 {
     static const struct store_test tests[] = {
         STORE_TEST(test_store__broken_packs_are_refused),
+        STORE_TEST(test_store__a_delta_that_git_refuses_is_refused),
         STORE_TEST(test_store__packs_that_lead_nowhere_are_refused),
         STORE_TEST(test_store__limits_refuse),
         STORE_TEST(test_store__each_object_is_shown_to_the_check),

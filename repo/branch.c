@@ -290,6 +290,12 @@ static enum bough_err write_all(struct writing *w, const struct bough_write *wri
     enum bough_err err = BOUGH_OK;
 
     w->journal = bough_repo__head_window(w->h).time_ms > 0 && w->who.len <= WHO_MAX;
+    for (size_t i = 0; i < n && err == BOUGH_OK && w->journal; i++) {
+        bool now = false;
+        if (!writes[i].remove)
+            err = bough_repo__must_fold(w->h, writes[i].path, &now);
+        w->journal = !now;
+    }
     for (size_t i = 0; i < n && err == BOUGH_OK; i++)
         err = write_one(w, &writes[i], &w->ids[i]);
     if (err || !w->entered)

@@ -11,9 +11,11 @@
  * are one window does not: each carries its window's number, so a crash changes no id.
  */
 #include "repo/commit_inner.h"
+#include "repo/edit_inner.h"
 #include "repo/head_inner.h"
 #include "repo/history_inner.h"
 #include "repo/inner.h"
+#include "repo/tree_inner.h"
 #include "repo/txn_inner.h"
 
 /* Who and when, as the window's records say. */
@@ -90,6 +92,31 @@ bool bough_repo__head_full(const struct bough_repo__head *h)
     return ms_between(&h->opened, &now) >= (int64_t)h->rest_ms;
 }
 
+/*
+ * Whether half of a SHA-1 collision is in a tree shows when it is written, which is too late to refuse
+ * what was acknowledged.  A block of an attack has 64 bytes; at most 27 of them stand between two names.
+ */
+enum bough_err bough_repo__must_fold(struct bough_repo__head *h, struct bough_view path, bool *out)
+{
+    enum { NAME_MIN = 64 - 27 };
+    size_t name = 0, longest = 0;
+    struct bough_repo__change is;
+    enum bough_err err;
+
+    *out = false;
+    if (h->r->algo != BOUGH_SHA1 || path.len < NAME_MIN)
+        return BOUGH_OK;
+    for (size_t i = 0; i < path.len; i++) {
+        name = path.ptr[i] == '/' ? 0 : name + 1;
+        longest = name > longest ? name : longest;
+    }
+    if (longest < NAME_MIN)
+        return BOUGH_OK;
+    err = bough_repo__tree_look(&h->tree, path, &is, NULL);
+    *out = err == BOUGH_OK && is.kind == BOUGH_NODE_NONE;
+    return err;
+}
+
 /* ---- Folding ---- */
 
 static enum bough_err fold_window(struct bough_repo__head *h)
@@ -113,8 +140,14 @@ static enum bough_err fold_window(struct bough_repo__head *h)
     }
     if (err == BOUGH_OK)
         err = bough_tree_write(&h->tree, txn, &root);
-    if (err == BOUGH_OK && !bough_oid_eq(&root, &before))
+    if (err == BOUGH_OK && !bough_oid_eq(&root, &before)) {
         err = fold_commit(h, txn, &root, &info);
+        if (err == BOUGH_EFORMAT &&
+            message.len > 0) { /* what paths say there looks like an attack */
+            info.message = bough_view_str("changes\n");
+            err = fold_commit(h, txn, &root, &info);
+        }
+    }
     if (err == BOUGH_OK && h->seq > 0)
         err = bough_txn_retire(txn, bough_repo__head_name(h), h->seq);
     if (h->r->txn != NULL)

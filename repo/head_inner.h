@@ -78,6 +78,9 @@ void bough_repo__head_shut(struct bough_repo__head *h);
 enum bough_err bough_repo__heads_recover(struct bough_repo *r);
 enum bough_err bough_repo__heads_refresh(struct bough_repo *r);
 
+/* Is a write there to be folded within its call, so that it can be refused as an attack on SHA-1? */
+enum bough_err bough_repo__must_fold(struct bough_repo__head *h, struct bough_view path, bool *out);
+
 /* Is the open window to be folded, whatever its age is by the rule? */
 bool bough_repo__head_full(const struct bough_repo__head *h);
 

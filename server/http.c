@@ -3,6 +3,7 @@
  *
  *   answers     pulled from the session as the client takes them
  *   suspending  a request whose session has work waits; the turn's bite wakes it
+ *   framing     bodies whose length can be read in two ways are refused
  *   requests    GET info/refs, POST git-upload-pack and git-receive-pack; bodies: http_body.c
  *   the daemon
  *
@@ -11,6 +12,7 @@
  */
 #include <microhttpd.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "server/http_inner.h"
 #include "server/inner.h"
@@ -195,6 +197,55 @@ static enum MHD_Result body(struct request *q, const char *data, size_t *size, c
     return answer_session(q, type);
 }
 
+/* ---- Framing ---- */
+
+/* How long a body is said to be. */
+struct framing {
+    const char *length;
+    bool chunked, bad;
+};
+
+static enum MHD_Result framing_note(
+    void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct framing *f = ctx;
+
+    (void)kind;
+    if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+        f->bad |= f->length != NULL || value == NULL;
+        f->length = value;
+    } else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+        f->bad |= f->chunked || value == NULL || strcasecmp(value, "chunked") != 0;
+        f->chunked = true;
+    }
+    return MHD_YES;
+}
+
+/* Whoever stands before us may read the length in the other way, and take a part of the body for a request. */
+static bool is_ambiguous(struct MHD_Connection *conn)
+{
+    struct framing f = {.length = NULL};
+
+    MHD_get_connection_values(conn, MHD_HEADER_KIND, framing_note, &f);
+    return f.bad || (f.chunked && f.length != NULL);
+}
+
+static enum MHD_Result refuse_framing(struct MHD_Connection *conn)
+{
+    static char text[] = "the length of the body is not clear\n";
+    struct MHD_Response *res =
+        MHD_create_response_from_buffer(sizeof text - 1, text, MHD_RESPMEM_PERSISTENT);
+    enum MHD_Result ok;
+
+    if (res == NULL)
+        return MHD_NO;
+    MHD_add_response_header(res, "Content-Type", "text/plain");
+    MHD_add_response_header(res, "Connection", "close");
+    ok = MHD_queue_response(conn, MHD_HTTP_BAD_REQUEST, res);
+    MHD_destroy_response(res);
+    return ok;
+}
+
 /* ---- Requests ---- */
 
 /* "/NAME.git/REST": is it ours, and what is REST? */
@@ -310,6 +361,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
         q->server = s;
         q->conn = conn;
         *state = q;
+        if (is_ambiguous(conn))
+            return refuse_framing(conn);
         if (strcmp(method, "POST") != 0)
             return MHD_YES; /* called again when the request is whole */
     }

@@ -5,6 +5,7 @@
 import gzip
 import http.client
 import os
+import socket
 import sys
 
 sys.path.insert(0, 'tests/lib')
@@ -47,6 +48,27 @@ def zipped(service, body, **headers):
 REFS = wire.pkt('command=ls-refs\n') + wire.pkt(f'object-format={wire.HASH}\n') + b'0001' + wire.pkt('peel\n') + wire.flush
 NOBODY = wire.pkt('want ' + '12' * wire.ID + f' object-format={wire.HASH}\n') + wire.flush
 NOISE = os.urandom(400_000)  # what a client sends on when all is said
+
+
+def raw(head, body=b''):
+    """What comes back for exactly these bytes, to the end of the connection."""
+    with socket.create_connection(('127.0.0.1', PORT), WAIT_MAX) as c:
+        c.sendall(b'POST /store.git/git-upload-pack HTTP/1.1\r\nHost: x\r\n'
+                  b'Content-Type: application/x-git-upload-pack-request\r\n' + head + b'\r\n' + body)
+        out = b''
+        while True:
+            more = c.recv(65536)
+            if not more:
+                return out
+            out += more
+
+
+# Bodies whose length can be read in two ways: a request could hide in them.
+HIDDEN = b'GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n'
+for lengths in (b'Content-Length: 4\r\nTransfer-Encoding: chunked\r\n', b'Content-Length: 4\r\nContent-Length: 9\r\n',
+                b'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n', b'Transfer-Encoding: identity, chunked\r\n'):
+    said = raw(lengths, b'0\r\n\r\n' + HIDDEN)
+    check(said.startswith(b'HTTP/1.1 400 ') and said.count(b'HTTP/1.1 ') == 1, f'{lengths}: {said[:200]}')
 
 # Bodies that gzip made, or did not.
 plain = post('upload-pack', REFS, Git_Protocol='version=2')

@@ -2,7 +2,7 @@
  * zip.h - inflate and deflate (zlib streams, RFC 1950), over zlib and, where
  * the build has it, libdeflate.
  *
- *   whole     bough_inflate(), bough_deflate(), bough_zip_store()
+ *   whole     bough_inflate(), bough_deflate(); stored: bough_zip_stored_len()
  *   streams   struct bough_inflater, struct bough_deflater
  */
 #ifndef BOUGH_ZIP_H

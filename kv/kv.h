@@ -28,7 +28,6 @@
  *   BOUGH_ENESTED       a batch inside a batch
  *   BOUGH_ERETRIES      why.at = the re-runs allowed
  *   BOUGH_ETEST         a condition, or test-and-set, failed at key
- *   BOUGH_ECONFLICT     merge: bough_kv_conflicts() lists the paths
  *   BOUGH_ETOOBIG       over a limit; BOUGH_ENOTSUP: this driver cannot; BOUGH_EREADONLY
  *   BOUGH_EINVAL, BOUGH_ENOSPC, BOUGH_ECORRUPT, BOUGH_EIO, BOUGH_ENOMEM
  */
@@ -175,7 +174,8 @@ enum bough_strategy { BOUGH_TEST_AND_SET, BOUGH_RETRY, BOUGH_MERGE };
 
 /*
  * Begin a batch on `kv`: a place with the state of now that reads its own writes and touches
- * nothing until commit.  One at a time on a handle.  BOUGH_ENESTED in a batch or beside one.
+ * nothing until commit.  One at a time on a handle.  BOUGH_ENESTED in a batch or beside one;
+ * BOUGH_ENOTSUP for BOUGH_MERGE, which is to come.
  */
 enum bough_err bough_kv_begin(
     struct bough_kv *kv, enum bough_strategy strategy, struct bough_kv **out);
@@ -190,7 +190,7 @@ enum bough_err bough_kv_expect(
  * the batch read or wrote changed (ids compared), naming the first in byte order; else its
  * changes are applied to the new head.  RETRY here re-runs the recorded steps.
  *
- * BOUGH_ETEST, BOUGH_ERETRIES, BOUGH_ECONFLICT, BOUGH_ENOSPC ...
+ * BOUGH_ETEST, BOUGH_ERETRIES, BOUGH_ENOSPC ...
  */
 enum bough_err bough_kv_commit(struct bough_kv *batch);
 void bough_kv_abort(struct bough_kv *batch); /* NULL is fine */

@@ -39,7 +39,7 @@ struct bough_walk {
     uint32_t same;                    /* commits in a row that did not change the path */
     struct bough_graph_commit **list; /* limited: what is left to give, in order */
     size_t list_n, list_cap, list_at;
-    struct bough_graph_commit **stack; /* scratch for hide_all() */
+    struct bough_graph_commit **stack; /* scratch for hide_parents() */
     size_t stack_cap;
 };
 

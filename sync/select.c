@@ -139,7 +139,7 @@ static enum bough_err start_one(struct bough_sync__select *sel, uint32_t row)
         if (found.type == BOUGH_COMMIT)
             return bough_sync__select_paint(sel, row, side);
         if (found.type != BOUGH_TAG)
-            return bough_sync__list_add(&sel->commits, row); /* loose for now: see list_loose() */
+            return bough_sync__list_add(&sel->commits, row); /* loose: see select_trees.c */
         if ((side & HAVE) == 0)
             err = bough_sync__select_send(sel, row);
         if (!err)

@@ -1,7 +1,7 @@
 /*
  * test_store_mem.c - the memory engine's own promises.
  *
- * Goal: what the conformance suite (tests/conform/test_store.c) cannot say of all engines.
+ * Goal: what the conformance suite (tests/conform/test_store_*.c) cannot say of all engines.
  * Method: a store on memory that counts; thousands of objects through the table's growth.
  */
 #include <setjmp.h>

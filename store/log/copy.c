@@ -314,14 +314,17 @@ enum bough_err bough_log__row_copy(struct bough_log__cycle *c, const struct boug
 enum bough_err bough_log__stray_step(struct bough_log__cycle *c)
 {
     const struct bough_log__row *row;
+    bool lives;
     enum bough_err err;
 
     if (is_copying(c))
         return copying_step(c);
-    if (c->strays_done == c->strays.n)
+    if (c->strays_done == c->strays)
         return bough_log__harm_step(c);
-    row = &c->strays.row[c->strays_done++];
-    err = bough_log__row_copy(c, row);
+    row = &c->stray[c->strays_done++];
+    err = bough_log__lives_at(c, &row->id, row->where, &lives);
+    if (!err && lives)
+        err = bough_log__row_copy(c, row);
     if (err != BOUGH_ECORRUPT)
         return err;
     bough_log__harm_note(
@@ -346,7 +349,7 @@ enum bough_err bough_log__late_step(struct bough_log__cycle *c)
         return BOUGH_ENOENT;
     row = &c->lates.row[c->lates_done];
     y = bough_log__tally_find(c, bough_log__where_segment(row->where));
-    if (y == NULL || !y->victim) {
+    if (y == NULL || (!y->victim && !bough_log__is_stray(c, row->where))) {
         c->lates_done++;
         return BOUGH_OK;
     }

@@ -34,7 +34,6 @@ void bough_log__cycle_end(struct bough_log *l, bool zones)
     bough_log__since_fini(c);
     bough_log__entries_fini(&c->entries);
     bough_log__limits_fini(c);
-    bough_log__rows_fini(&c->strays, l->mem);
     bough_log__tally_fini(c);
     bough_log__marks_fini(c);
     bough_mem_free(l->mem, c, sizeof *c);

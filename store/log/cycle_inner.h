@@ -201,8 +201,8 @@ struct bough_log__cycle {
     struct bough_log__entries entries;
     struct bough_log__cold *cold;    /* when all is packed anew */
     struct bough_log__long *lengthy; /* and what is too long to be held */
-    struct bough_log__rows strays;   /* rows of deltas that lose their base */
-    size_t strays_done;
+    struct bough_log__row *stray;    /* deltas of segments that stay, whose base goes: by place */
+    size_t strays, stray_cap, strays_done;
     size_t harm_table; /* where the look for bases of what is in damaged segments stands */
     uint32_t harm_block;
 
@@ -384,7 +384,10 @@ void bough_log__hold_fini(struct bough_log__cycle *c, bool zones);
 
 /* ---- Copying (copy.c, made.c) ---- */
 
-enum bough_err bough_log__copy_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
+enum bough_err bough_log__copy_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
+bool bough_log__is_stray(const struct bough_log__cycle *c, uint64_t where);
+enum bough_err bough_log__stray_look(
+    struct bough_log__cycle *c, uint32_t number, const struct bough_log__found_entry *f);
 enum bough_err bough_log__stray_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 enum bough_err bough_log__late_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
 

@@ -196,6 +196,7 @@ void bough_log__tally_fini(struct bough_log__cycle *c)
 
     bough_log__count_again(c);
     bough_mem_free(mem, c->tally, c->tally_cap * sizeof *c->tally);
+    bough_mem_free(mem, c->stray, c->stray_cap * sizeof *c->stray);
 }
 
 /* ---- Size ---- */
@@ -419,74 +420,6 @@ uint64_t bough_log__tally_gain(struct bough_log__cycle *c, uint32_t zones)
     return gain;
 }
 
-/* Does the entry at that place leave its segment for want of a base? */
-static enum bough_err stray_is(struct bough_log__cycle *c, uint32_t number, uint64_t at, bool *yes)
-{
-    const struct bough_log__rows *strays = &c->strays;
-    const struct bough_log__row *row;
-    struct bough_log__reverse r;
-    enum bough_err err;
-
-    *yes = false;
-    if (strays->n == 0 || bough_log__where_segment(strays->row[strays->n - 1].where) != number)
-        return BOUGH_OK; /* none of this segment does */
-    err = bough_log__reverse_find(c->log, bough_log__segment_find(c->log, number), at, &r);
-    row = err ? NULL : bough_log__rows_find(strays, &r.id);
-    *yes = row != NULL && row->where == bough_log__where(number, at);
-    return err;
-}
-
-enum bough_err bough_log__base_mark(struct bough_log__cycle *c, uint64_t where)
-{
-    struct bough_log__entry e;
-    enum bough_err err = bough_log__entry_open(c->log, where, &e);
-
-    for (uint32_t i = 0; !err && e.head.type == BOUGH_OFS_DELTA; i++) {
-        if (i == BOUGH_LOG__CHAIN_MAX)
-            return bough_log__corrupt(c->log, "a chain of deltas is too long", where);
-        where -= e.head.back;
-        err = bough_log__entry_open(c->log, where, &e);
-    }
-    if (!err && e.head.type == BOUGH_REF_DELTA)
-        err = bough_log__mark(c, &e.head.base, BOUGH_NONE);
-    return err;
-}
-
-/* An entry of a segment that stays: does its delta, or one that it stands upon by its place, have a
-   base that goes? */
-static enum bough_err stray_look(
-    struct bough_log__cycle *c, uint32_t number, const struct bough_log__found_entry *f)
-{
-    struct bough_entry_head head;
-    struct bough_log__row base;
-    uint64_t where = bough_log__where(number, f->at);
-    bool lives = false, stray = false;
-    enum bough_err err = bough_log__entry_head(c->log, number, f, &head, NULL);
-
-    if (!err && head.type == BOUGH_OFS_DELTA)
-        err = stray_is(c, number, f->at - head.back, &stray);
-    if (!err && head.type == BOUGH_REF_DELTA) {
-        err = bough_log__lives(c, &head.base, &base);
-        stray = err == BOUGH_ENOENT;
-        err = stray ? BOUGH_OK : err;
-    }
-    if (err || !stray)
-        return err;
-    err = bough_log__lives_at(c, &f->id, where, &lives);
-    if (err)
-        return err;
-    if (!lives && !bough_log__segment_find(c->log, number)->pack)
-        return BOUGH_OK;
-    if (!lives) /* but something that does may stand upon it by its place: its base stays, too */
-        return head.type == BOUGH_OFS_DELTA ? bough_log__base_mark(c, where)
-                                            : bough_log__mark(c, &head.base, BOUGH_NONE);
-    err = bough_log__rows_reserve(&c->strays, c->log->mem, 1);
-    if (!err)
-        bough_log__rows_add(
-            &c->strays, &(struct bough_log__row){.id = f->id, .where = where, .crc = f->crc});
-    return err;
-}
-
 enum bough_err bough_log__choose_step(struct bough_log__cycle *c)
 {
     struct bough_log__found_entry f;
@@ -511,7 +444,7 @@ enum bough_err bough_log__choose_step(struct bough_log__cycle *c)
     if (!err && c->entries.number == c->cut.segment && f.at >= c->cut.at)
         err = BOUGH_ENOENT; /* young, or never committed */
     if (!err)
-        err = stray_look(c, c->entries.number, &f);
+        err = bough_log__stray_look(c, c->entries.number, &f);
     if (err == BOUGH_ECORRUPT)
         bough_log__harm_note(c, c->entries.number);
     else if (err != BOUGH_ENOENT)

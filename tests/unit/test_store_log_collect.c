@@ -400,15 +400,50 @@ static void litter(struct bough_store *s, uint64_t seed)
     }
 }
 
+/* A collection, and from that phase of it on the blob placed(1) has a ref. */
+static void collect_naming(struct log_bed *f, enum bough_collect_phase phase)
+{
+    struct bough_collect_progress p;
+    struct bough_txn *t;
+    bool more = true, named = false;
+
+    OK(bough_store_collect(f->s, &now));
+    while (more) {
+        OK(bough_store_maintain(f->s, 1, &more));
+        bough_store_collection(f->s, &p);
+        if (named || phase == BOUGH_COLLECT_IDLE || p.phase != phase)
+            continue;
+        OK(bough_txn_begin(f->s, &t));
+        name_placed(t, "refs/tags/one", 1);
+        OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+        named = true;
+    }
+    assert_true(named || phase == BOUGH_COLLECT_IDLE);
+}
+
+static void is_read(struct log_bed *f, uint8_t tail)
+{
+    uint8_t want[PLACED];
+    struct bough_view body = placed(want, tail);
+    struct bough_oid id = bough_oid_of(test_algo(), BOUGH_BLOB, body);
+    struct bough_buf got;
+
+    bough_buf_init(&got, bough_posix_mem());
+    OK(bough_store_read(f->s, &id, NULL, &got));
+    assert_true(bough_view_eq(bough_buf_view(&got), body));
+    bough_buf_fini(&got);
+}
+
 /* A received pack stays; the base of one of its deltas goes, and another stands upon that delta by
-   its place, whether the delta lives or not. */
-static void base_goes(struct log_bed *f, bool one_lives)
+   its place.  The delta lives always, or from phase `named` on, or never (IDLE). */
+static void base_goes(struct log_bed *f, bool one_lives, enum bough_collect_phase named)
 {
     struct bough_buf pack, tree;
     struct bough_intake *in;
     struct bough_oid id;
     struct bough_txn *t;
     uint8_t body[PLACED];
+    uint32_t ones = one_lives || named != BOUGH_COLLECT_IDLE;
 
     bough_buf_init(&pack, bough_posix_mem());
     bough_buf_init(&tree, bough_posix_mem());
@@ -430,22 +465,35 @@ static void base_goes(struct log_bed *f, bool one_lives)
     OK(history_ref(t, "refs/tags/base", NULL));
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
     whole(f, 240 + FILLERS + 4);
-    OK(history_collect(f->s, &now, 1 << 20));
-    whole(f, FILLERS + 3); /* where the delta does not live, its base does */
-    OK(history_collect(f->s, &now, 1 << 20));
-    whole(f, FILLERS + 3);
+    for (uint32_t i = 0; i < 2; i++) {
+        collect_naming(f, i == 0 ? named : BOUGH_COLLECT_IDLE);
+        whole(f, FILLERS + 2 + ones);
+        is_read(f, 2);
+        if (ones > 0)
+            is_read(f, 1);
+    }
     bough_buf_fini(&pack);
     bough_buf_fini(&tree);
 }
 
 static void test_collect__a_delta_by_place_stands_on_what_lost_its_base(void **state)
 {
-    base_goes(*state, true);
+    base_goes(*state, true, BOUGH_COLLECT_IDLE);
 }
 
 static void test_collect__a_delta_by_place_stands_on_what_does_not_live(void **state)
 {
-    base_goes(*state, false);
+    base_goes(*state, false, BOUGH_COLLECT_IDLE);
+}
+
+static void test_collect__what_lost_its_base_is_named_again(void **state)
+{
+    base_goes(*state, false, BOUGH_COLLECT_COPY);
+}
+
+static void test_collect__what_lost_its_base_is_named_at_the_end(void **state)
+{
+    base_goes(*state, false, BOUGH_COLLECT_DROP);
 }
 
 int main(void)
@@ -457,6 +505,10 @@ int main(void)
             test_collect__a_delta_by_place_stands_on_what_lost_its_base, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_collect__a_delta_by_place_stands_on_what_does_not_live, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_collect__what_lost_its_base_is_named_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_collect__what_lost_its_base_is_named_at_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_collect__what_comes_back_ends_at_the_boundary, setup, teardown),
         cmocka_unit_test_setup_teardown(

@@ -204,4 +204,31 @@ spoil w.img 'a value that is spoiled'
 mended 'a store with logs' w.img
 same "$("$BOUGH" -s new.img reflog main | cut -d' ' -f2-)" "$("$BOUGH" -s w.img reflog main | cut -d' ' -f2-)" 'logs of refs'
 same "$("$BOUGH" -s new.img get @main@{1}:k)" 'value 3 of the key' 'and what only they name'
+# --- repair of a store whose collection was interrupted, and beside one that runs
+
+export BOUGH_STORE=$W/c.img
+"$BOUGH" init --size 64M
+for v in 1 2 3; do
+    for i in $(seq 400); do printf 'set f/%d/%d version-%d-of-value-%0200d\n' $((i % 20)) $i $v $((i * v)); done | "$BOUGH" batch -
+done
+"$BOUGH" branch other && "$BOUGH" -b other set lost/one 'the one value that is lost'
+"$BOUGH" dump >want
+"$BOUGH" keep main 2
+for wait in 0.005 0.01 0.02 0.04 0.08 0.16; do
+    cp c.img cut.img
+    { timeout -s KILL "$wait" "$BOUGH" -s cut.img gc --aggressive --prune now; } >/dev/null 2>&1
+    spoil cut.img 'the one value that is lost'
+    rc=0; rm -f new.img; "$BOUGH" repair cut.img new.img >out 2>err || rc=$?
+    same "$rc" 8 "repair after $wait seconds of gc"
+    same "$("$BOUGH" -s new.img fsck 2>&1)" '' "what is repaired after $wait seconds of gc is good"
+    same "$("$BOUGH" -s new.img dump | diff - want | head -n 3)" '' "and has all but what was lost, after $wait seconds"
+done
+spoil c.img 'the one value that is lost'
+serve "$W/c.img"
+redis-cli -p "$RP" git.gc aggressive >/dev/null
+refuse 'repair beside a collection of a daemon' "locked by pid $PID" "$BOUGH" repair c.img new2.img
+stop
+rc=0; "$BOUGH" repair c.img new2.img >out 2>err || rc=$?
+same "$rc" 8 'repair after it'
+same "$("$BOUGH" -s new2.img dump | diff - want | head -n 3)" '' 'what is repaired after it'
 sum

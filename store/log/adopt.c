@@ -142,6 +142,48 @@ static enum bough_err adopt_segment(struct bough_log *l, struct bough_log__intak
     return bough_log__segment_adopt(l, &x->seg);
 }
 
+/* ---- Healing ---- */
+
+enum { HEAL_MAX = 16 * 1024 * 1024 }; /* bytes of a body that is held for it */
+
+/* Where the object of that row was put. */
+static uint64_t adopted_at(struct bough_log *l, const struct bough_store__intake_row *row)
+{
+    const struct bough_log__row *copied = bough_log__rows_find(&l->txn.rows, &row->id);
+    size_t n = l->txn.adopted_n;
+
+    if (copied != NULL)
+        return copied->where;
+    return n > 0 ? bough_log__where(l->txn.adopted[n - 1], row->at) : 0;
+}
+
+/* What was damaged and came as a delta does not take the damaged one's place where tables are merged
+   (heal.c): it is put as a whole, too. */
+static enum bough_err heal_whole(
+    struct bough_log *l, struct bough_log__intake *x, const struct bough_oid *id)
+{
+    struct bough_store__intake_row row;
+    struct bough_buf body;
+    enum bough_type type;
+    uint64_t n, where;
+    enum bough_err err = bough_store__intake_find(x->core, id, &n);
+
+    if (err)
+        return err == BOUGH_ENOENT ? BOUGH_OK : err;
+    row = bough_store__intake_row(x->core, n);
+    where = row.known || !bough_entry_is_delta(row.stored) || row.size > HEAL_MAX
+                ? 0
+                : adopted_at(l, &row);
+    if (where == 0)
+        return BOUGH_OK;
+    bough_buf_init(&body, l->mem);
+    err = bough_log__body_read(l, where, &type, &body);
+    if (!err)
+        err = bough_log__put_whole(l, type, id, bough_buf_view(&body));
+    bough_buf_fini(&body);
+    return err;
+}
+
 enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in)
 {
     struct bough_log *l = bough_log__of(t->store);
@@ -153,6 +195,8 @@ enum bough_err bough_log__adopt(struct bough_txn *t, struct bough_intake *in)
         err = adopt_copy(l, x);
     else if (x->seg.oid.rows > 0)
         err = adopt_segment(l, x);
+    for (size_t i = 0; i < x->heals && !err; i++)
+        err = heal_whole(l, x, &x->heal[i]);
     bough_log__intake_close(in);
     return err;
 }

@@ -59,17 +59,34 @@ static enum bough_err known_find(
     return err;
 }
 
+enum { HEALS_MAX = 4096 };
+
+static enum bough_err heal_note(struct bough_log__intake *x, const struct bough_oid *id)
+{
+    void *ptr = x->heal;
+    enum bough_err err =
+        bough_mem_grow(x->log->mem, &ptr, &x->heal_cap, x->heals + 1, sizeof *x->heal);
+
+    x->heal = ptr;
+    if (!err)
+        x->heal[x->heals++] = *id;
+    return err ? err : BOUGH_ENOENT;
+}
+
 /* What is damaged is taken again. */
 static enum bough_err host_known(struct bough_store__intake_host *host, const struct bough_oid *id)
 {
-    struct bough_log *l = host_of(host)->log;
-    struct bough_txn *open = l->store.txn;
-    enum bough_err err;
+    struct bough_log__intake *x = host_of(host);
+    struct bough_txn *open = x->log->store.txn;
+    struct bough_log__row row;
+    enum bough_err err = known_find(x->log, id, &row);
 
-    l->store.txn = NULL;
-    err = bough_log__is_there(l, id);
-    l->store.txn = open;
-    return err;
+    if (err)
+        return err;
+    x->log->store.txn = NULL;
+    err = bough_log__is_there(x->log, id);
+    x->log->store.txn = open;
+    return err == BOUGH_ENOENT && x->heals < HEALS_MAX ? heal_note(x, id) : err;
 }
 
 static void compared_drop(struct bough_log__intake *x)
@@ -276,6 +293,7 @@ void bough_log__intake_close(struct bough_intake *in)
     for (uint32_t i = 0; i < x->seg.run.n; i++)
         bough_log__zone_drop(l, x->seg.run.zones[i]);
     bough_log__segment_fini(l, &x->seg);
+    bough_mem_free(l->mem, x->heal, x->heal_cap * sizeof *x->heal);
     l->lookers -= x->looking;
     bough_mem_free(l->mem, x, sizeof *x);
 }

@@ -21,6 +21,9 @@ struct bough_log__intake {
     struct bough_log__segment seg; /* without a number */
     struct bough_log__out out;     /* onto its run */
     struct bough_store view;
+    struct bough_oid
+        *heal; /* what is stored, and damaged; those that came as deltas are put whole, too */
+    size_t heals, heal_cap;
 };
 
 void bough_log__intake_close(struct bough_intake *in);

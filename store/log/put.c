@@ -152,6 +152,15 @@ static enum bough_err entry_put(struct bough_log *l, const struct bough_oid *id)
 
 /* ---- Putting ---- */
 
+enum bough_err bough_log__put_whole(
+    struct bough_log *l, enum bough_type type, const struct bough_oid *id, struct bough_view body)
+{
+    enum bough_err err =
+        entry_make(l, &(struct bough_entry_head){.type = type, .size = body.len}, body);
+
+    return err ? err : entry_put(l, id);
+}
+
 /* What is put again must be young again: else it is written once more. */
 static bool is_recent(const struct bough_log *l, const struct bough_oid *id)
 {

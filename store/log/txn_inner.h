@@ -47,6 +47,10 @@ enum bough_err bough_log__put_delta(struct bough_txn *t, enum bough_type type,
     const struct bough_oid *id, const struct bough_oid *base, struct bough_view delta,
     struct bough_view body);
 
+/* Put it, whatever there is of it. */
+enum bough_err bough_log__put_whole(
+    struct bough_log *l, enum bough_type type, const struct bough_oid *id, struct bough_view body);
+
 /* The segment, whose bytes and tables are written, joins the transaction and gets its number; its run
    is taken on success. */
 enum bough_err bough_log__segment_adopt(struct bough_log *l, struct bough_log__segment *seg);

@@ -92,21 +92,27 @@ static void varint(struct bough_buf *b, size_t n)
     bough_buf_put_u8(b, (uint8_t)n);
 }
 
-/* As a delta of object `j` that says all of it. */
+/* A delta of anything that says all of it. */
+static void delta_put(const struct fix *f, uint32_t i, struct bough_buf *delta)
+{
+    varint(delta, f->len);
+    varint(delta, f->len);
+    for (size_t at = 0; at < f->len; at += 100) {
+        size_t n = f->len - at < 100 ? f->len - at : 100;
+        bough_buf_put_u8(delta, (uint8_t)n);
+        bough_buf_put(delta, f->body[i] + at, n);
+    }
+    OK(delta->err);
+}
+
+/* As a delta of object `j`. */
 static void put_on(struct fix *f, uint32_t i, uint32_t j)
 {
     struct bough_txn *t = begin(f);
     struct bough_buf delta;
 
     bough_buf_init(&delta, bough_posix_mem());
-    varint(&delta, f->len);
-    varint(&delta, f->len);
-    for (size_t at = 0; at < f->len; at += 100) {
-        size_t n = f->len - at < 100 ? f->len - at : 100;
-        bough_buf_put_u8(&delta, (uint8_t)n);
-        bough_buf_put(&delta, f->body[i] + at, n);
-    }
-    OK(delta.err);
+    delta_put(f, i, &delta);
     OK(bough_txn_put_delta(
         t, BOUGH_BLOB, &f->id[i], &f->id[j], bough_buf_view(&delta), body_of(f, i)));
     bough_buf_fini(&delta);
@@ -114,21 +120,13 @@ static void put_on(struct fix *f, uint32_t i, uint32_t j)
     f->there[i] = true;
 }
 
-/* In a pack, whole. */
-static void push(struct fix *f, uint32_t i)
+static void pack_take(struct fix *f, uint32_t i, struct bough_view pack)
 {
-    struct bough_entry_head head = {.type = BOUGH_BLOB, .size = f->len};
-    struct bough_pack_writer w;
-    struct bough_buf pack;
     struct bough_intake *in;
     struct bough_txn *t;
     size_t used;
     enum bough_err err;
 
-    bough_buf_init(&pack, bough_posix_mem());
-    bough_pack_writer_init(&w, &pack, f->b.s->algo, 1);
-    bough_pack_writer_put(&w, &head, body_of(f, i), 1);
-    bough_pack_writer_finish(&w);
     OK(bough_store_intake(f->b.s, NULL, &in));
     for (size_t at = 0; at < pack.len; at += used)
         OK(bough_intake_feed(in, bough_view(pack.ptr + at, pack.len - at), &used));
@@ -138,7 +136,61 @@ static void push(struct fix *f, uint32_t i)
     t = begin(f);
     OK(bough_txn_adopt(t, in));
     commit(t, &f->id[i], "o", i);
+}
+
+/* In a pack, whole. */
+static void push(struct fix *f, uint32_t i)
+{
+    struct bough_entry_head head = {.type = BOUGH_BLOB, .size = f->len};
+    struct bough_pack_writer w;
+    struct bough_buf pack;
+
+    bough_buf_init(&pack, bough_posix_mem());
+    bough_pack_writer_init(&w, &pack, f->b.s->algo, 1);
+    bough_pack_writer_put(&w, &head, body_of(f, i), 1);
+    bough_pack_writer_finish(&w);
+    pack_take(f, i, bough_buf_view(&pack));
     bough_buf_fini(&pack);
+}
+
+/* In a pack of `more` others, too, as a delta of one of them. */
+static void push_on(struct fix *f, uint32_t i, uint32_t more)
+{
+    struct bough_entry_head head = {.type = BOUGH_BLOB, .size = f->len},
+                            on = {.type = BOUGH_REF_DELTA};
+    uint8_t body[BODY_MAX];
+    struct bough_pack_writer w;
+    struct bough_buf pack, delta;
+
+    bough_buf_init(&pack, bough_posix_mem());
+    bough_buf_init(&delta, bough_posix_mem());
+    delta_put(f, i, &delta);
+    on.size = delta.len;
+    bough_pack_writer_init(&w, &pack, f->b.s->algo, more + 1);
+    for (uint64_t k = 0; k < more; k++) {
+        uint64_t seed = 1000 + k;
+        for (size_t at = 0; at < f->len; at += 4) {
+            uint32_t x = (uint32_t)test_random(&seed);
+            memcpy(body + at, &x, 4);
+        }
+        on.base = bough_oid_of(f->b.s->algo, BOUGH_BLOB, bough_view(body, f->len));
+        bough_pack_writer_put(&w, &head, bough_view(body, f->len), 1);
+    }
+    bough_pack_writer_put(&w, &on, bough_buf_view(&delta), 1);
+    bough_pack_writer_finish(&w);
+    pack_take(f, i, bough_buf_view(&pack));
+    bough_buf_fini(&delta);
+    bough_buf_fini(&pack);
+}
+
+static void push_delta(struct fix *f, uint32_t i)
+{
+    push_on(f, i, 1);
+}
+
+static void push_delta_of_many(struct fix *f, uint32_t i)
+{
+    push_on(f, i, 200); /* too many to be copied into the log */
 }
 
 /* Every copy of it on the device; what is remembered of it goes.  A mount knows that all before it was flushed,
@@ -278,6 +330,10 @@ static void test_heal__what_comes_with_a_pack_stays_whole(void **state)
     for (uint32_t life = 0; life < 3; life++) {
         heal(300, life, push, true);
         heal(BODY_MAX, life, push, false);
+        heal(300, life, push_delta, false);
+        heal(BODY_MAX, life, push_delta, true);
+        heal(300, life, push_delta_of_many, true);
+        heal(BODY_MAX, life, push_delta_of_many, false);
     }
 }
 

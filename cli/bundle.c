@@ -227,6 +227,12 @@ static enum bough_err refs_read(struct reader *r, struct transfer *t, struct bou
     }
     if (err == BOUGH_ENOENT || err == BOUGH_ETOOBIG)
         return bad(why, "not a git bundle", bough_view(NULL, 0));
+    if (!err && t->n == 0)
+        return bad(why, "a bundle without refs", bough_view(NULL, 0));
+    if (!err && t->n == 1 && bough_view_eq(transfer_name(t, 0), bough_view_str(HEAD))) {
+        id = t->refs[0].id; /* as of `git bundle create FILE HEAD`: nobody says which branch */
+        err = transfer_add(t, bough_view_str("refs/heads/main"), &id, bough_view(NULL, 0));
+    }
     head_guess(t);
     return err;
 }

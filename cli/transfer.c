@@ -302,6 +302,23 @@ static bool wants_pack(const struct transfer *t)
     return false;
 }
 
+/* A push cannot set a detached HEAD.  Where there is nothing else, what it names comes as this ref. */
+static enum bough_err head_hold(struct receiver *x)
+{
+    struct transfer *t = x->t;
+    struct bough_view name = bough_view_str("refs/bough/head"), none = bough_view(NULL, 0);
+
+    for (size_t i = 0; i < t->n; i++) {
+        struct bough_oid id = t->refs[i].id;
+        if (!bough_view_eq(transfer_name(t, i), bough_view_str("HEAD")) ||
+            t->refs[i].target_len > 0 || bough_oid_is_zero(&id))
+            continue;
+        x->held = true;
+        return transfer_add(t, name, &id, none);
+    }
+    return BOUGH_OK;
+}
+
 enum bough_err receiver_open(struct receiver *x, struct transfer *t, struct bough_repo *repo,
     bool trust, struct bough_why *why)
 {
@@ -317,8 +334,9 @@ enum bough_err receiver_open(struct receiver *x, struct transfer *t, struct boug
 
     *x = (struct receiver){.t = t, .repo = repo};
     bough_buf_init(&x->said, t->mem);
-    if (!wants_pack(t))
-        return BOUGH_OK;
+    err = wants_pack(t) ? BOUGH_OK : head_hold(x);
+    if (err || !wants_pack(t))
+        return err;
     err = bough_receive_open(repo, &opts, &x->session);
     if (!err)
         err = commands_give(x);
@@ -375,6 +393,11 @@ static enum bough_err rest_set(struct receiver *x, struct bough_why *why)
             .target = transfer_target(x->t, i)};
         if (!is_plain(x->t, i) && !transfer_is_log(x->t, i))
             err = bough_txn_ref(txn, &c);
+    }
+    if (!err && x->held) {
+        struct bough_ref_change c = {
+            .name = transfer_name(x->t, --x->t->n), .kind = BOUGH_REF_NONE};
+        err = bough_txn_ref(txn, &c);
     }
     if (err)
         bough_txn_abort(txn);

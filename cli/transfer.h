@@ -96,6 +96,7 @@ struct receiver {
     struct bough_repo *repo;
     struct bough_sync *session; /* NULL: no ref names an id, nothing will come */
     struct bough_buf said;      /* the report, as far as it came */
+    bool held; /* the last ref only brings what a detached HEAD names; it goes when HEAD is set */
 };
 
 /*

@@ -60,6 +60,18 @@ works 'from git:' "$BOUGH" convert git:moved/.git moved3.img
 has "$(b -s moved3.img reflog main)" 'reset: moving to HEAD~2' "git's own log"
 same "$(b -s moved3.img get @main@{2}:k)" 3 'and what it reaches'
 
+# A detached HEAD, and one that alone names anything.
+git clone -q in away && git -C away checkout -q --detach && echo x >away/x && git -C away add x && git -C away commit -qm away
+git clone -q away alone && git -C alone checkout -q --detach
+git -C alone for-each-ref --format='delete %(refname)' | git -C alone update-ref --no-deref --stdin
+same "$(git -C alone for-each-ref)" '' 'nothing but HEAD'
+for d in away alone; do
+    works "$d" "$BOUGH" convert "git:$d" $d.img
+    same "$(b -s $d.img fsck)" '' "$d: fsck"
+    works "$d and back" "$BOUGH" convert $d.img git:$d.git
+    same "$(cat $d.git/HEAD; git -C $d.git for-each-ref)" "$(cat $d/.git/HEAD; git -C $d for-each-ref)" "$d: HEAD and refs"
+    same "$(git -C $d.git rev-list --objects HEAD | sort | sha1sum)" "$(git -C $d rev-list --objects HEAD | sort | sha1sum)" "$d: what it reaches"
+done
 refuse 'not over another' 'not empty' "$BOUGH" convert a.img lmdb:c.lmdb
 refuse 'not over a repository' 'not empty' "$BOUGH" convert a.img git:in
 works 'into one that is there, and empty' bash -c "'$BOUGH' init --size 64M there.img && '$BOUGH' convert git:in there.img"
@@ -118,6 +130,13 @@ same "$(cat s-clone/a/b)" 1 'sha256: what is in it'
 works 'sha256: restore' "$BOUGH" restore s.bundle s3.img
 same "$(b -s s3.img digest '')" "$(b -s s.img digest '')" 'sha256: the same again'
 refuse 'of nothing' 'empty' "$BOUGH" backup empty.img n.bundle
+
+git -C in bundle create -q ../head.bundle HEAD
+works 'of HEAD alone' "$BOUGH" restore head.bundle head.img
+same "$(b -s head.img branch | cut -f2)" "$(git -C in rev-parse HEAD)" 'it becomes a branch'
+same "$(b -s head.img fsck)" '' 'with all that it reaches'
+printf '# v2 git bundle\n\nPACK' >none.bundle
+refuse 'one without refs' 'without refs' "$BOUGH" restore none.bundle none.img
 
 git -C in bundle create -q ../part.bundle side-two~1..side-two
 refuse 'one that builds on others' 'not in it' "$BOUGH" restore part.bundle p.img

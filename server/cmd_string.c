@@ -389,7 +389,7 @@ void cmd_setrange(struct redis *r, struct args a)
 
     if (!arg_int(r, a.v[2], &offset))
         return;
-    if (offset < 0 || (uint64_t)offset > UINT32_MAX) {
+    if (offset < 0) {
         resp_error(&r->w, "ERR offset is out of range");
         return;
     }

@@ -48,6 +48,7 @@ t '"hello world"' substr s 0 -1
 t '(integer) 11' setrange s 6 BOUGH
 t '"hello BOUGH"' get s
 t '(integer) 15' setrange s 13 xy
+t '(error) ERR string exceeds maximum allowed size (512 MiB) for a hole' setrange s 5000000000 xy # no 32 bits
 t '"hello BOUGH\x00\x00xy"' get s
 
 # Numbers.

@@ -403,6 +403,21 @@ static int open_file(const char *path, uint32_t flags, bool *made)
     return open(path, how, 0666);
 }
 
+/* The file again, past the page cache; -1: it cannot be, or the name is another file's by now. */
+static int open_direct(const char *path, int fd)
+{
+    struct stat a, b;
+    int direct = open(path, O_RDWR | O_DIRECT | O_DSYNC | O_CLOEXEC);
+
+    if (direct < 0)
+        return -1;
+    if (fstat(fd, &a) == 0 && fstat(direct, &b) == 0 && a.st_dev == b.st_dev &&
+        a.st_ino == b.st_ino)
+        return direct;
+    close(direct);
+    return -1;
+}
+
 static uint32_t caps_of(uint32_t flags, bool device)
 {
     uint32_t caps = BOUGH_BLOCK_SYNC | BOUGH_BLOCK_DISCARD | BOUGH_BLOCK_THREADS;
@@ -464,7 +479,7 @@ enum bough_err bough_fileblk_open(struct bough_fileblk *dev, const char *path, u
     if (!err && made && (no = sync_folder(path)) != 0)
         err = BOUGH_WHY(why, err_of(no), "cannot sync its folder", name.ptr, name.len);
     if (!err && flags & BOUGH_FILEBLK_DIRECT && !(flags & BOUGH_FILEBLK_READONLY))
-        dev->direct = open(path, O_RDWR | O_DIRECT | O_DSYNC | O_CLOEXEC); /* or -1 */
+        dev->direct = open_direct(path, dev->fd);
 out:
     if (err)
         bough_fileblk_close(dev);

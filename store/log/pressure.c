@@ -85,7 +85,18 @@ static bool waits(const struct bough_log *l)
     return l->settle.on && l->zones.helds > 0 && l->zones.durable <= l->swap_made;
 }
 
-/* Is it time, and was enough written since the last one that it may give something? */
+/* The oldest pin that may be given up, or NULL. */
+static struct bough_store_pin *pin_oldest(const struct bough_log *l)
+{
+    struct bough_store_pin *p = l->store.oldest_pin;
+
+    while (p != NULL && p->held)
+        p = p->newer;
+    return p;
+}
+
+/* Is it time, and was enough written since the last one that it may give something, or is there
+   a pin to be given up? */
 static bool is_due(const struct bough_log *l)
 {
     uint32_t grown = used(l) > l->settled ? used(l) - l->settled : 0;
@@ -93,7 +104,7 @@ static bool is_due(const struct bough_log *l)
     if (waits(l))
         return false;
     if (bough_log__zones_room(l) < least(l))
-        return grown > 0;
+        return grown > 0 || (l->lookers == 0 && pin_oldest(l) != NULL);
     return bough_log__zones_room(l) < low(l) && grown > l->geo.zones / 32;
 }
 
@@ -184,10 +195,8 @@ enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, boo
 
 static bool pin_expire(struct bough_log *l)
 {
-    struct bough_store_pin *p = l->store.oldest_pin;
+    struct bough_store_pin *p = pin_oldest(l);
 
-    while (p != NULL && p->held)
-        p = p->newer;
     if (p == NULL)
         return false;
     p->expired = true;

@@ -55,6 +55,19 @@ static bool has_settled(const struct bough_log *l, const struct bough_log__momen
     return now->bytes - then->bytes >= l->settle.bytes || now->sec - then->sec > l->settle.seconds;
 }
 
+/* The clock was set back: what waited begins to wait again, and not until that time comes anew. */
+static void clock_back(struct bough_log__settle *s, const struct bough_log__moment *now)
+{
+    for (uint32_t i = 0; i < s->marks; i++) {
+        if (s->mark[i].at.sec > now->sec)
+            s->mark[i].at.sec = now->sec;
+    }
+    for (uint32_t i = 0; i < s->roots; i++) {
+        if (s->root[i].at.sec > now->sec)
+            s->root[i].at.sec = now->sec;
+    }
+}
+
 /* ---- Marks ---- */
 
 /* Does it pay to note what was written since the newest mark? */
@@ -127,6 +140,7 @@ enum bough_err bough_log__settle_move(struct bough_log *l)
     if (!l->settle.on || l->store.txn != NULL)
         return BOUGH_OK;
     now = moment_now(l);
+    clock_back(&l->settle, &now);
     err = roots_move(l, &now);
     if (!err)
         marks_move(l, &now);

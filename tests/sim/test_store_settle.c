@@ -220,6 +220,27 @@ static void test_log__a_superblock_waits_until_its_root_has_settled(void **state
     medium_free(f);
 }
 
+/* A clock that is set back by years while a root waits. */
+static void test_log__a_clock_that_was_set_back_holds_nothing_up(void **state)
+{
+    struct medium *f = settling(SHORT_ZONES, MUCH);
+
+    (void)state;
+    medium_begin(f);
+    f->w.opts.table_rows = 4;
+    OK(world_open(&f->w, &f->ram.blk));
+    OK(play(&f->w, "cccccccccc", &f->ram.blk));
+    f->w.t.time.sec -= 100000000;
+    OK(play(&f->w, "s", &f->ram.blk));
+    assert_int_equal(durable_checkpoint(f), 1); /* it may have been set back at once */
+    f->w.t.time.sec += 31;
+    OK(play(&f->w, "s", &f->ram.blk));
+    assert_true(durable_checkpoint(f) > 2);
+    world_close(&f->w);
+    medium_end(f);
+    medium_free(f);
+}
+
 /* The newest superblock that has settled is still there, however many were written since. */
 static void test_log__a_settled_superblock_is_not_written_over(void **state)
 {
@@ -349,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_log__without_flush_every_cut_of_checkpoints),
         cmocka_unit_test(test_log__without_flush_random_lives),
         cmocka_unit_test(test_log__a_superblock_waits_until_its_root_has_settled),
+        cmocka_unit_test(test_log__a_clock_that_was_set_back_holds_nothing_up),
         cmocka_unit_test(test_log__a_settled_superblock_is_not_written_over),
         cmocka_unit_test(test_log__a_lost_mount_does_not_come_back),
         cmocka_unit_test(test_log__a_lost_mount_does_not_come_back_behind_another),

@@ -85,18 +85,7 @@ static bool waits(const struct bough_log *l)
     return l->settle.on && l->zones.helds > 0 && l->zones.durable <= l->swap_made;
 }
 
-/* The oldest pin that may be given up, or NULL. */
-static struct bough_store_pin *pin_oldest(const struct bough_log *l)
-{
-    struct bough_store_pin *p = l->store.oldest_pin;
-
-    while (p != NULL && p->held)
-        p = p->newer;
-    return p;
-}
-
-/* Is it time, and was enough written since the last one that it may give something, or is there
-   a pin to be given up? */
+/* Is it time, and was enough written since the last one that it may give something? */
 static bool is_due(const struct bough_log *l)
 {
     uint32_t grown = used(l) > l->settled ? used(l) - l->settled : 0;
@@ -104,7 +93,7 @@ static bool is_due(const struct bough_log *l)
     if (waits(l))
         return false;
     if (bough_log__zones_room(l) < least(l))
-        return grown > 0 || (l->lookers == 0 && pin_oldest(l) != NULL);
+        return grown > 0;
     return bough_log__zones_room(l) < low(l) && grown > l->geo.zones / 32;
 }
 
@@ -193,6 +182,16 @@ enum bough_err bough_log__collect_step(struct bough_log *l, uint64_t budget, boo
     return err;
 }
 
+/* The oldest that may be given up, or NULL. */
+static struct bough_store_pin *pin_oldest(const struct bough_log *l)
+{
+    struct bough_store_pin *p = l->store.oldest_pin;
+
+    while (p != NULL && p->held)
+        p = p->newer;
+    return p;
+}
+
 static bool pin_expire(struct bough_log *l)
 {
     struct bough_store_pin *p = pin_oldest(l);
@@ -210,6 +209,10 @@ static enum bough_err pay_all(struct bough_log *l, uint32_t zones, bool forgets)
 {
     enum bough_err err = BOUGH_OK;
 
+    while (!err && l->cycle == NULL && l->forget > 0 && bough_log__zones_room(l) < zones)
+        err = forget(l); /* the last one gave some */
+    if (err || (l->cycle == NULL && bough_log__zones_room(l) >= zones))
+        return err;
     do {
         bool more = true;
         if (l->cycle == NULL)
@@ -269,6 +272,13 @@ static enum bough_err pay_starved(struct bough_log *l)
     return err;
 }
 
+/* Nothing grew since the last collection, but there is more to be had than it gave. */
+static bool has_more(const struct bough_log *l)
+{
+    return bough_log__zones_room(l) < least(l) && !waits(l) &&
+           (l->forget > 0 || (l->lookers == 0 && pin_oldest(l) != NULL));
+}
+
 enum bough_err bough_log__collect_pay(struct bough_log *l)
 {
     enum { SHARE = 8, AT_LEAST = 32 * 1024 };
@@ -282,7 +292,7 @@ enum bough_err bough_log__collect_pay(struct bough_log *l)
     if (l->starved && (l->cycle != NULL || l->forget > 0))
         return paid(l, pay_starved(l));
     if (l->cycle == NULL
-            ? !is_due(l)
+            ? !is_due(l) && !has_more(l)
             : bough_log__zones_room(l) >= low(l) && bough_log__zones_room(l) > wanted(l))
         return BOUGH_OK;
     err = bough_log__collect_step(l, SHARE * written + AT_LEAST, &more);

@@ -272,18 +272,11 @@ static enum bough_err pay_starved(struct bough_log *l)
     return err;
 }
 
-/* Not even who removes finds a zone, and it is not known that nothing is to be had. */
-static bool is_stuck(const struct bough_log *l)
-{
-    return bough_log__zones_room(l) <= bough_log__need(l) &&
-           (l->gain.seq != l->head.seq || l->gain.bytes > 0);
-}
-
-/* Nothing grew since the last collection, but there may be more to be had than it gave. */
+/* Nothing grew since the last collection, but there is more to be had than it gave. */
 static bool has_more(const struct bough_log *l)
 {
     return bough_log__zones_room(l) < least(l) && !waits(l) &&
-           (l->forget > 0 || (l->lookers == 0 && pin_oldest(l) != NULL) || is_stuck(l));
+           (l->forget > 0 || (l->lookers == 0 && pin_oldest(l) != NULL));
 }
 
 enum bough_err bough_log__collect_pay(struct bough_log *l)

@@ -12,7 +12,7 @@
  *   a checkpoint that is due just before      rows in memory, refs, root
  *   the one that makes the cut                a root more (rows and refs are written once)
  *   the log                                   one zone: it goes on in the next
- *   copies of what lives in the victims       two zones: into one alone hardly more fits than it frees
+ *   copies of what lives in the victims       one zone at least; as many victims go as fit there
  *   the one table of all that lives           all rows, at most
  *   refs that join and leave the boundary     one zone of the log is there already; refs once more
  *   the swap, and the checkpoint after it     two roots, and rows that came since
@@ -98,7 +98,7 @@ uint32_t bough_log__table_zones(const struct bough_log *l)
 
 uint32_t bough_log__need(const struct bough_log *l)
 {
-    enum { LOG = 1, COPIES = 2 };
+    enum { LOG = 1, COPIES = 1 };
     uint64_t bytes = rows_bytes(l, l->rows.n) + 2 * refs_bytes(l) + roots_bytes(l, UNTIL_BACK);
 
     return zones_for(l, bytes) + bough_log__table_zones(l) + LOG + COPIES;

@@ -378,6 +378,18 @@ static struct picked pick(struct bough_log__cycle *c, uint32_t zones)
     return p;
 }
 
+static void victims_choose(struct bough_log__cycle *c)
+{
+    struct picked p = pick(c, bough_log__zones_room(c->log));
+
+    c->left_out = !p.all;
+    c->wanted = (uint32_t)((p.bytes + c->log->geo.zone - 1) / c->log->geo.zone) + beside(c);
+    for (size_t i = 0; i < c->tallies; i++) {
+        c->tally[i].victim |= c->tally[i].picked;
+        c->tally[i].picked = false;
+    }
+}
+
 /* What those that are picked give. */
 static uint64_t picked_gain(const struct bough_log__cycle *c)
 {
@@ -391,29 +403,6 @@ static uint64_t picked_gain(const struct bough_log__cycle *c)
     }
     cost = (cost + zone - 1) / zone * zone;
     return size > cost ? size - cost : 0;
-}
-
-/* Where room is short copies that give no zone back would only take from what is kept for those that do. */
-static bool gives_nothing(const struct bough_log__cycle *c)
-{
-    const struct bough_log *l = c->log;
-
-    return !c->packs && bough_log__zones_room(l) <= bough_log__reserve(l) &&
-           picked_gain(c) < l->geo.zone;
-}
-
-static void victims_choose(struct bough_log__cycle *c)
-{
-    struct picked p = pick(c, bough_log__zones_room(c->log));
-    bool none = gives_nothing(c);
-
-    p.bytes = none ? 0 : p.bytes;
-    c->left_out = !p.all;
-    c->wanted = (uint32_t)((p.bytes + c->log->geo.zone - 1) / c->log->geo.zone) + beside(c);
-    for (size_t i = 0; i < c->tallies; i++) {
-        c->tally[i].victim |= c->tally[i].picked && !none;
-        c->tally[i].picked = false;
-    }
 }
 
 uint64_t bough_log__tally_gain(struct bough_log__cycle *c, uint32_t zones)

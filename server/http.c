@@ -53,20 +53,26 @@ static enum MHD_Result answer(
     return ok;
 }
 
-static enum MHD_Result not_allowed(struct MHD_Connection *conn, const char *allow)
+/* A line of text, and a header that goes with the refusal. */
+static enum MHD_Result refuse(struct MHD_Connection *conn, unsigned int status, const char *text,
+    const char *header, const char *value)
 {
-    static char text[] = "another method\n";
-    struct MHD_Response *res =
-        MHD_create_response_from_buffer(sizeof text - 1, text, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *res = MHD_create_response_from_buffer(
+        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     enum MHD_Result ok;
 
     if (res == NULL)
         return MHD_NO;
     MHD_add_response_header(res, "Content-Type", "text/plain");
-    MHD_add_response_header(res, "Allow", allow);
-    ok = MHD_queue_response(conn, MHD_HTTP_METHOD_NOT_ALLOWED, res);
+    MHD_add_response_header(res, header, value);
+    ok = MHD_queue_response(conn, status, res);
     MHD_destroy_response(res);
     return ok;
+}
+
+static enum MHD_Result not_allowed(struct MHD_Connection *conn, const char *allow)
+{
+    return refuse(conn, MHD_HTTP_METHOD_NOT_ALLOWED, "another method\n", "Allow", allow);
 }
 
 /* ---- Suspending ---- */
@@ -232,18 +238,8 @@ static bool is_ambiguous(struct MHD_Connection *conn)
 
 static enum MHD_Result refuse_framing(struct MHD_Connection *conn)
 {
-    static char text[] = "the length of the body is not clear\n";
-    struct MHD_Response *res =
-        MHD_create_response_from_buffer(sizeof text - 1, text, MHD_RESPMEM_PERSISTENT);
-    enum MHD_Result ok;
-
-    if (res == NULL)
-        return MHD_NO;
-    MHD_add_response_header(res, "Content-Type", "text/plain");
-    MHD_add_response_header(res, "Connection", "close");
-    ok = MHD_queue_response(conn, MHD_HTTP_BAD_REQUEST, res);
-    MHD_destroy_response(res);
-    return ok;
+    return refuse(
+        conn, MHD_HTTP_BAD_REQUEST, "the length of the body is not clear\n", "Connection", "close");
 }
 
 /* ---- Requests ---- */

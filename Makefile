@@ -79,7 +79,9 @@ O     := $(B)/$(VARIANT)$(cc)
 # What depends on the choice of folders is kept apart, so that a part never replaces the whole.
 P     := $(O)$(part)
 
-LIB_SRC   := $(wildcard $(addsuffix /*.c,$(sort base $(FOLDERS))))
+# (the log engine is a folder of rooms, chosen together)
+ROOMS     := $(if $(filter store/log,$(FOLDERS)),$(patsubst %/,%,$(wildcard store/log/*/)))
+LIB_SRC   := $(wildcard $(addsuffix /*.c,$(sort base $(FOLDERS) $(ROOMS))))
 CORE_SRC  := $(filter-out %_posix.c,$(LIB_SRC))
 FRONT_SRC := $(if $(or $(WHOLE),$(filter server cli,$(FOLDERS))),$(filter-out cli/main.c,$(wildcard server/*.c cli/*.c)))
 MAIN_SRC  := $(if $(WHOLE),$(wildcard cli/main.c))

@@ -15,11 +15,11 @@
  *   read_inner.h         from an id to an object; range_inner.h: long ones, in parts
  *   txn_inner.h          the log goes on: transactions
  *   checkpoint_inner.h   all on the device, old tables become one; opening
- *   replay_inner.h       where the log ends, or is damaged
+ *   open/replay_inner.h  where the log ends, or is damaged
  *   reader_inner.h       who reads on another thread
  *   intake_inner.h       packs that come in
  *   collect_inner.h      collecting, as the others see it; cycle_inner.h: from within
- *   reach_inner.h        what commits reach, as bitmaps; bitmap_make_inner.h: while they are made
+ *   reach_inner.h        what commits reach, as bitmaps; reach/bitmap_make_inner.h: while they are made
  */
 #ifndef BOUGH_LOG_INNER_H
 #define BOUGH_LOG_INNER_H

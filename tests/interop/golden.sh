@@ -8,7 +8,7 @@
 # gets what it needs.  `golden.sh --renew` makes the images again: only for a new version of the format.
 . "$(dirname "$0")/../lib/serve.sh"
 images="sha1-plain sha256-plain sha1-packed"
-sources=$(ls base/*.c block/*.c git/*.c store/*.c store/log/*.c | grep -v '_posix\.c$')
+sources=$(ls base/*.c block/*.c git/*.c store/*.c store/log/*.c store/log/*/*.c | grep -v '_posix\.c$')
 
 # build CC FLAGS... : $W/golden of that compiler
 build() {

@@ -6,7 +6,7 @@
  *   picking  of a line: its tip, joints, and each so manieth commit
  */
 #include "git/object.h"
-#include "store/log/bitmap_make_inner.h"
+#include "store/log/reach/bitmap_make_inner.h"
 #include "store/log/reach_inner.h"
 #include "store/log/table_inner.h"
 

@@ -14,7 +14,7 @@
  * The region is within the table's run, so that whatever becomes of the table becomes of it; and
  * nothing is believed before the head is there.  Anything that fails ends the making: a cache.
  */
-#include "store/log/bitmap_make_inner.h"
+#include "store/log/reach/bitmap_make_inner.h"
 #include "store/log/cache_inner.h"
 #include "store/log/checkpoint_inner.h"
 #include "store/log/cycle_inner.h"

@@ -14,7 +14,7 @@
 #include "store/log/inner.h"
 #include "store/log/read_inner.h"
 #include "store/log/refs_inner.h"
-#include "store/log/replay_inner.h"
+#include "store/log/open/replay_inner.h"
 #include "store/log/segment_inner.h"
 #include "store/log/shape_inner.h"
 #include "store/log/super_inner.h"

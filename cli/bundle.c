@@ -4,7 +4,8 @@
  *   backup     header, refs, pack: streamed
  *   restore    refs, then the pack through everything that a push passes
  *
- * SHA-1 is written as version 2, SHA-256 as version 3.  HEAD stands first and the branch that it
+ * SHA-1 is written as version 2, SHA-256 as version 3.  Where history was cut, each commit that is not there is
+ * a prerequisite, `-PARENT cut CHILD`: git takes such a bundle where it has these, our restore anywhere.  HEAD stands first and the branch that it
  * names behind it, so that our own restore finds it again even where several have its commit.
  */
 #include <errno.h>
@@ -19,6 +20,7 @@
 enum { LINE_MAX_LEN = 2048 };
 
 #define HEAD "HEAD"
+#define CUT  "cut "
 
 /* ---- Backup ---- */
 
@@ -47,7 +49,38 @@ static void line_put(struct bough_buf *out, const struct transfer *t, size_t i)
     bough_buf_put_u8(out, '\n');
 }
 
-static enum bough_err header_write(const struct transfer *t, int *fd)
+/* For each parent that was given up a line. */
+static enum bough_err cuts_put(
+    struct bough_buf *out, const struct transfer *t, struct bough_store *s)
+{
+    size_t id_len = bough_algo_len(t->algo);
+    struct bough_buf body;
+    enum bough_err err = out->err;
+
+    bough_buf_init(&body, t->mem);
+    for (size_t i = 0; i < t->cuts && !err; i++) {
+        struct bough_commit c = {.parents_n = 0};
+        enum bough_type type;
+        bough_buf_clear(&body);
+        err = bough_store_read(s, &t->cut[i], &type, &body);
+        if (err == BOUGH_ENOENT) /* nor does anything lead there */
+            err = BOUGH_OK;
+        else if (!err)
+            err = bough_commit_parse(t->algo, bough_buf_view(&body), &c);
+        for (uint32_t k = 0; k < c.parents_n && !err; k++) {
+            struct bough_oid parent = bough_commit_parent(&c, k);
+            bough_buf_put_u8(out, '-');
+            bough_buf_put_hex(out, parent.bytes, id_len);
+            bough_buf_put_str(out, " " CUT);
+            bough_buf_put_hex(out, t->cut[i].bytes, id_len);
+            bough_buf_put_u8(out, '\n');
+        }
+    }
+    bough_buf_fini(&body);
+    return err;
+}
+
+static enum bough_err header_write(const struct transfer *t, struct bough_store *s, int *fd)
 {
     struct bough_view head = bough_view(NULL, 0);
     struct bough_buf out;
@@ -56,6 +89,7 @@ static enum bough_err header_write(const struct transfer *t, int *fd)
     bough_buf_init(&out, t->mem);
     bough_buf_put_str(&out,
         t->algo == BOUGH_SHA1 ? "# v2 git bundle\n" : "# v3 git bundle\n@object-format=sha256\n");
+    err = cuts_put(&out, t, s);
     if (t->n > 0 && bough_view_eq(transfer_name(t, 0), bough_view_str(HEAD)))
         head = transfer_target(t, 0);
     if (head.len > 0 || (t->n > 0 && transfer_name(t, 0).len == sizeof HEAD - 1))
@@ -70,7 +104,8 @@ static enum bough_err header_write(const struct transfer *t, int *fd)
             line_put(&out, t, i);
     }
     bough_buf_put_u8(&out, '\n');
-    err = out.err ? out.err : write_all(fd, bough_buf_view(&out));
+    err = err ? err : out.err;
+    err = err ? err : write_all(fd, bough_buf_view(&out));
     bough_buf_fini(&out);
     return err;
 }
@@ -89,13 +124,15 @@ static int backup(struct cli *cli, struct transfer *t, int fd, const char *path)
     struct bough_why why = {0};
     enum bough_err err = transfer_take(t, cli->repo);
 
+    if (!err)
+        err = transfer_boundary_take(t, cli->engine);
     if (err)
         return say_error(err, cli->store, bough_repo_why(cli->repo));
     if (reaches_nothing(t)) {
         fprintf(stderr, "bough: backup: the store is empty, and Git has no empty bundles\n");
         return EXIT_NO;
     }
-    err = header_write(t, &fd);
+    err = header_write(t, cli->engine, &fd);
     if (!err)
         err = transfer_send(t, cli->repo, write_all, &fd, &why);
     if (!err && fd != STDOUT_FILENO && fsync(fd) != 0 && errno != EINVAL)
@@ -110,7 +147,6 @@ static int backup(struct cli *cli, struct transfer *t, int fd, const char *path)
 int verb_backup(struct cli *cli, int argc, char **argv)
 {
     const char *path;
-    struct bough_ref ref;
     struct transfer t;
     int code, fd;
 
@@ -119,14 +155,9 @@ int verb_backup(struct cli *cli, int argc, char **argv)
     if (argc == 3)
         cli_address(cli, argv[1]);
     path = argv[argc - 1];
-    code = transfer_open_source(cli);
+    code = transfer_open_source(cli, true);
     if (code != 0)
         return code;
-    if (!bough_store_ref_next(cli->engine, bough_view_str("shallow/"), bough_view(NULL, 0), &ref)) {
-        fprintf(stderr, "bough: backup: history was cut here, which Git's bundles cannot say; "
-                        "use `bough convert`\n");
-        return EXIT_DENIED;
-    }
     fd = strcmp(path, "-") == 0 ? STDOUT_FILENO
                                 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) {
@@ -206,6 +237,20 @@ static void head_guess(struct transfer *t)
     }
 }
 
+/* `-PARENT cut CHILD` */
+static enum bough_err cut_read(struct transfer *t, struct bough_view line, struct bough_why *why)
+{
+    size_t hex = 2 * bough_algo_len(t->algo), skip = 1 + hex + sizeof " " CUT - 1;
+    struct bough_oid id;
+
+    if (line.len != skip + hex || memcmp(line.ptr + 1 + hex, " " CUT, sizeof " " CUT - 1) != 0 ||
+        bough_oid_parse(t->algo, bough_view(line.ptr + skip, hex), &id))
+        return bad(why, "the bundle builds on commits that are not in it", line);
+    if (t->cuts > 0 && bough_oid_eq(&t->cut[t->cuts - 1], &id))
+        return BOUGH_OK; /* its other parents */
+    return transfer_cut_add(t, &id);
+}
+
 static enum bough_err refs_read(struct reader *r, struct transfer *t, struct bough_why *why)
 {
     char text[LINE_MAX_LEN];
@@ -216,12 +261,13 @@ static enum bough_err refs_read(struct reader *r, struct transfer *t, struct bou
     while (!err && line.len > 0) {
         size_t hex = 2 * bough_algo_len(t->algo);
         if (line.ptr[0] == '-')
-            return bad(why, "the bundle builds on commits that are not in it", line);
-        if (line.len < hex + 2 || line.ptr[hex] != ' ' ||
-            bough_oid_parse(t->algo, bough_view(line.ptr, hex), &id))
-            return bad(why, "not a ref of a bundle", line);
-        err = transfer_add(
-            t, bough_view(line.ptr + hex + 1, line.len - hex - 1), &id, bough_view(NULL, 0));
+            err = cut_read(t, line, why);
+        else if (line.len < hex + 2 || line.ptr[hex] != ' ' ||
+                 bough_oid_parse(t->algo, bough_view(line.ptr, hex), &id))
+            err = bad(why, "not a ref of a bundle", line);
+        else
+            err = transfer_add(
+                t, bough_view(line.ptr + hex + 1, line.len - hex - 1), &id, bough_view(NULL, 0));
         if (!err)
             err = reader_until(r, '\n', text, LINE_MAX_LEN, &line);
     }
@@ -254,8 +300,11 @@ static int restore(struct cli *dst, struct reader *r, struct transfer *t, const 
 {
     struct receiver x = {.t = t};
     struct bough_why why = {0};
-    enum bough_err err = receiver_open(&x, t, dst->repo, false, &why);
+    enum bough_err err = transfer_boundary_set(t, dst->engine);
 
+    if (err)
+        return say_error(err, dst->store, &dst->engine->why);
+    err = receiver_open(&x, t, dst->repo, false, &why);
     if (!err)
         err = pack_read(r, &x);
     if (!err)

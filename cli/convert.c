@@ -45,12 +45,22 @@ static int expect_empty(struct cli *dst)
     return err == BOUGH_ENOENT ? 0 : say_error(err, dst->store, &dst->engine->why);
 }
 
-int transfer_open_source(struct cli *src)
+int transfer_open_source(struct cli *src, bool all)
 {
     struct bough_store_stats st = {0};
     int code = cli_open(src, OPEN_READ);
 
-    if (code != 0 || bough_store_stat(src->engine, &st) || st.records == 0)
+    if (code != 0 || bough_store_stat(src->engine, &st))
+        return code;
+    if (all && st.refs_unfit > 0) {
+        fprintf(stderr,
+            "bough: %s: %llu refs have names of over %d bytes, which no store of ours holds; "
+            "rename "
+            "or remove them first (git for-each-ref)\n",
+            src->store, (unsigned long long)st.refs_unfit, BOUGH_REF_NAME_MAX);
+        return EXIT_NO;
+    }
+    if (st.records == 0)
         return code;
     cli_close(src); /* what a journal holds is folded into commits, which is writing */
     return cli_open(src, 0);
@@ -75,31 +85,48 @@ int transfer_open_target(struct cli *dst, enum bough_algo algo, uint64_t size)
 
 /* ---- Side ---- */
 
-/* The commits without parents; set before the objects come, which would else be incomplete. */
-enum bough_err transfer_boundary(struct bough_store *src, struct bough_store *dst)
+/* What an earlier try left in a store without refs would cut what comes now. */
+static enum bough_err boundary_clear(struct bough_store *dst, struct bough_txn *txn)
 {
     struct bough_oid at;
+    enum bough_err end = BOUGH_OK, err = bough_store_boundary_next(dst, NULL, &at);
+
+    while (!err && !end) {
+        end = bough_txn_boundary(txn, &at, false);
+        err = bough_store_boundary_next(dst, &at, &at);
+    }
+    return end || err == BOUGH_ENOENT ? end : err;
+}
+
+enum bough_err transfer_boundary_set(const struct transfer *t, struct bough_store *dst)
+{
     struct bough_txn *txn;
-    enum bough_err err = bough_store_boundary_next(src, NULL, &at);
-    enum bough_err end;
+    enum bough_err err = bough_txn_begin(dst, &txn);
 
     if (err)
-        return err == BOUGH_ENOENT ? BOUGH_OK : err;
-    end = bough_txn_begin(dst, &txn);
-    if (end)
-        return end;
-    while (!err && !end) {
-        end = bough_txn_boundary(txn, &at, true);
-        err = bough_store_boundary_next(src, &at, &at);
-    }
-    if (!end && err != BOUGH_ENOENT)
-        end = err;
-    if (end) {
+        return err;
+    err = boundary_clear(dst, txn);
+    for (size_t i = 0; i < t->cuts && !err; i++)
+        err = bough_txn_boundary(txn, &t->cut[i], true);
+    if (err) {
         bough_txn_abort(txn);
-        return end;
+        return err;
     }
     dst->boundary = BOUGH_BOUNDARY_UNKNOWN;
     return bough_txn_commit(txn, BOUGH_DURABLE_NOW);
+}
+
+enum bough_err transfer_boundary_take(struct transfer *t, struct bough_store *src)
+{
+    struct bough_oid at;
+    enum bough_err err = bough_store_boundary_next(src, NULL, &at);
+
+    while (!err) {
+        err = transfer_cut_add(t, &at);
+        if (!err)
+            err = bough_store_boundary_next(src, &at, &at);
+    }
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
 }
 
 /* How much history branches keep; git has no place for it. */
@@ -231,10 +258,12 @@ static int convert(struct cli *src, struct cli *dst, struct transfer *t)
 
     refs = t->n;
     if (!err)
+        err = transfer_boundary_take(t, src->engine);
+    if (!err)
         err = logs_prepare(src, dst, t);
     if (err)
         return say_error(err, src->store, bough_repo_why(src->repo));
-    err = transfer_boundary(src->engine, dst->engine);
+    err = transfer_boundary_set(t, dst->engine);
     if (!err)
         err = transfer_keep(src->engine, dst->engine);
     if (err)
@@ -270,7 +299,7 @@ int verb_convert(struct cli *cli, int argc, char **argv)
         return say_usage("convert", "from where, and to where");
     cli_address(cli, argv[f.at]);
     dst.store = argv[f.at + 1];
-    code = transfer_open_source(cli);
+    code = transfer_open_source(cli, true);
     if (code != 0)
         return code;
     transfer_init(&t, cli->env.mem, cli->engine->algo);

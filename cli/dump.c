@@ -214,7 +214,7 @@ int verb_dump(struct cli *cli, int argc, char **argv)
 
     if (argc > 2)
         return say_usage("dump", "one revision at a time");
-    code = transfer_open_source(cli);
+    code = transfer_open_source(cli, false);
     if (code != 0)
         return code;
     d = calloc(1, sizeof *d);

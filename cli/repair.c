@@ -231,7 +231,9 @@ static enum bough_err repair(struct repair *x, struct bough_why *why)
     if (!err)
         err = logs_take(x);
     if (!err)
-        err = transfer_boundary(x->src->engine, x->dst->engine);
+        err = transfer_boundary_take(&x->t, x->src->engine);
+    if (!err)
+        err = transfer_boundary_set(&x->t, x->dst->engine);
     if (!err)
         err = transfer_keep(x->src->engine, x->dst->engine);
     if (!err)

@@ -30,6 +30,7 @@ void transfer_fini(struct transfer *t)
 {
     bough_buf_fini(&t->text);
     bough_mem_free(t->mem, t->refs, t->cap * sizeof *t->refs);
+    bough_mem_free(t->mem, t->cut, t->cuts_cap * sizeof *t->cut);
     *t = (struct transfer){.mem = t->mem};
 }
 
@@ -52,6 +53,17 @@ enum bough_err transfer_add(struct transfer *t, struct bough_view name, const st
     return t->text.err;
 }
 
+enum bough_err transfer_cut_add(struct transfer *t, const struct bough_oid *id)
+{
+    void *grown = t->cut;
+    enum bough_err err = bough_mem_grow(t->mem, &grown, &t->cuts_cap, t->cuts + 1, sizeof *t->cut);
+
+    t->cut = grown;
+    if (!err)
+        t->cut[t->cuts++] = *id;
+    return err;
+}
+
 /* What a symbolic ref leads to, through others; zero when that is nothing. */
 static enum bough_err follow(struct bough_repo *r, struct bough_view target, struct bough_oid *out)
 {
@@ -61,6 +73,8 @@ static enum bough_err follow(struct bough_repo *r, struct bough_view target, str
     memset(out, 0, sizeof *out);
     for (int depth = 0; depth < 5 && !err; depth++) {
         struct bough_ref ref;
+        if (target.len > sizeof name)
+            return BOUGH_OK;
         memcpy(name, target.ptr, target.len);
         err = bough_repo_ref(r, bough_view(name, target.len), &ref);
         if (!err && ref.kind == BOUGH_REF_ID)

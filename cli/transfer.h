@@ -26,6 +26,8 @@ struct transfer {
     struct bough_buf text;
     struct transfer_ref *refs; /* HEAD and those below refs/, by name */
     size_t n, cap;
+    struct bough_oid *cut; /* commits whose parents were given up */
+    size_t cuts, cuts_cap;
     uint64_t objects; /* sent or received so far */
 };
 
@@ -35,6 +37,9 @@ void transfer_fini(struct transfer *t);
 /* A ref more; `target` is empty for one that names an id. */
 enum bough_err transfer_add(struct transfer *t, struct bough_view name, const struct bough_oid *id,
     struct bough_view target);
+
+/* A commit more whose parents were given up. */
+enum bough_err transfer_cut_add(struct transfer *t, const struct bough_oid *id);
 
 /* All refs of `r`, whose windows are folded first. */
 enum bough_err transfer_take(struct transfer *t, struct bough_repo *r);
@@ -57,15 +62,19 @@ static inline bool transfer_is_log(const struct transfer *t, size_t i)
 
 /* ---- Ends (convert.c) ---- */
 
-/* Open what is sent, with nothing left in its journal; the exit code after an error was said. */
-int transfer_open_source(struct cli *src);
+/* Open what is sent, with nothing left in its journal; `all`: refused where it has refs that no other
+   store could hold.  The exit code after an error was said. */
+int transfer_open_source(struct cli *src, bool all);
 
 /* Open dst->store, made anew where there is none; it must be empty and have ids of this kind. */
 int transfer_open_target(struct cli *dst, enum bough_algo algo, uint64_t size);
 
-/* What is no ref of git's: where history ends (before the objects come, which would else be incomplete), and
-   how much of it branches keep. */
-enum bough_err transfer_boundary(struct bough_store *src, struct bough_store *dst);
+/* Where history ends, of `src` into `t`; and into `dst`, before the objects come, which would else be
+   incomplete: there it ends nowhere else afterwards. */
+enum bough_err transfer_boundary_take(struct transfer *t, struct bough_store *src);
+enum bough_err transfer_boundary_set(const struct transfer *t, struct bough_store *dst);
+
+/* How much of it branches keep. */
 enum bough_err transfer_keep(struct bough_store *src, struct bough_store *dst);
 
 /* Rows of reflogs become refs of `t`; what the ref was before comes along where `has` says so. */

@@ -24,6 +24,7 @@ struct bough_store__gitdir_names {
     struct bough_buf text; /* the names, each with a NUL */
     size_t *at;            /* where each begins, sorted by name */
     size_t n, cap;
+    uint64_t unfit; /* names that are too long, and not among them */
 };
 
 struct bough_store__gitdir_txn {
@@ -78,7 +79,8 @@ enum bough_err bough_store__gitdir_ref(
     struct bough_store *s, struct bough_view name, struct bough_ref *out);
 enum bough_err bough_store__gitdir_ref_next(struct bough_store *s, struct bough_view prefix,
     struct bough_view after, struct bough_ref *out);
-enum bough_err bough_store__gitdir_refs_count(struct bough_store__gitdir *g, uint64_t *out);
+enum bough_err bough_store__gitdir_refs_count(
+    struct bough_store__gitdir *g, struct bough_store_stats *out);
 void bough_store__gitdir_names_fini(struct bough_store__gitdir *g);
 
 /* Would a ref that is made be a folder of another, or the reverse?  BOUGH_EEXIST. */

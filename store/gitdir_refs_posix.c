@@ -66,6 +66,9 @@ static enum bough_err show(
     const git_oid *id = git_reference_target(ref);
 
     *out = (struct bough_ref){.kind = target != NULL ? BOUGH_REF_SYM : BOUGH_REF_ID};
+    if (target_len > BOUGH_REF_NAME_MAX)
+        return BOUGH_WHY(
+            &g->store.why, BOUGH_ETOOBIG, "a symbolic ref's target", name, (uint32_t)name_len);
     bough_buf_clear(&g->lent);
     bough_buf_put(&g->lent, name, name_len);
     bough_buf_put(&g->lent, target, target_len);
@@ -142,6 +145,8 @@ static enum bough_err name_add(struct bough_store__gitdir *g, const char *name)
 
     if (!begins_with(bough_view_str(name), bough_buf_view(&w->prefix)))
         return BOUGH_OK;
+    if (strlen(name) > BOUGH_REF_NAME_MAX)
+        return w->unfit++, BOUGH_OK;
     err = bough_mem_grow(g->store.env->mem, &grown, &w->cap, w->n + 1, sizeof *w->at);
     w->at = grown;
     if (err)
@@ -190,7 +195,7 @@ static enum bough_err names_take(struct bough_store__gitdir *g, struct bough_vie
     enum bough_err err;
 
     w->good = false;
-    w->n = 0;
+    w->n = w->unfit = 0;
     bough_buf_clear(&w->text);
     bough_buf_clear(&w->prefix);
     bough_buf_put_view(&w->prefix, prefix);
@@ -252,11 +257,13 @@ enum bough_err bough_store__gitdir_ref_next(
     return BOUGH_ENOENT;
 }
 
-enum bough_err bough_store__gitdir_refs_count(struct bough_store__gitdir *g, uint64_t *out)
+enum bough_err bough_store__gitdir_refs_count(
+    struct bough_store__gitdir *g, struct bough_store_stats *out)
 {
     enum bough_err err = names_take(g, bough_view(NULL, 0));
 
-    *out = g->names.n;
+    out->refs = g->names.n;
+    out->refs_unfit = g->names.unfit;
     return err;
 }
 

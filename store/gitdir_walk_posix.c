@@ -162,5 +162,5 @@ enum bough_err bough_store__gitdir_stat(struct bough_store *s, struct bough_stor
     }
     out->commits = g->commits;
     out->syncs = g->syncs;
-    return bough_store__gitdir_refs_count(g, &out->refs);
+    return bough_store__gitdir_refs_count(g, out);
 }

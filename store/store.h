@@ -497,7 +497,8 @@ struct bough_store_stats {
     const char *engine; /* "log", "mem", "git", "lmdb" */
     uint64_t objects;   /* rows, duplicates included where the engine cannot tell */
     uint64_t refs;
-    uint64_t records;      /* not retired */
+    uint64_t refs_unfit; /* beside them: names over BOUGH_REF_NAME_MAX, which nothing here shows */
+    uint64_t records;    /* not retired */
     uint64_t device_bytes; /* room in all; 0: unbounded */
     uint64_t used_bytes;
     uint64_t cache_bytes; /* memory held for caches now */

@@ -93,7 +93,36 @@ works 'a shallow one' "$BOUGH" convert git:shallow.git sh.img
 works 'and back' "$BOUGH" convert sh.img git:sh.git
 same_as sh.git shallow.git shallow
 same "$(cat sh.git/shallow)" "$(cat shallow.git/shallow)" 'where its history ends'
-refuse 'a bundle of it' 'convert' "$BOUGH" backup sh.img sh.bundle
+# A bundle of it: git wants what is not there, and takes it where that is; our restore knows where history ends.
+works 'a bundle of it' "$BOUGH" backup sh.img sh.bundle
+refuse 'which git does not take anywhere' 'prerequisite' git clone sh.bundle sh.cl
+works 'but where the rest is' git -C in bundle verify -q ../sh.bundle
+works 'is restored' "$BOUGH" restore sh.bundle sh2.img
+same "$(b -s sh2.img fsck)" '' 'fsck of what was restored'
+works 'and back again' "$BOUGH" convert sh2.img git:sh2.git
+same "$(refs sh2.git)$(cat sh2.git/shallow)" "$(refs shallow.git)$(cat shallow.git/shallow)" 'its refs, and where it ends'
+same "$(objects sh2.git | sha1sum)" "$(objects shallow.git | sha1sum)" 'its objects'
+git -C in bundle create -q ../thin.bundle main~1..main
+refuse 'a bundle that builds on others is none' 'not in it' "$BOUGH" restore thin.bundle thin.img
+# What a restore that failed said of history does not cut the next one.
+head -c $(($(stat -c %s sh.bundle) - 30)) sh.bundle >cut.bundle
+"$BOUGH" restore cut.bundle twice.img 2>/dev/null
+git -C in bundle create -q ../full.bundle --all
+works 'restored behind one that failed' "$BOUGH" restore full.bundle twice.img
+works 'and back once more' "$BOUGH" convert twice.img git:twice.git
+same "$(cat twice.git/shallow 2>/dev/null)$(objects twice.git | sha1sum)" "$(objects in | sha1sum)" 'all of its history'
+
+# Names that nothing of ours holds.
+git clone -q --bare in long.git
+long=refs/heads/$(printf '%0240d/%0240d/%0240d/%0240d/x%030d' 1 2 3 4 5)
+works 'a name of 1,000 bytes and more' git -C long.git update-ref "$long" main
+refuse 'is not left out unsaid' '1000 bytes' "$BOUGH" convert git:long.git long.img
+refuse 'nor by a backup' '1000 bytes' "$BOUGH" backup git:long.git long.bundle
+same "$(ls long.img long.bundle 2>/dev/null)" '' 'and nothing is made'
+works 'a branch without such a name' bash -c "'$BOUGH' -s git:long.git dump main >long.txt"
+git -C long.git symbolic-ref refs/heads/leads "$long"
+git -C long.git update-ref -d "$long"
+refuse 'what leads there' 'too big' "$BOUGH" convert git:long.git long.img
 
 # What a killed daemon left in its journal goes along.
 if command -v redis-cli >/dev/null; then

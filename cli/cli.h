@@ -44,7 +44,9 @@ struct cli {
     /* What is open; see cli_open(). */
     struct bough_fileblk file;
     bool file_open;
-    struct bough_overblk over; /* of OPEN_TRY */
+    struct bough_rangeblk part; /* of the file, where the address says so */
+    struct bough_block *dev;    /* the file or the part */
+    struct bough_overblk over;  /* of OPEN_TRY */
     struct bough_store *engine;
     struct bough_repo *repo;
     struct bough_kv *kv;
@@ -89,6 +91,20 @@ int cli_init(struct cli *cli, const struct init *in);
 
 /* The folder of `git:DIR` and `lmdb:DIR`; NULL: another kind. */
 const char *address_folder(const char *address);
+
+/* The device of an address of no other kind, FILE or block:FILE[,offset=N][,size=N] (device.c). */
+struct device_place {
+    char path[4096];
+    uint64_t at, size; /* bytes; size 0: to the end */
+    bool part;         /* not all of it */
+};
+bool device_parse(const char *address, struct device_place *out);
+
+/* Open it with flags of block/file.h, as cli->file and cli->dev; close with bough_fileblk_close(). */
+enum bough_err cli_device_open(struct cli *cli, const char *address, uint32_t how);
+
+/* Is there anything but zeros where it begins, as far as can be told? */
+bool cli_device_used(struct cli *cli);
 
 /* Open store and repository; 0, or the exit code after an error was said. */
 int cli_open(struct cli *cli, unsigned flags);

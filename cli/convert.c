@@ -21,13 +21,31 @@
 
 /* ---- Ends ---- */
 
-static bool is_there(const char *address)
+/* A device, or a part of a file, is there before the store is. */
+static bool device_is_there(struct cli *dst)
 {
-    const char *dir = address_folder(address);
+    bool there;
+
+    if (cli_device_open(dst, dst->store, BOUGH_FILEBLK_READONLY))
+        return true; /* who opens it says why not */
+    there = cli_device_used(dst);
+    bough_fileblk_close(&dst->file);
+    return there;
+}
+
+static bool is_there(struct cli *dst)
+{
+    const char *dir = address_folder(dst->store);
+    struct device_place place;
     struct stat st;
 
-    return strcmp(address, "mem:") == 0 ||
-           (stat(dir != NULL ? dir : address, &st) == 0 && (S_ISDIR(st.st_mode) || st.st_size > 0));
+    if (strcmp(dst->store, "mem:") == 0 || (dir == NULL && !device_parse(dst->store, &place)))
+        return true;
+    if (stat(dir != NULL ? dir : place.path, &st) != 0)
+        return false;
+    if (dir == NULL && (place.part || S_ISBLK(st.st_mode)))
+        return device_is_there(dst);
+    return S_ISDIR(st.st_mode) || st.st_size > 0;
 }
 
 /* Are there no refs and no records? */
@@ -69,7 +87,7 @@ int transfer_open_source(struct cli *src, bool all)
 int transfer_open_target(struct cli *dst, enum bough_algo algo, uint64_t size)
 {
     struct init in = {.path = dst->store, .size = size, .algo = algo};
-    int code = is_there(dst->store) ? 0 : cli_init(dst, &in);
+    int code = is_there(dst) ? 0 : cli_init(dst, &in);
 
     if (code == 0)
         code = cli_open(dst, 0);

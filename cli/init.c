@@ -41,32 +41,12 @@ static int init_folder(struct cli *cli, const struct init *in, const char *dir)
     return err ? say_error(err, in->path, &cli->why) : EXIT_YES;
 }
 
-enum {
-    LOOK = 128 * 1024,
-    PIECE = 64 * 1024
-}; /* bytes: tables of parts and heads of file systems are there */
-
-/* Is there anything but zeros where a device begins, as far as can be told? */
-static bool is_used(struct bough_block *dev)
-{
-    uint8_t piece[PIECE]; /* as long as the largest unit is */
-    uint32_t units = PIECE / dev->unit;
-    uint64_t most = dev->count * dev->unit < LOOK ? dev->count * dev->unit : LOOK;
-
-    for (uint64_t at = 0; (at + units) * dev->unit <= most; at += units) {
-        if (bough_block_read(dev, at, units, piece) || piece[0] != 0 ||
-            memcmp(piece, piece + 1, PIECE - 1) != 0)
-            return true;
-    }
-    return false;
-}
-
 /* A device is there before the store is: what it holds would be lost. */
 static int device_refuse(struct cli *cli, const struct init *in)
 {
     if (in->size != 0)
         return say_usage("init", "a device has the size that it has; --size is for files");
-    if (in->force || !is_used(&cli->file.blk))
+    if (in->force || !cli_device_used(cli))
         return 0;
     fprintf(stderr,
         "bough: %s: the device holds something already, which would be lost; to take it all the "
@@ -81,36 +61,40 @@ static enum bough_err format(struct cli *cli, const struct init *in)
     struct bough_log_format_opts opts = {.algo = in->algo};
     enum bough_err err = BOUGH_OK;
 
-    if (!cli->file.device)
+    if (cli->dev->caps & BOUGH_BLOCK_RESIZE)
         err = bough_block_resize(
-            &cli->file.blk, (in->size != 0 ? in->size : size_default) / cli->file.blk.unit);
-    return err ? err : bough_log_format(&cli->file.blk, &cli->env, &opts, &cli->why);
+            cli->dev, (in->size != 0 ? in->size : size_default) / cli->dev->unit);
+    return err ? err : bough_log_format(cli->dev, &cli->env, &opts, &cli->why);
 }
 
 static int init_file(struct cli *cli, const struct init *in)
 {
+    struct device_place place;
     struct stat st;
-    bool created = stat(in->path, &st) != 0;
+    bool named = device_parse(in->path, &place), created = named && stat(place.path, &st) != 0;
     enum bough_err err;
     int code;
 
-    if (!created && !S_ISBLK(st.st_mode) && st.st_size > 0)
+    if (named && !created && !place.part && !S_ISBLK(st.st_mode) && st.st_size > 0)
         return exists(in->path);
-    err = bough_fileblk_open(
-        &cli->file, in->path, BOUGH_FILEBLK_CREATE | BOUGH_FILEBLK_DIRECT, 0, &cli->why);
+    err = cli_device_open(cli, in->path, BOUGH_FILEBLK_CREATE | BOUGH_FILEBLK_DIRECT);
+    if (err == BOUGH_ENOENT && place.part) {
+        fprintf(stderr, "bough: %s: what it is to be a part of is not there\n", in->path);
+        return EXIT_NO;
+    }
     if (err == BOUGH_ENOENT) {
         fprintf(stderr, "bough: %s: the folder that it is to be in is not there\n", in->path);
         return EXIT_NO;
     }
     if (err)
         return say_error(err, in->path, &cli->why);
-    code = cli->file.device ? device_refuse(cli, in) : 0;
+    code = cli->dev->caps & BOUGH_BLOCK_RESIZE ? 0 : device_refuse(cli, in);
     err = code == 0 ? format(cli, in) : BOUGH_OK;
     bough_fileblk_close(&cli->file);
     if (code != 0)
         return code;
     if (err && created)
-        unlink(in->path);
+        unlink(place.path);
     if (err == BOUGH_ENOSPC && in->size != 0 && in->size < SIZE_LEAST) {
         fprintf(stderr, "bough: %s: too small: a store has 512K at least\n", in->path);
         return EXIT_NO;

@@ -37,6 +37,7 @@ int verb_help(struct cli *cli, int argc, char **argv)
     printf("usage: bough [-s STORE] [-b BRANCH] [--author 'Name <mail>'] [-m MESSAGE] VERB ...\n\n"
            "A versioned key-value store: a key is a file in a Git tree, a write is a commit.\n"
            "STORE is a file or block device (default $BOUGH_STORE, then ./bough.img),\n"
+           "      block:FILE,offset=N,size=N, a part of one,\n"
            "      git:DIR, an ordinary Git repository, lmdb:DIR, or mem:\n\n");
     for (size_t i = 0; (v = verb_row(i)) != NULL; i++)
         printf("  %-9s %s\n", v->name, v->summary);

@@ -1,7 +1,7 @@
 /*
  * open.c - from an address to an opened repository: all wiring of concrete parts.
  *
- *   addresses   FILE (log engine on a file or block device), mem:, git:DIR, lmdb:DIR
+ *   addresses   FILE or block:FILE,... (log engine: device.c), mem:, git:DIR, lmdb:DIR
  *   writers     author and committer
  *   places      branch, or revision
  */
@@ -55,7 +55,7 @@ static bool can_be_read(struct cli *cli)
     enum bough_err err;
 
     env.log = NULL; /* the damage was told */
-    err = bough_log_open(&cli->file.blk, &env, &opts, &engine, NULL);
+    err = bough_log_open(cli->dev, &env, &opts, &engine, NULL);
 
     if (!err)
         bough_store_close(engine);
@@ -68,12 +68,13 @@ static int open_file(struct cli *cli, unsigned flags)
         .read_only = (flags & OPEN_READ) != 0, .past_damage = (flags & OPEN_PAST) != 0};
     bool only_read = (flags & (OPEN_READ | OPEN_TRY)) != 0;
     uint32_t how = BOUGH_FILEBLK_DIRECT | (only_read ? BOUGH_FILEBLK_READONLY : 0u);
-    struct bough_block *dev = &cli->file.blk;
-    enum bough_err err = bough_fileblk_open(&cli->file, cli->store, how, 0, &cli->why);
+    struct bough_block *dev;
+    enum bough_err err = cli_device_open(cli, cli->store, how);
 
     if (err)
         return open_failed(cli, err, only_read);
     cli->file_open = true;
+    dev = cli->dev;
     if (flags & OPEN_TRY) {
         bough_overblk_init(&cli->over, dev, cli->env.mem);
         dev = &cli->over.blk;

@@ -34,6 +34,11 @@ same "$?" 0 'ends within the device'
 rc=0; "$BOUGH" -s "$L" resize 128M 2>err || rc=$?
 same "$rc $(grep -c 'fixed size' err)" '3 1' 'but not behind it'
 
+"$BOUGH" init --size 8M from.img 2>/dev/null && "$BOUGH" -s from.img set c 1 && "$BOUGH" init --force "$L" 2>/dev/null
+works 'converted into the empty store on it' "$BOUGH" convert from.img "$L"
+refuse 'and nothing is written over' 'not empty' "$BOUGH" convert from.img "$L"
+"$BOUGH" init --force "$L" 2>/dev/null && "$BOUGH" -s "$L" set a 1
+
 serve "$L"
 same "$(redis-cli -p "$RP" set b 2)" OK 'the first owner'
 rc=0; "$BOUGH" -s "$L" get b >/dev/null 2>err || rc=$?

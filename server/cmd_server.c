@@ -4,7 +4,7 @@
  *   COMMAND   what commands there are
  *   CONFIG    settings, to be read
  *   INFO      counts of the server, its store and its upkeep
- *   small     TIME, and what is refused
+ *   small     TIME, SHUTDOWN, and what is refused
  */
 #include <stdio.h>
 #include "server/redis.h"
@@ -278,6 +278,29 @@ void cmd_time(struct redis *r, struct args a)
     resp_bulk(&r->w, bough_view(text, (size_t)n));
     n = snprintf(text, sizeof text, "%u", (unsigned)(now.nsec / 1000));
     resp_bulk(&r->w, bough_view(text, (size_t)n));
+}
+
+/* What was acknowledged is durable, or becomes so on the way out, whether somebody asks for it or not. */
+void cmd_shutdown(struct redis *r, struct args a)
+{
+    for (size_t i = 1; i < a.n; i++) {
+        if (word_is(a.v[i], "abort")) {
+            resp_error(&r->w, "ERR No shutdown in progress.");
+            return;
+        }
+        if (!word_is(a.v[i], "save") && !word_is(a.v[i], "nosave") && !word_is(a.v[i], "now") &&
+            !word_is(a.v[i], "force")) {
+            resp_error(&r->w, "ERR syntax error");
+            return;
+        }
+    }
+    if (r->multi) {
+        r->multi_bad = true;
+        resp_error(&r->w, "ERR Command not allowed inside a transaction");
+        return;
+    }
+    r->conn.server->ending = true;
+    conn_finish(&r->conn);
 }
 
 void cmd_expire_refused(struct redis *r, struct args a)

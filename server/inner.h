@@ -57,6 +57,7 @@ struct server {
     uv_timer_t linger; /* runs while finished connections wait for their peers */
     uv_signal_t signals[2];
     struct upkeep upkeep;
+    bool ending; /* somebody asked for it: stop when this turn ends */
     bool stopping, pid_written;
     struct conn *conns; /* all of them, newest first */
     struct conn *dirty; /* with output to send when this turn ends */

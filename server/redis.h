@@ -182,7 +182,7 @@ command_fn cmd_hello, cmd_auth, cmd_ping, cmd_echo, cmd_quit, cmd_reset, cmd_sel
     cmd_client;
 /* cmd_server.c */
 #define REDIS_VERSION "7.4.0" /* whose behaviour clients may expect */
-command_fn cmd_command, cmd_config, cmd_info, cmd_time, cmd_expire_refused;
+command_fn cmd_command, cmd_config, cmd_info, cmd_time, cmd_expire_refused, cmd_shutdown;
 /* cmd_git.c */
 command_fn cmd_git_oid, cmd_git_modified, cmd_git_log, cmd_git_branch, cmd_git_ls;
 /* upkeep.c */

@@ -5,7 +5,7 @@
  *   turn        flush it, then send what was held back
  *   tick        fold windows that are due
  *   places      branches opened once for all clients
- *   stop        SIGTERM: finish what came, fold, leave
+ *   stop        SIGTERM or SHUTDOWN: finish what came, fold, leave
  *   start
  *
  * A turn: sockets are read and commands run (poll), then the check handle ends the gather
@@ -99,12 +99,18 @@ static void stay_awake(struct server *s)
         uv_idle_stop(&s->idle);
 }
 
+static void server_stop(struct server *s);
+
 /* Commands first; then sessions, whose transactions are their own. */
 static void on_check(uv_check_t *check)
 {
     struct server *s = check->data;
 
     turn_end(s);
+    if (s->ending) {
+        server_stop(s);
+        return;
+    }
     if (git_has_work(s) || http_has_work(s))
         server_upkeep_wake(s); /* a push may leave some */
     git_work(s);

@@ -80,6 +80,8 @@ static const struct command table[] = {
     {"set", cmd_set, -3, CMD_WRITE, ONEKEY, "key value [NX | XX] [GET]", "Write a value"},
     {"setnx", cmd_setnx, 3, CMD_WRITE | CMD_FAST, ONEKEY, "key value", "Write if there is none"},
     {"setrange", cmd_setrange, 4, CMD_WRITE, ONEKEY, "key offset value", "Write a part of a value"},
+    {"shutdown", cmd_shutdown, -1, CMD_ADMIN | CMD_NO_MULTI, NOKEYS,
+        "[NOSAVE | SAVE] [NOW] [FORCE]", "End the server, as SIGTERM does"},
     {"strlen", cmd_strlen, 2, CMD_READ | CMD_FAST, ONEKEY, "key", "Bytes of a value"},
     {"subscribe", cmd_subscribe, -2, CMD_PUBSUB | CMD_NO_MULTI, NOKEYS, "channel ...",
         "Listen to channels"},

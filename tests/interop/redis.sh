@@ -236,5 +236,18 @@ wait "$writer"
 same "$(size device_bytes) $(size resizes_to) $(stat -c %s "$W/s.img")" "$((128 << 20)) 0 $((128 << 20))" 'shrunk beside a writer'
 same "$(sort -u "$W/during") $(rcli get during/300)" 'OK 300' 'whose writes all went well'
 
-stop
+# The end, by a client.
+t '(error) ERR syntax error' shutdown sometime
+t '(error) ERR No shutdown in progress.' shutdown abort
+same "$(printf 'multi\nshutdown\nexec\n' | rcli | tail -n +2 | head -n 1)" "ERR Command not allowed inside a transaction" 'not in a transaction'
+# What comes with it in one pipeline before is answered, what comes behind is not run; others are answered first.
+exec 3<>"/dev/tcp/127.0.0.1/$RP"
+printf 'SET last/1 x\r\nSHUTDOWN NOSAVE\r\nSET last/2 x\r\n' >&3
+same "$(cat <&3 | tr -d '\r')" +OK 'the last answer'
+exec 3>&-
+rc=0; wait "$PID" || rc=$?
+PID=
+same "$rc" 0 'SHUTDOWN ends the daemon with 0'
+same "$("$BOUGH" -s "$W/s.img" stats | grep -P '^records\t')" "$(printf 'records\t0')" 'all windows are folded'
+same "$("$BOUGH" -s "$W/s.img" get last/1) $("$BOUGH" -s "$W/s.img" get last/2 2>&1 | grep -c 'not found')" 'x 1' 'what was acknowledged'
 sum

@@ -89,11 +89,11 @@ enum bough_err bough_txn_boundary(struct bough_txn *t, const struct bough_oid *i
 /* ---- Collecting ---- */
 
 struct bough_collect_opts {
-    uint64_t grace; /* seconds that what cannot be reached is kept after it was written */
+    uint64_t grace; /* seconds that what cannot be reached is kept after it was written; collections
+                       move it, and it is as old as before.  An age is known to an eighth at least */
     bool dry_run;   /* find out what would be dropped, drop nothing */
     bool whole;     /* rewrite everything with delta search and compression, as `git gc
-                       --aggressive` would; else only where it pays.  What cannot be reached, and
-                       is kept for the sake of `grace`, is as if written now */
+                       --aggressive` would; else only where it pays */
 };
 
 /*

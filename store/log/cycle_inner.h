@@ -36,6 +36,7 @@
 #include "store/log/segment_inner.h"
 #include "store/log/shape_inner.h"
 #include "store/log/table_inner.h"
+#include "store/log/zone_inner.h"
 
 /* ---- Entries of a segment (entries.c) ---- */
 
@@ -134,7 +135,12 @@ struct bough_log__hold {
     struct bough_log__table table; /* the list, where there is a new one */
 };
 
-enum { BOUGH_LOG__MOVED_MAX = 16 };
+/* When entries of a segment being made were written: from that place on, between these times. */
+struct bough_log__made_birth {
+    uint64_t where, first, last;
+};
+
+enum { BOUGH_LOG__MOVED_MAX = 16, BOUGH_LOG__BIRTHS_EACH = 8 };
 enum { BOUGH_LOG__MODEST_MAX = 5 };                   /* then nothing is copied */
 enum { BOUGH_LOG__SEGMENT_BYTES = 64 * 1024 * 1024 }; /* after which copies go to another one */
 
@@ -151,7 +157,7 @@ struct bough_log__cycle {
     /* The cut. */
     struct bough_log__head cut;
     uint32_t first_young; /* segment */
-    uint64_t graced;      /* from this locator on all is within the grace period */
+    uint64_t young_from;  /* what was written at this time or later is within the grace period */
     size_t frozen;        /* tables */
 
     /* Marks. */
@@ -175,6 +181,8 @@ struct bough_log__cycle {
     struct bough_tree_iter tree_left;
     uint64_t tree_at; /* where it lies */
     uint64_t effort;  /* bytes inflated, looked through and deflated, by what that costs */
+    uint8_t *graced;  /* as bits: it lives for the sake of the grace period alone; or NULL */
+    bool gracing;     /* what is marked now does */
     bool late;        /* what is marked now is noted in `lates`, too */
     struct bough_log__rows lates;
     size_t lates_done, lates_swap; /* so many are copied; from here on they come by the swap */
@@ -211,8 +219,11 @@ struct bough_log__cycle {
     size_t mades, made_cap;
     struct bough_log__segment seg; /* being made: a number, or 0 */
     struct bough_log__out out;
-    struct bough_log__sums sums;                         /* of the segment being made */
-    struct bough_log__rows rows_now;                     /* of its entries, in order */
+    struct bough_log__sums sums;     /* of the segment being made */
+    struct bough_log__rows rows_now; /* of its entries, in order */
+    struct bough_log__made_birth birth[BOUGH_LOG__BIRTHS_EACH];
+    uint32_t births_n;
+    struct bough_log__places births;                     /* of all that is made */
     struct bough_log__rows moved_rows;                   /* of what was moved */
     struct bough_log__table moved[BOUGH_LOG__MOVED_MAX]; /* when they were too many */
     uint32_t moveds;
@@ -221,6 +232,7 @@ struct bough_log__cycle {
         uint32_t number;                     /* from this segment; 0: none is on its way */
         uint64_t from, left;                 /* what is to be copied */
         uint32_t old_crc, new_crc, want_crc; /* so far; and what the old one should be */
+        uint64_t born;                       /* when it was written first; 0: that counts as now */
         struct bough_deflater *deflater; /* of our own making: of `body`, what is left; or NULL */
         struct bough_view body;
     } copy;
@@ -291,6 +303,12 @@ enum bough_err bough_log__mark_named(struct bough_log__cycle *c, const struct bo
 
 /* All there is lives. */
 void bough_log__mark_all(struct bough_log__cycle *c);
+
+/* Is what lies there within the grace period? */
+static inline bool bough_log__is_young(const struct bough_log__cycle *c, uint64_t where)
+{
+    return bough_log__births_of(c->log, where) >= c->young_from;
+}
 
 /* ---- Roots (roots.c, limit.c) ---- */
 
@@ -390,6 +408,9 @@ enum bough_err bough_log__stray_look(
     struct bough_log__cycle *c, uint32_t number, const struct bough_log__found_entry *f);
 enum bough_err bough_log__stray_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 enum bough_err bough_log__late_step(struct bough_log__cycle *c);  /* BOUGH_ENOENT: done */
+
+/* An entry was written to that place of the segment being made, which is as old as `born` says. */
+void bough_log__made_born(struct bough_log__cycle *c, uint64_t where, uint64_t born);
 
 /* There is a segment to write to, with room for an entry. */
 enum bough_err bough_log__segment_ready(struct bough_log__cycle *c);

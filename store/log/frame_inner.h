@@ -21,6 +21,7 @@ struct bough_log__frame {
     uint32_t prev_crc, flags, segment, next_zone;
     uint32_t data_len, index_len, index_crc, items;
     uint32_t zone, at;
+    uint64_t time; /* when its transaction began, in seconds; 0: not said */
 };
 
 void bough_log__frame_encode(const struct bough_log__geo *geo, struct bough_log__frame *f,
@@ -57,6 +58,7 @@ enum bough_log__kind {
     BOUGH_LOG__HELD = 128,
     BOUGH_LOG__BIRTHS = 129,
     BOUGH_LOG__HOLD = 130,
+    BOUGH_LOG__BIRTHS_PACKS = 131,
 };
 
 /* Walk over items.  BOUGH_ENOENT: no more; BOUGH_ECORRUPT. */

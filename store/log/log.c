@@ -165,6 +165,7 @@ static void log_close(struct bough_store *s)
     bough_log__bodies_fini(l);
     bough_log__pages_fini(l);
     bough_log__zones_fini(l);
+    bough_log__births_packs_fini(l, &l->births.packs);
     for (size_t i = 0; i < l->segments; i++)
         bough_log__segment_fini(l, &l->segment[i]);
     bough_mem_free(l->mem, l->segment, l->segment_cap * sizeof *l->segment);
@@ -361,7 +362,6 @@ static enum bough_err log_start(struct bough_log *l, const struct bough_log__sup
 {
     enum bough_err err;
 
-    bough_log__births_note(l); /* what is replayed is taken to be written now */
     err = bough_log__replay(l, &all->s[0]);
     if (!err)
         err = next_claim(l);

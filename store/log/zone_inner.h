@@ -129,19 +129,44 @@ struct bough_log__birth {
     uint64_t where, time; /* at or behind this place: at or after this time */
 };
 enum { BOUGH_LOG__BIRTHS_MAX = 64 };
+struct bough_log__places {
+    struct bough_log__birth *at; /* ascending by place */
+    size_t n, cap;
+};
 struct bough_log__births {
     struct bough_log__birth at[BOUGH_LOG__BIRTHS_MAX];
     uint32_t n;
+    /* In pack segments: what lies at or behind the place, in the same segment, was written then or before.
+       The first of a segment is at its first byte; a segment may have none. */
+    struct bough_log__places packs;
 };
 
-/* Something is about to be written. */
+/* Something is about to be written; a frame of that time was replayed (0: of now).  The time noted last. */
 void bough_log__births_note(struct bough_log *l);
+void bough_log__births_replay(struct bough_log *l, uint64_t where, uint64_t time);
+uint64_t bough_log__births_last(const struct bough_log *l);
 /* Was it written just now?  Then it need not be written again to be young. */
 bool bough_log__births_is_now(const struct bough_log *l, uint64_t where);
-/* From this locator on all may be younger than so many seconds. */
+/* What was written at this time or later may be younger than so many seconds. */
 uint64_t bough_log__births_since(const struct bough_log *l, uint64_t age);
+/* When what lies there was written; the latest of what lies in a segment. */
+uint64_t bough_log__births_of(const struct bough_log *l, uint64_t where);
+uint64_t bough_log__births_latest(const struct bough_log *l, uint32_t segment);
+
+/* A pack segment was adopted, at the time noted last.  Is there a place of that one? */
+void bough_log__births_adopted(struct bough_log *l, uint32_t segment);
+bool bough_log__births_noted(const struct bough_log *l, uint32_t segment);
+
+/* Lists of places in packs: so many there may be; one more, at the end; freed. */
+size_t bough_log__births_room(const struct bough_log *l);
+enum bough_err bough_log__births_add(
+    struct bough_log *l, struct bough_log__places *p, struct bough_log__birth birth);
+void bough_log__births_packs_fini(struct bough_log *l, struct bough_log__places *p);
+
 void bough_log__births_encode(const struct bough_log *l, struct bough_buf *b);
 enum bough_err bough_log__births_decode(struct bough_log *l, struct bough_view body);
+void bough_log__births_packs_encode(const struct bough_log *l, struct bough_buf *b);
+enum bough_err bough_log__births_packs_decode(struct bough_log *l, struct bough_view body);
 
 /* ---- The reserve (reserve.c) ---- */
 

@@ -10,6 +10,7 @@
  */
 #include "store/log/cycle_inner.h"
 #include "store/log/inner.h"
+#include "store/log/zone_inner.h"
 #include "store/log/read_inner.h"
 #include "store/log/run_inner.h"
 #include "store/log/segment_inner.h"
@@ -37,7 +38,9 @@ static void entry_done(struct bough_log__cycle *c)
         bough_log__long_spoilt(c);
     c->copy.row.crc = whole ? c->copy.new_crc : ~c->copy.new_crc;
     bough_log__rows_add(&c->rows_now, &c->copy.row);
+    bough_log__made_born(c, c->copy.row.where, c->copy.born);
     c->copy.number = 0;
+    c->copy.born = 0;
 }
 
 /* The next piece of an entry of our own making. */
@@ -211,8 +214,7 @@ static enum bough_err base_name(struct bough_log__cycle *c, uint32_t number,
     return BOUGH_OK;
 }
 
-/* Begin to copy an entry that lives. */
-static enum bough_err entry_copy(
+static enum bough_err entry_begin(
     struct bough_log__cycle *c, uint32_t number, const struct bough_log__found_entry *f)
 {
     uint8_t raw[BOUGH_ENTRY_HEAD_MAX];
@@ -235,7 +237,25 @@ static enum bough_err entry_copy(
     return err ? err : piece_copy(c);
 }
 
+/* Begin to copy an entry that lives. */
+static enum bough_err entry_copy(
+    struct bough_log__cycle *c, uint32_t number, const struct bough_log__found_entry *f)
+{
+    enum bough_err err;
+
+    c->copy.born = bough_log__births_of(c->log, bough_log__where(number, f->at));
+    c->copy.born += c->copy.born == 0; /* long ago */
+    err = entry_begin(c, number, f);
+    c->copy.born = err ? 0 : c->copy.born;
+    return err;
+}
+
 /* ---- Steps ---- */
+
+static bool lives_by_grace(const struct bough_log__cycle *c, uint64_t bit)
+{
+    return c->graced != NULL && (c->graced[bit / 8] & 1u << bit % 8) != 0;
+}
 
 /* An entry of a victim: copied if it lives, or put aside to be packed anew. */
 static enum bough_err victim_copy(
@@ -250,7 +270,8 @@ static enum bough_err victim_copy(
     if (err)
         return err;
     y->copied++;
-    err = c->opts.whole ? bough_log__cold_take(c, &f->id, where, bit) : BOUGH_ENOTSUP;
+    err = c->opts.whole && !lives_by_grace(c, bit) ? bough_log__cold_take(c, &f->id, where, bit)
+                                                   : BOUGH_ENOTSUP;
     return err == BOUGH_ENOTSUP ? entry_copy(c, y->number, f) : err;
 }
 

@@ -51,7 +51,7 @@ static enum bough_err cut_make(struct bough_log__cycle *c)
         err = bough_log__checkpoint(l);
     c->cut = c->since = l->head;
     c->first_young = l->next_segment;
-    c->graced = bough_log__births_since(l, c->opts.grace);
+    c->young_from = bough_log__births_since(l, c->opts.grace);
     c->frozen = l->tables;
     return err;
 }

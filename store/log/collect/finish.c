@@ -13,6 +13,7 @@
 #include "store/log/checkpoint_inner.h"
 #include "store/log/cycle_inner.h"
 #include "store/log/inner.h"
+#include "store/log/shape_inner.h"
 #include "store/log/refs_inner.h"
 #include "store/log/run_inner.h"
 #include "store/log/segment_inner.h"
@@ -48,7 +49,8 @@ struct swap {
     size_t segments, segment_cap;
     struct bough_log__table *table;
     size_t tables, table_cap;
-    struct bough_log__table late; /* rows of what was found to live late */
+    struct bough_log__table late;    /* rows of what was found to live late */
+    struct bough_log__places births; /* the new list, then the old one */
     size_t helds;
     uint64_t gone;                /* bytes of zones */
     struct bough_log__table hold; /* the new list of what damage holds, then the old one */
@@ -126,8 +128,33 @@ static enum bough_err tables_make(struct bough_log__cycle *c, struct swap *w)
     return BOUGH_OK;
 }
 
+/* Places in packs that stay, as long as anything there is young, and those of what was made. */
+static enum bough_err births_make(struct bough_log__cycle *c, struct swap *w)
+{
+    struct bough_log *l = c->log;
+    const struct bough_log__places *old = &l->births.packs, *made = &c->births;
+    size_t i = 0, k = 0, room = bough_log__births_room(l);
+    enum bough_err err = BOUGH_OK;
+
+    while (!err && (i < old->n || k < made->n)) {
+        bool is_made = i == old->n || (k < made->n && made->at[k].where < old->at[i].where);
+        const struct bough_log__birth *b = is_made ? &made->at[k++] : &old->at[i++];
+        uint32_t segment = bough_log__where_segment(b->where);
+
+        if (is_made ||
+            (!is_victim(c, segment) && bough_log__births_latest(l, segment) >= c->young_from))
+            err = bough_log__births_add(l, &w->births, *b);
+    }
+    if (w->births.n > room) {
+        memmove(w->births.at, w->births.at + (w->births.n - room), room * sizeof *w->births.at);
+        w->births.n = room;
+    }
+    return err;
+}
+
 static void lists_free(struct bough_log *l, struct swap *w)
 {
+    bough_log__births_packs_fini(l, &w->births);
     bough_mem_free(l->mem, w->segment, w->segment_cap * sizeof *w->segment);
     bough_mem_free(l->mem, w->table, w->table_cap * sizeof *w->table);
 }
@@ -255,6 +282,8 @@ static void lists_swap(struct bough_log *l, struct swap *w)
 
     w->hold = l->hold;
     l->hold = was.hold;
+    w->births = l->births.packs;
+    l->births.packs = was.births;
     w->swapped[0] = l->swapped;
     w->swapped[1] = l->swapped_head;
     l->swapped = was.swapped[0];
@@ -349,6 +378,8 @@ enum bough_err bough_log__finish(struct bough_log__cycle *c)
         err = segments_make(c, &w);
     if (!err)
         err = tables_make(c, &w);
+    if (!err)
+        err = births_make(c, &w);
     if (!err)
         err = swap_do(c, &w);
     if (w.late.run.n > 0)

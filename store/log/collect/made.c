@@ -2,6 +2,7 @@
  * made.c - segments of a collection's own making.
  *
  *   segments   bounded; what is written to them is copy.c's, or cold.c's
+ *   births     what is moved is as old as before
  *   rows       of their entries, kept until the table is written: in memory, then as tables
  *   the end    what was made is given up, where it is not the store's by then
  */
@@ -22,6 +23,68 @@ size_t bough_log__rows_max(const struct bough_log *l)
 
     return n < ROWS_MIN ? ROWS_MIN : n > ROWS_MAX ? ROWS_MAX : n;
 }
+
+/* ---- Births ---- */
+
+/* From the earliest to the latest of two neighbours. */
+static struct bough_log__made_birth births_joined(const struct bough_log__made_birth *b)
+{
+    return (struct bough_log__made_birth){.where = b[0].where,
+        .first = b[0].first < b[1].first ? b[0].first : b[1].first,
+        .last = b[0].last > b[1].last ? b[0].last : b[1].last};
+}
+
+/* The two that are closest become one. */
+static void births_thin(struct bough_log__cycle *c)
+{
+    struct bough_log__made_birth *b = c->birth;
+    uint64_t least = UINT64_MAX;
+    uint32_t best = 0;
+
+    for (uint32_t i = 0; i + 1 < c->births_n; i++) {
+        struct bough_log__made_birth both = births_joined(&b[i]);
+
+        best = both.last - both.first < least ? i : best;
+        least = both.last - both.first < least ? both.last - both.first : least;
+    }
+    b[best] = births_joined(&b[best]);
+    c->births_n--;
+    memmove(&b[best + 1], &b[best + 2], (c->births_n - best - 1) * sizeof *b);
+}
+
+void bough_log__made_born(struct bough_log__cycle *c, uint64_t where, uint64_t born)
+{
+    uint64_t time = born != 0 ? born : UINT64_MAX;
+
+    if (c->births_n > 0 && c->birth[c->births_n - 1].last == time)
+        return;
+    if (c->births_n == BOUGH_LOG__BIRTHS_EACH)
+        births_thin(c);
+    if (c->births_n == 0)
+        where = bough_log__where(c->seg.number, 0);
+    c->birth[c->births_n++] = (struct bough_log__made_birth){where, time, time};
+}
+
+/* Of a segment that is done.  What nobody may ask for has its time by the segment's number. */
+static enum bough_err births_keep(struct bough_log__cycle *c)
+{
+    enum bough_err err = BOUGH_OK;
+    bool young = false;
+
+    for (uint32_t i = 0; i < c->births_n; i++)
+        young |= c->birth[i].last != UINT64_MAX && c->birth[i].last >= c->young_from;
+    for (uint32_t i = 0; young && i < c->births_n && !err; i++) {
+        struct bough_log__birth birth = {c->birth[i].where, c->birth[i].last};
+
+        if (birth.time == UINT64_MAX)
+            birth.time = bough_log__births_latest(c->log, c->seg.number);
+        err = bough_log__births_add(c->log, &c->births, birth);
+    }
+    c->births_n = 0;
+    return err;
+}
+
+/* ---- Segments ---- */
 
 static enum bough_err segment_open(struct bough_log__cycle *c)
 {
@@ -156,6 +219,8 @@ enum bough_err bough_log__copy_close(struct bough_log__cycle *c)
         err = bough_log__out_flush(&c->out);
     if (!err)
         err = moved_note(c);
+    if (!err)
+        err = births_keep(c);
     if (err)
         return err;
     bough_log__out_fini(&c->out);
@@ -215,6 +280,7 @@ void bough_log__copy_fini(struct bough_log__cycle *c, bool zones)
     for (size_t i = 0; i < c->mades; i++)
         segment_drop(c, &c->made[i], zones);
     bough_mem_free(mem, c->made, c->made_cap * sizeof *c->made);
+    bough_log__births_packs_fini(c->log, &c->births);
     while (c->moveds > 0) {
         struct bough_log__table *t = &c->moved[--c->moveds];
         if (zones)

@@ -45,6 +45,11 @@ enum bough_err bough_log__marks_init(struct bough_log__cycle *c)
         if (c->twice == NULL)
             return BOUGH_ENOMEM;
     }
+    if (c->opts.whole && c->opts.grace > 0) {
+        c->graced = bough_mem_zalloc(l->mem, c->bits_len, 1);
+        if (c->graced == NULL)
+            return BOUGH_ENOMEM;
+    }
     if (c->opts.whole && bits < NAMES_MAX) {
         c->names = bough_mem_zalloc(l->mem, (size_t)bits + 1, sizeof *c->names);
         c->names_len = c->names == NULL ? 0 : (size_t)bits + 1;
@@ -59,6 +64,7 @@ void bough_log__marks_fini(struct bough_log__cycle *c)
     bough_mem_free(mem, c->first_bit, c->first_bits * sizeof *c->first_bit);
     bough_mem_free(mem, c->bits, c->bits_len);
     bough_mem_free(mem, c->twice, c->bits_len);
+    bough_mem_free(mem, c->graced, c->bits_len);
     bough_mem_free(mem, c->names, c->names_len * sizeof *c->names);
     bough_log__stack_fini(c, &c->commits);
     bough_log__stack_fini(c, &c->trees);
@@ -157,6 +163,8 @@ enum bough_err bough_log__mark_alone(
         bough_log__tally_find(c, bough_log__where_segment(row->where))->live++;
     }
     c->bits[bit / 8] |= (uint8_t)(1u << bit % 8);
+    if (c->gracing)
+        c->graced[bit / 8] |= (uint8_t)(1u << bit % 8);
     if (c->names != NULL)
         c->names[bit] = c->name;
     c->marked++;

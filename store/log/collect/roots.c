@@ -3,7 +3,8 @@
  *
  *   refs      one at a time; those that keep less than all come when the others are done
  *   others    the keeper's ids, pins
- *   grace     all that lies in a segment younger than the grace period
+ *   grace     all that is younger than the grace period; when all is packed anew it is noted what
+ *             nothing else reaches, for that is not: it keeps its place in the order of time (cold.c)
  *   held      when all that can be read was followed: what damage holds (hold.c)
  *
  * Refs change meanwhile: whatever a change says is in the log after the cut (since.c).  When the keeper
@@ -12,6 +13,7 @@
 #include "store/inner.h"
 #include "store/log/cycle_inner.h"
 #include "store/log/inner.h"
+#include "store/log/zone_inner.h"
 #include "store/log/refs_inner.h"
 #include "store/log/segment_inner.h"
 #include "store/log/shape_inner.h"
@@ -119,7 +121,7 @@ static enum bough_err grace_step(struct bough_log__cycle *c)
 
         if (seg == NULL || seg->number >= c->first_young)
             return BOUGH_ENOENT;
-        if (seg->number >= bough_log__where_segment(c->graced))
+        if (bough_log__births_latest(l, seg->number) >= c->young_from)
             bough_log__entries_begin(&c->entries, seg->number);
         c->at++;
     }
@@ -128,14 +130,14 @@ static enum bough_err grace_step(struct bough_log__cycle *c)
         c->entries.number = 0;
         return BOUGH_OK;
     }
-    if (err || bough_log__where(c->entries.number, e.at) < c->graced)
+    if (err || !bough_log__is_young(c, bough_log__where(c->entries.number, e.at)))
         return err;
     return bough_log__mark(c, &e.id, BOUGH_NONE);
 }
 
 /* ---- All of them, in order ---- */
 
-enum { REFS, OTHERS, GRACE, LIMITED, TREES, HELD };
+enum { REFS, OTHERS, REACHED, GRACE, GRACED, LIMITED, TREES, HELD };
 
 static enum bough_err root_step(struct bough_log__cycle *c)
 {
@@ -147,8 +149,16 @@ static enum bough_err root_step(struct bough_log__cycle *c)
     case OTHERS:
         (void)(c->root_step++);
         return bough_log__roots_again(c);
+    case REACHED: /* what is found behind this lives by grace alone */
+        err = c->graced != NULL ? bough_log__mark_step(c, true) : BOUGH_ENOENT;
+        c->gracing = c->graced != NULL && err == BOUGH_ENOENT;
+        return err;
     case GRACE:
         return grace_step(c);
+    case GRACED:
+        err = c->gracing ? bough_log__mark_step(c, true) : BOUGH_ENOENT;
+        c->gracing = c->gracing && err != BOUGH_ENOENT;
+        return err;
     case LIMITED:
         err = bough_log__limit_step(c);
         return err != BOUGH_ENOENT ? err : c->limited ? refs_step(c, true) : BOUGH_ENOENT;

@@ -8,8 +8,9 @@
  *             leave the others since its base dies
  *
  * Log segments always go, young as they are and full of padding; pack segments when enough of
- * them is dead, when their zones are half empty, or when there are many of their size (packs.c).  A pack segment within the grace period stays, else what is in it would be young
- * for ever; but when all is packed anew, it goes, and what nothing reaches has its grace again.
+ * them is dead, when their zones are half empty, or when there are many of their size (packs.c).
+ * A pack segment within the grace period of which it is not noted when it came stays, but when all is packed
+ * anew: what is moved is as old as what is noted says.
  */
 #include "store/log/cycle_inner.h"
 #include "store/log/inner.h"
@@ -18,6 +19,13 @@
 #include "store/log/shape_inner.h"
 #include "store/log/table_inner.h"
 #include "store/log/zone_inner.h"
+
+/* Is it within the grace period, and would what is in it be young again elsewhere? */
+static bool grows_young(const struct bough_log__cycle *c, uint32_t segment)
+{
+    return bough_log__births_latest(c->log, segment) >= c->young_from &&
+           !bough_log__births_noted(c->log, segment);
+}
 
 enum bough_err bough_log__tally_init(struct bough_log__cycle *c)
 {
@@ -36,8 +44,7 @@ enum bough_err bough_log__tally_init(struct bough_log__cycle *c)
         c->tally[c->tallies++] = (struct bough_log__tally){.number = seg->number,
             .pack = seg->pack,
             .stays = seg->number == c->cut.segment ||
-                     (seg->pack && !c->opts.whole && !c->packs &&
-                         seg->number >= bough_log__where_segment(c->graced))};
+                     (seg->pack && !c->opts.whole && !c->packs && grows_young(c, seg->number))};
     }
     return BOUGH_OK;
 }

@@ -271,6 +271,7 @@ static enum bough_err apply_adopt(struct bough_log *l, struct bough_view body)
         l->next_table =
             1 + (seg.oid.number > seg.reverse.number ? seg.oid.number : seg.reverse.number);
     bough_log__apply_segment_table(l, bough_log__segment_find(l, seg.number));
+    bough_log__births_adopted(l, seg.number);
     return BOUGH_OK;
 }
 
@@ -318,6 +319,7 @@ static enum bough_err frame_apply(struct bough_log__replay *r, const struct boug
     struct bough_log__items it = {bough_buf_view(&r->index)};
     enum bough_err err = apply_segment(r->log, f);
 
+    bough_log__births_replay(r->log, bough_log__where(f->segment, f->at), f->time);
     while (!err) {
         struct bough_view body;
         uint32_t kind;

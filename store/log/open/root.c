@@ -243,7 +243,7 @@ static void head_encode(const struct bough_log *l, struct bough_buf *b)
 void bough_log__root_encode(struct bough_log *l, const struct bough_log__lists *lists,
     uint64_t checkpoint, struct bough_buf *b)
 {
-    uint32_t items = 4;
+    uint32_t items = 5;
     size_t at;
 
     bough_buf_put_fill(b, 0, ROOT_HEAD);
@@ -253,6 +253,9 @@ void bough_log__root_encode(struct bough_log *l, const struct bough_log__lists *
     bough_log__item_end(b, at);
     at = bough_log__item_begin(b, BOUGH_LOG__BIRTHS);
     bough_log__births_encode(l, b);
+    bough_log__item_end(b, at);
+    at = bough_log__item_begin(b, BOUGH_LOG__BIRTHS_PACKS);
+    bough_log__births_packs_encode(l, b);
     bough_log__item_end(b, at);
     items += segments_encode(l, b);
     for (size_t i = 0; i < lists->tables; i++, items++)
@@ -433,6 +436,8 @@ static enum bough_err load_item(struct bough_log *l, uint32_t kind, struct bough
         return bough_log__zones_held_decode(l, body, l->made);
     case BOUGH_LOG__BIRTHS:
         return bough_log__births_decode(l, body);
+    case BOUGH_LOG__BIRTHS_PACKS:
+        return bough_log__births_packs_decode(l, body);
     case BOUGH_LOG__HEAD:
         return load_head(l, body);
     case BOUGH_LOG__ADOPT:

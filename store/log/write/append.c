@@ -211,6 +211,7 @@ static enum bough_err frame_make(struct bough_log *l, bool last, struct bough_lo
         .items = t->items,
         .zone = l->head.zone,
         .at = l->head.at,
+        .time = bough_log__births_last(l),
     };
     len = bough_log__frame_len(&l->geo, f);
     bough_buf_put_view(&t->data, bough_buf_view(&t->index));

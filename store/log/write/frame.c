@@ -27,6 +27,7 @@ enum {
     AT_ITEMS = 76,
     AT_ZONE = 80,
     AT_PLACE = 84,
+    AT_TIME = 88,
 };
 
 static uint32_t head_crc(const uint8_t *head)
@@ -53,6 +54,7 @@ void bough_log__frame_encode(const struct bough_log__geo *geo, struct bough_log_
     bough_put32le(dst + AT_ITEMS, f->items);
     bough_put32le(dst + AT_ZONE, f->zone);
     bough_put32le(dst + AT_PLACE, f->at);
+    bough_put64le(dst + AT_TIME, f->time);
     f->crc = head_crc(dst);
     bough_put32le(dst + AT_CRC, f->crc);
 }
@@ -85,6 +87,7 @@ enum bough_err bough_log__frame_decode(const struct bough_log__geo *geo, uint32_
     f->items = bough_get32le(src + AT_ITEMS);
     f->zone = bough_get32le(src + AT_ZONE);
     f->at = bough_get32le(src + AT_PLACE);
+    f->time = bough_get64le(src + AT_TIME);
     len = (uint64_t)BOUGH_LOG__FRAME_HEAD + f->data_len + f->index_len;
     if (f->zone != zone || f->at != at || len > geo->frame_max || len > geo->zone - at)
         return BOUGH_ENOENT;

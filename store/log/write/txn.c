@@ -215,8 +215,10 @@ static void commit_apply(struct bough_log *l)
     l->records.bytes += t->records.bytes;
     t->records.n = 0;
     t->records.bytes = 0;
-    for (size_t i = 0; i < t->adopted_n; i++)
+    for (size_t i = 0; i < t->adopted_n; i++) {
         bough_log__apply_segment_table(l, bough_log__segment_find(l, t->adopted[i]));
+        bough_log__births_adopted(l, t->adopted[i]);
+    }
     bough_log__ahead_apply(l);
     l->next_record = t->next_record;
     l->log_bytes += t->bytes;

@@ -1,13 +1,13 @@
 /*
  * golden.c - makes one small store, the same on every machine; and tells all that a store holds.
  *
- *   golden make sha1|sha256 plain|packed IMAGE    everything that the format has, from fixed choices
- *   golden tell IMAGE                             refs, records, and every object with a checksum
+ *   golden make sha1|sha256 HOW IMAGE    a store from fixed choices: plain, packed; full, harm, settle (golden_full.c)
+ *   golden tell IMAGE                    refs, records, objects with checksums; of a repository what it answers
+ *   golden census IMAGE                  how often it has each structure of the format (golden_census.c)
  *
  * It needs the core, zlib and little of C's library, so that golden.sh can build it for other
  * architectures.  "plain" holds nothing that zlib compresses: its bytes do not depend on zlib.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,10 +15,12 @@
 #include "store/log/checkpoint_inner.h"
 #include "store/log/inner.h"
 #include "store/log/segment_inner.h"
+#include "tests/interop/golden.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 40, BYTES = ZONES * ZONE };
 
-static uint8_t device[BYTES];
+uint8_t golden_device[GOLDEN_BYTES_MAX];
+int64_t golden_clock = 1000000000;
 
 /* ---- The world ---- */
 
@@ -42,7 +44,7 @@ static void *mem_resize(struct bough_mem *m, void *p, size_t was, size_t now)
 static void env_now(void *ctx, struct bough_time *out)
 {
     (void)ctx;
-    *out = (struct bough_time){.sec = 1000000000};
+    *out = (struct bough_time){.sec = golden_clock};
 }
 
 /* One byte as often as wanted: numbers made of it are the same in every byte order. */
@@ -55,11 +57,11 @@ static void env_random(void *ctx, void *dst, size_t n)
 }
 
 static uint64_t env_seed = 1;
-static struct bough_mem mem = {.resize = mem_resize};
-static const struct bough_env env = {
-    .mem = &mem, .ctx = &env_seed, .now = env_now, .random = env_random};
+struct bough_mem golden_mem = {.resize = mem_resize};
+const struct bough_env golden_env = {
+    .mem = &golden_mem, .ctx = &env_seed, .now = env_now, .random = env_random};
 
-static void must(enum bough_err err, const char *what)
+void golden_must(enum bough_err err, const char *what)
 {
     if (err) {
         fprintf(stderr, "%s: %s\n", what, bough_err_name(err));
@@ -76,10 +78,10 @@ struct maker {
     uint64_t seed;
 };
 
-static void body_make(struct maker *m, uint8_t *dst, size_t len, bool text)
+void golden_body(uint64_t *seed, uint8_t *dst, size_t len, bool text)
 {
     for (size_t i = 0; i < len; i++) {
-        env_random(&m->seed, dst + i, 1);
+        env_random(seed, dst + i, 1);
         if (text)
             dst[i] = (uint8_t)('a' + dst[i] % 4);
     }
@@ -89,7 +91,7 @@ static void open_it(struct maker *m)
 {
     static const struct bough_log_open_opts opts = {.cache = 64 * 1024, .prepare = 1};
 
-    must(bough_log_open(m->dev, &env, &opts, &m->s, NULL), "open");
+    golden_must(bough_log_open(m->dev, &golden_env, &opts, &m->s, NULL), "open");
 }
 
 static void record_put(struct bough_txn *t, int n, uint64_t *seq)
@@ -98,9 +100,9 @@ static void record_put(struct bough_txn *t, int n, uint64_t *seq)
     char text[24];
     int len = snprintf(text, sizeof text, "record %d", n);
 
-    must(bough_txn_record(t, stream, bough_view(text, (size_t)len), seq), "record");
+    golden_must(bough_txn_record(t, stream, bough_view(text, (size_t)len), seq), "record");
     if (n % 5 == 4)
-        must(bough_txn_retire(t, stream, *seq - 1), "retire");
+        golden_must(bough_txn_retire(t, stream, *seq - 1), "retire");
 }
 
 static void ref_put(struct bough_txn *t, int n, const struct bough_oid *id)
@@ -114,7 +116,7 @@ static void ref_put(struct bough_txn *t, int n, const struct bough_oid *id)
         c.peeled = *id;
     if (n % 11 == 10)
         c.kind = BOUGH_REF_NONE;
-    must(bough_txn_ref(t, &c), "ref");
+    golden_must(bough_txn_ref(t, &c), "ref");
 }
 
 /* A version, and the next one as a delta against it, both small. */
@@ -123,8 +125,8 @@ static void versions_put(struct maker *m, struct bough_txn *t)
     uint8_t body[300], delta[40] = {0xac, 0x02, 0xac, 0x02}; /* 300, 300 */
     struct bough_oid id, next;
 
-    body_make(m, body, sizeof body, false);
-    must(bough_txn_put(t, BOUGH_BLOB, bough_view(body, sizeof body), &id), "version");
+    golden_body(&m->seed, body, sizeof body, false);
+    golden_must(bough_txn_put(t, BOUGH_BLOB, bough_view(body, sizeof body), &id), "version");
     memset(body + 290, 'x', 10);
     next = bough_oid_of(m->s->algo, BOUGH_BLOB, bough_view(body, sizeof body));
     delta[4] = 0x80 | 0x10 | 0x20; /* copy from 0: 290 = 0x122 bytes */
@@ -132,8 +134,8 @@ static void versions_put(struct maker *m, struct bough_txn *t)
     delta[6] = 0x01;
     delta[7] = 10; /* insert */
     memset(delta + 8, 'x', 10);
-    must(bough_txn_put_delta(
-             t, BOUGH_BLOB, &next, &id, bough_view(delta, 18), bough_view(body, sizeof body)),
+    golden_must(bough_txn_put_delta(t, BOUGH_BLOB, &next, &id, bough_view(delta, 18),
+                    bough_view(body, sizeof body)),
         "delta");
 }
 
@@ -144,13 +146,13 @@ static void commit(struct maker *m, int n, size_t len, enum bough_durable how)
     struct bough_oid id;
     uint64_t seq;
 
-    must(bough_txn_begin(m->s, &t), "begin");
-    body_make(m, body, len, m->packed && n % 2);
-    must(bough_txn_put(t, BOUGH_BLOB, bough_view(body, len), &id), "put");
+    golden_must(bough_txn_begin(m->s, &t), "begin");
+    golden_body(&m->seed, body, len, m->packed && n % 2);
+    golden_must(bough_txn_put(t, BOUGH_BLOB, bough_view(body, len), &id), "put");
     versions_put(m, t);
     record_put(t, n, &seq);
     ref_put(t, n, &id);
-    must(bough_txn_commit(t, how), "commit");
+    golden_must(bough_txn_commit(t, how), "commit");
 }
 
 /* A pack of two blobs from outside, large enough for a segment of its own. */
@@ -165,23 +167,23 @@ static void receive(struct maker *m)
     size_t used;
     enum bough_err err;
 
-    bough_buf_init(&pack, &mem);
+    bough_buf_init(&pack, &golden_mem);
     bough_pack_writer_init(&w, &pack, m->s->algo, 2);
     for (size_t i = 0; i < 2; i++) {
         head.size = i == 0 ? sizeof body : 3000;
-        body_make(m, body, head.size, m->packed && i == 1);
+        golden_body(&m->seed, body, head.size, m->packed && i == 1);
         bough_pack_writer_put(&w, &head, bough_view(body, head.size), m->packed && i == 1 ? 6 : 0);
     }
     bough_pack_writer_finish(&w);
-    must(pack.err, "pack");
-    must(bough_store_intake(m->s, NULL, &in), "intake");
-    must(bough_intake_feed(in, bough_buf_view(&pack), &used), "feed");
+    golden_must(pack.err, "pack");
+    golden_must(bough_store_intake(m->s, NULL, &in), "intake");
+    golden_must(bough_intake_feed(in, bough_buf_view(&pack), &used), "feed");
     while ((err = bough_intake_step(in, 1 << 20)) == BOUGH_EAGAIN)
         continue;
-    must(err, "step");
-    must(bough_txn_begin(m->s, &t), "begin");
-    must(bough_txn_adopt(t, in), "adopt");
-    must(bough_txn_commit(t, BOUGH_DURABLE_NOW), "commit");
+    golden_must(err, "step");
+    golden_must(bough_txn_begin(m->s, &t), "begin");
+    golden_must(bough_txn_adopt(t, in), "adopt");
+    golden_must(bough_txn_commit(t, BOUGH_DURABLE_NOW), "commit");
     bough_buf_fini(&pack);
 }
 
@@ -195,7 +197,7 @@ static void make_all(struct maker *m)
     for (int n = 0; n < 24; n++) {
         commit(m, n, sizes[n % 6], n % 4 == 3 ? BOUGH_DURABLE_LATER : BOUGH_DURABLE_NOW);
         if (n == 4 || n == 6 || n == 14 || n == 15)
-            must(bough_log__checkpoint(bough_log__of(m->s)), "checkpoint");
+            golden_must(bough_log__checkpoint(bough_log__of(m->s)), "checkpoint");
         if (n == 5)
             receive(m);
         if (n == 12) {
@@ -213,27 +215,37 @@ static void make_all(struct maker *m)
     bough_store_close(m->s);
 }
 
-static int make(const char *algo, const char *how, const char *path)
+static void make_small(enum bough_algo algo, const char *how)
 {
-    struct bough_log_format_opts opts = {.granule = UNIT, .zone = ZONE};
+    struct bough_log_format_opts opts = {.granule = UNIT, .zone = ZONE, .algo = algo};
     struct maker m = {.packed = strcmp(how, "packed") == 0, .seed = 7};
     struct bough_ramblk ram;
+
+    bough_ramblk_init(&ram, golden_device, BYTES / UNIT, UNIT);
+    m.dev = &ram.blk;
+    golden_must(bough_log_format(m.dev, &golden_env, &opts, NULL), "format");
+    make_all(&m);
+}
+
+static int make(const char *kind, const char *how, const char *path)
+{
+    enum bough_algo algo = strcmp(kind, "sha256") == 0 ? BOUGH_SHA256 : BOUGH_SHA1;
+    size_t len = BYTES;
     FILE *f;
 
-    opts.algo = strcmp(algo, "sha256") == 0 ? BOUGH_SHA256 : BOUGH_SHA1;
-    bough_ramblk_init(&ram, device, BYTES / UNIT, UNIT);
-    m.dev = &ram.blk;
-    must(bough_log_format(m.dev, &env, &opts, NULL), "format");
-    make_all(&m);
-    f = fopen(path, "wb");
-    if (f == NULL || fwrite(device, 1, BYTES, f) != BYTES || fclose(f) != 0)
-        must(BOUGH_EIO, path);
+    if (strcmp(how, "plain") == 0 || strcmp(how, "packed") == 0)
+        make_small(algo, how);
+    else
+        len = golden_full_make(algo, how);
+    f = len > 0 ? fopen(path, "wb") : NULL;
+    if (f == NULL || fwrite(golden_device, 1, len, f) != len || fclose(f) != 0)
+        golden_must(BOUGH_EIO, path);
     return 0;
 }
 
 /* ---- Telling ---- */
 
-static void hex_print(enum bough_algo algo, const struct bough_oid *id)
+void golden_id(enum bough_algo algo, const struct bough_oid *id)
 {
     char hex[BOUGH_HEX_MAX];
 
@@ -247,10 +259,10 @@ static enum bough_err tell_object(
     struct bough_buf body;
     enum bough_type type;
 
-    bough_buf_init(&body, &mem);
-    must(bough_store_read(s, id, &type, &body), "read");
+    bough_buf_init(&body, &golden_mem);
+    golden_must(bough_store_read(s, id, &type, &body), "read");
     printf("object ");
-    hex_print(s->algo, id);
+    golden_id(s->algo, id);
     printf(" type %d size %lu crc %08lx\n", (int)type, (unsigned long)found->size,
         (unsigned long)bough_crc32(0, body.ptr, body.len));
     bough_buf_fini(&body);
@@ -279,7 +291,7 @@ static void tell_refs(struct bough_store *s)
         if (r.kind == BOUGH_REF_SYM)
             printf("-> %.*s", (int)r.target.len, (const char *)r.target.ptr);
         else
-            hex_print(s->algo, &r.id);
+            golden_id(s->algo, &r.id);
         printf("\n");
     }
 }
@@ -290,22 +302,45 @@ static void tell_fault(void *ctx, enum bough_err err, const char *what, struct b
     printf("%s: %s: %.*s\n", bough_err_name(err), what, (int)key.len, (const char *)key.ptr);
 }
 
-static int tell(const char *path)
+static void tell_small(void)
 {
     static const struct bough_log_open_opts opts = {.cache = 64 * 1024, .read_only = true};
     struct bough_ramblk ram;
     struct bough_store *s;
-    FILE *f = fopen(path, "rb");
 
-    if (f == NULL || fread(device, 1, BYTES, f) != BYTES || fclose(f) != 0)
-        must(BOUGH_EIO, path);
-    bough_ramblk_init(&ram, device, BYTES / UNIT, UNIT);
-    must(bough_log_open(&ram.blk, &env, &opts, &s, NULL), "open");
+    bough_ramblk_init(&ram, golden_device, BYTES / UNIT, UNIT);
+    golden_must(bough_log_open(&ram.blk, &golden_env, &opts, &s, NULL), "open");
     tell_refs(s);
-    must(bough_store_records(s, tell_record, NULL), "records");
-    must(bough_store_each(s, tell_object, s), "objects");
-    must(bough_store_check(s, tell_fault, NULL), "check");
+    golden_must(bough_store_records(s, tell_record, NULL), "records");
+    golden_must(bough_store_each(s, tell_object, s), "objects");
+    golden_must(bough_store_check(s, tell_fault, NULL), "check");
     bough_store_close(s);
+}
+
+static size_t image_read(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    size_t len = f != NULL ? fread(golden_device, 1, sizeof golden_device, f) : 0;
+
+    if (f == NULL || len < BYTES || fclose(f) != 0)
+        golden_must(BOUGH_EIO, path);
+    return len;
+}
+
+static int tell(const char *path)
+{
+    size_t len = image_read(path);
+
+    if (len == BYTES)
+        tell_small();
+    else
+        golden_full_tell(len);
+    return 0;
+}
+
+static int census(const char *path)
+{
+    golden_census(golden_device, image_read(path));
     return 0;
 }
 
@@ -315,6 +350,8 @@ int main(int argc, char **argv)
         return make(argv[2], argv[3], argv[4]);
     if (argc == 3 && strcmp(argv[1], "tell") == 0)
         return tell(argv[2]);
-    fprintf(stderr, "usage: golden make sha1|sha256 plain|packed IMAGE | tell IMAGE\n");
+    if (argc == 3 && strcmp(argv[1], "census") == 0)
+        return census(argv[2]);
+    fprintf(stderr, "usage: golden make sha1|sha256 HOW IMAGE | tell IMAGE | census IMAGE\n");
     return 2;
 }

@@ -168,6 +168,7 @@ verb_fn verb_dump;                                 /* dump.c */
 verb_fn verb_load;                                 /* load.c */
 verb_fn verb_backup, verb_restore;                 /* bundle.c */
 verb_fn verb_resize, verb_stats;                   /* upkeep.c */
+verb_fn verb_bench;                                /* bench.c */
 verb_fn verb_gc, verb_keep;                        /* gc.c */
 verb_fn verb_repair;                               /* repair.c */
 verb_fn verb_fsck;                                 /* fsck.c */

@@ -48,6 +48,8 @@ static const struct verb table[] = {
     {"repair", verb_repair, "DAMAGED NEW", "bring what is intact into a new store", PLAIN},
     {"stats", verb_stats, "[--live]", "sizes and counters; what lives and what a gc would drop",
         FLAGS},
+    {"bench", verb_bench, "[--keys N] [FOLDER]",
+        "how quick a store is here: a new one in a folder, gone afterwards", FLAGS},
     {"git", verb_git,
         "upload-pack|receive-pack [--stateless-rpc] [--http-backend-info-refs] [STORE]",
         "serve one Git client on stdio", FLAGS},

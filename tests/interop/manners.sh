@@ -96,6 +96,15 @@ s = json.load(sys.stdin)
 assert s["engine"] == "log" and s["device_bytes"] == 1048576 and s["live_objects"] <= s["objects"], s
 assert s["space_amplification_percent"] == s["used_bytes"] * 100 // s["live_bytes"], s
 ' && ok || bad 'stats --json'
+mkdir bench
+"$BOUGH" --json bench --keys 500 bench | python3 -c '
+import json, sys
+rows = {r["work"]: r for r in map(json.loads, sys.stdin)}
+assert set(rows) == {"import", "get", "commit", "journal", "batch", "open"}, rows
+assert all(r["count"] > 0 and 0 < r["p50_us"] <= r["p99_us"] for r in rows.values()), rows
+' && ok || bad 'bench --json'
+same "$("$BOUGH" bench --keys 500 bench | wc -l) $(ls bench)" '7 ' 'bench, and nothing left of it'
+refuse 'no folder to measure in' 'is not there' "$BOUGH" bench nowhere
 
 # --- few commits are indexed when somebody asks for it
 

@@ -157,8 +157,22 @@ static bool backslash_hides_git(struct bough_view name)
     return false;
 }
 
+/*
+ * A name that begins like none that is refused, and has no backslash: what NTFS takes for .git begins so
+ * or like a short name of it, and before the dot that HFS+ sees there can only be code points that it
+ * ignores, which are not ASCII.
+ */
+static bool begins_plainly(struct bough_view name)
+{
+    uint8_t c = bough_git__lower(name.ptr[0]);
+
+    return c != '.' && c != 'g' && c < 0x80;
+}
+
 static const char *name_fault(struct bough_view name)
 {
+    bool backslash = false;
+
     if (name.len == 0)
         return "empty segment";
     if (bough_view_eq(name, bough_view_str(".")))
@@ -170,7 +184,10 @@ static const char *name_fault(struct bough_view name)
             return "NUL in a segment";
         if (name.ptr[i] == '/')
             return "slash in a segment";
+        backslash |= name.ptr[i] == '\\';
     }
+    if (begins_plainly(name) && !backslash)
+        return NULL;
     if (bough_name_is_dot(name, BOUGH_DOT_GIT) || backslash_hides_git(name))
         return ".git in a disguise that git refuses";
     return NULL;

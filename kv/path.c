@@ -122,7 +122,7 @@ enum bough_err bough_path_check(struct bough_view key, struct bough_why *why)
     size_t printed = 0, depth = 0, longest = 0;
 
     while (bough_kv__segment_next(&rest, &name)) {
-        struct bough_why inner = {0};
+        struct bough_why inner; /* filled only where there is a fault */
 
         if (bough_name_check(name, &inner) != BOUGH_OK)
             return bough_kv__why(why, BOUGH_EKEY, inner.what, key);

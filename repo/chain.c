@@ -35,9 +35,6 @@ enum bough_err bough_repo__map_add(
     struct bough_repo *r, struct bough_repo__map *m, size_t dst, size_t src, size_t len)
 {
     struct bough_repo__seg *last = m->n == 0 ? NULL : &m->segs[m->n - 1];
-    void *segs = m->segs;
-    size_t cap = m->cap;
-    enum bough_err err;
 
     if (len == 0)
         return BOUGH_OK;
@@ -45,11 +42,16 @@ enum bough_err bough_repo__map_add(
         last->len += (uint32_t)len;
         return BOUGH_OK;
     }
-    err = bough_mem_grow(r->mem, &segs, &cap, (size_t)m->n + 1, sizeof *m->segs);
-    m->segs = (struct bough_repo__seg *)segs;
-    m->cap = (uint32_t)cap;
-    if (err)
-        return err;
+    if (m->n == m->cap) {
+        void *segs = m->segs;
+        size_t cap = m->cap;
+        enum bough_err err = bough_mem_grow(r->mem, &segs, &cap, cap + 1, sizeof *m->segs);
+
+        m->segs = (struct bough_repo__seg *)segs;
+        m->cap = (uint32_t)cap;
+        if (err)
+            return err;
+    }
     m->segs[m->n++] =
         (struct bough_repo__seg){.dst = (uint32_t)dst, .src = (uint32_t)src, .len = (uint32_t)len};
     return BOUGH_OK;

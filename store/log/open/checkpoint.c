@@ -373,7 +373,7 @@ static void making_take(struct making *m)
     l->root_run = m->root;
     l->open_zone = m->open_zone;
     l->open_at = m->open_at;
-    bough_log__rows_clear(&l->rows, l->mem, l->opts.table_rows);
+    bough_log__rows_clear(&l->rows, l->mem, 2 * l->opts.table_rows); /* and the last commit's */
     bough_log__refs_clear(&l->refs, l->mem);
     l->log_bytes = 0;
     l->made++;

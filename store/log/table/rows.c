@@ -65,13 +65,17 @@ enum bough_err bough_log__rows_reserve(
     return BOUGH_OK;
 }
 
-void bough_log__rows_add(struct bough_log__rows *r, const struct bough_log__row *row)
+static void row_push(struct bough_log__rows *r, const struct bough_log__row *row)
 {
-    if (bough_log__rows_find(r, &row->id) != NULL)
-        return;
     BOUGH_ASSERT(r->n < r->cap && 2 * r->n < r->slots);
     r->row[r->n] = *row;
     slot_put(r, (uint32_t)r->n++);
+}
+
+void bough_log__rows_add(struct bough_log__rows *r, const struct bough_log__row *row)
+{
+    if (bough_log__rows_find(r, &row->id) == NULL)
+        row_push(r, row);
 }
 
 void bough_log__rows_renew(struct bough_log__rows *r, const struct bough_log__row *row)
@@ -79,7 +83,7 @@ void bough_log__rows_renew(struct bough_log__rows *r, const struct bough_log__ro
     const struct bough_log__row *has = bough_log__rows_find(r, &row->id);
 
     if (has == NULL)
-        bough_log__rows_add(r, row);
+        row_push(r, row);
     else if (row->whole)
         r->row[has - r->row] = *row;
 }

@@ -109,11 +109,14 @@ uint32_t bough_log__rows_per_block(const struct bough_log *l); /* 127 or 92 */
 uint32_t bough_log__home_of(const struct bough_oid *id, uint32_t home);
 
 /* A walk over a table's rows in order, from the first not below `from`. */
+enum { BOUGH_LOG__SOME = 8 };
 struct bough_log__table_source {
     struct bough_log__row_source src; /* use this one */
     struct bough_log *log;
     const struct bough_log__table *table;
     uint32_t block, row;
+    uint32_t at, n; /* of `some`: rows of one block, so that not each needs a look for its page */
+    struct bough_log__row some[BOUGH_LOG__SOME];
 };
 void bough_log__table_source_init(struct bough_log__table_source *s, struct bough_log *l,
     const struct bough_log__table *t, const struct bough_oid *from);

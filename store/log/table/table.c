@@ -207,10 +207,10 @@ enum bough_err bough_log__table_find(struct bough_log *l, const struct bough_log
     return bough_log__table_place(l, t, id, out, &place);
 }
 
-static enum bough_err table_next(struct bough_log__row_source *src, struct bough_log__row *out)
+/* The next rows into `s->some`. */
+static enum bough_err source_fill(struct bough_log__table_source *s)
 {
-    struct bough_log__table_source *s = (struct bough_log__table_source *)src; /* first field */
-
+    s->at = s->n = 0;
     while (s->block < s->table->blocks) {
         const uint8_t *block;
         uint32_t rows;
@@ -221,14 +221,24 @@ static enum bough_err table_next(struct bough_log__row_source *src, struct bough
             rows = 0;
         else if (err)
             return err;
-        if (s->row < rows) {
-            bough_log__table_row(s->log, s->table, block, s->row++, out);
+        while (s->row < rows && s->n < BOUGH_LOG__SOME)
+            bough_log__table_row(s->log, s->table, block, s->row++, &s->some[s->n++]);
+        if (s->n > 0)
             return BOUGH_OK;
-        }
         s->block++;
         s->row = 0;
     }
     return BOUGH_ENOENT;
+}
+
+static enum bough_err table_next(struct bough_log__row_source *src, struct bough_log__row *out)
+{
+    struct bough_log__table_source *s = (struct bough_log__table_source *)src; /* first field */
+    enum bough_err err = s->at < s->n ? BOUGH_OK : source_fill(s);
+
+    if (!err)
+        *out = s->some[s->at++];
+    return err;
 }
 
 void bough_log__table_source_init(struct bough_log__table_source *s, struct bough_log *l,
@@ -236,7 +246,7 @@ void bough_log__table_source_init(struct bough_log__table_source *s, struct boug
 {
     const uint8_t *block;
 
-    *s = (struct bough_log__table_source){{table_next}, l, t, 0, 0};
+    *s = (struct bough_log__table_source){.src = {table_next}, .log = l, .table = t};
     if (from == NULL || t->blocks == 0)
         return;
     /* A damaged block shows again in the walk; where it is not there, begin at its home. */

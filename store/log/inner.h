@@ -68,6 +68,12 @@ struct bough_log__txn {
     size_t adopted_n, adopted_cap;
 };
 
+/* Memory that begins on pages, as devices like it that write past a page cache. */
+struct bough_log__aligned {
+    struct bough_mem mem; /* use this one */
+    struct bough_mem *under;
+};
+
 struct bough_log {
     struct bough_store store; /* first: the face */
     struct bough_block *dev;
@@ -151,9 +157,8 @@ struct bough_log {
     bool starved; /* somebody found no room since the last collection began */
 
     struct bough_log__txn txn;
-    uint8_t *bounce; /* for aligned writes, or NULL */
-    size_t bounce_len;
-    struct bough_buf scratch; /* a packed entry, coming or going */
+    struct bough_log__aligned aligned; /* memory of its frames */
+    struct bough_buf scratch;          /* a packed entry, coming or going */
     struct bough_inflater inflater;
     bool inflater_ready;
     struct bough_log_open_opts opts;

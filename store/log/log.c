@@ -180,7 +180,6 @@ static void log_close(struct bough_store *s)
     bough_log__records_fini(&l->records, l->mem);
     bough_log__run_fini(l, &l->root_run);
     bough_buf_fini(&l->scratch);
-    bough_mem_free(l->mem, l->bounce, l->bounce_len);
     if (l->inflater_ready)
         bough_inflater_fini(&l->inflater);
     bough_mem_free(l->mem, l->ref_scratch, 4 * BOUGH_REF_NAME_MAX);
@@ -257,7 +256,8 @@ enum bough_err bough_log__new(struct bough_block *dev, const struct bough_env *e
     cache = l->opts.cache > 0 ? l->opts.cache : CACHE;
     cache = cache < CACHE_MIN ? CACHE_MIN : cache;
     bough_buf_init(&l->scratch, l->mem);
-    bough_buf_init(&l->txn.data, l->mem);
+    bough_log__aligned_init(&l->aligned, l->mem);
+    bough_buf_init(&l->txn.data, &l->aligned.mem);
     bough_buf_init(&l->txn.index, l->mem);
     l->store.read_only =
         l->opts.read_only || (dev->caps & BOUGH_BLOCK_READONLY) != 0 || dev->unit > geo->granule;

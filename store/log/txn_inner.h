@@ -23,6 +23,10 @@ enum bough_err bough_log__frame_fit(struct bough_log *l, size_t data, size_t ind
 /* Write the frame being made; `last`: it ends the transaction; `sync`: flush, too. */
 enum bough_err bough_log__frame_cut(struct bough_log *l, bool last, bool sync);
 
+/* The memory that frames are made in. */
+struct bough_log__aligned;
+void bough_log__aligned_init(struct bough_log__aligned *a, struct bough_mem *under);
+
 /* Write space ahead of the log once, if it is time. */
 enum bough_err bough_log__prepare(struct bough_log *l);
 

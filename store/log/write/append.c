@@ -5,6 +5,7 @@
  *   cut       the frame goes to the device
  *   prepared  space that was written once: a file system then has nothing to note
  *   zones     where the log goes on
+ *   memory    for frames, as devices like it
  *
  * Invariants
  *   1. l->head is where the frame being made begins; its bytes so far are in l->txn.data and
@@ -186,9 +187,40 @@ enum bough_err bough_log__prepare(struct bough_log *l)
     return err;
 }
 
-/* ---- Frames ---- */
+/* ---- Memory ---- */
 
-enum { ALIGN = 4096, ALIGNED_MAX = 256 * 1024, BOUNCE_FIRST = 16 * 1024 };
+enum { ALIGN = 4096 };
+
+/* In front of what is aligned stands where its block begins. */
+static void *aligned_resize(struct bough_mem *mem, void *ptr, size_t old, size_t size)
+{
+    struct bough_mem *under =
+        ((struct bough_log__aligned *)mem)->under; /* mem is the first field */
+    uint8_t *block, *at = NULL;
+    const size_t more = ALIGN + sizeof block;
+
+    if (size > 0) {
+        block = size > SIZE_MAX - more ? NULL : bough_mem_alloc(under, size + more);
+        if (block == NULL)
+            return NULL;
+        at = block + more - ((uintptr_t)block + more) % ALIGN;
+        memcpy(at - sizeof block, &block, sizeof block);
+    }
+    if (ptr == NULL)
+        return at;
+    if (at != NULL)
+        memcpy(at, ptr, old < size ? old : size);
+    memcpy(&block, (uint8_t *)ptr - sizeof block, sizeof block);
+    bough_mem_free(under, block, old + more);
+    return at;
+}
+
+void bough_log__aligned_init(struct bough_log__aligned *a, struct bough_mem *under)
+{
+    *a = (struct bough_log__aligned){{aligned_resize}, under};
+}
+
+/* ---- Frames ---- */
 
 /* Head, data, index and padding as one stretch in t->data. */
 static enum bough_err frame_make(struct bough_log *l, bool last, struct bough_log__frame *f)
@@ -225,37 +257,6 @@ static enum bough_err frame_make(struct bough_log *l, bool last, struct bough_lo
     return BOUGH_OK;
 }
 
-/* Room for `n` aligned bytes, or NULL. */
-static uint8_t *bounce_room(struct bough_log *l, size_t n)
-{
-    size_t want = l->bounce_len > 0 ? l->bounce_len : BOUNCE_FIRST;
-    uint8_t *p = l->bounce;
-
-    while (want - ALIGN < n)
-        want *= 2;
-    if (want > l->bounce_len)
-        p = l->mem->resize(l->mem, l->bounce, l->bounce_len, want);
-    if (p == NULL)
-        return NULL;
-    l->bounce = p;
-    l->bounce_len = want;
-    return p + (ALIGN - (uintptr_t)p % ALIGN) % ALIGN;
-}
-
-/* Devices like aligned bytes when they write past a page cache; to copy them costs less. */
-static const uint8_t *aligned(struct bough_log *l, const struct bough_buf *data)
-{
-    uint8_t *p;
-
-    if ((uintptr_t)data->ptr % ALIGN == 0 || data->len > ALIGNED_MAX)
-        return data->ptr;
-    p = bounce_room(l, data->len);
-    if (p == NULL)
-        return data->ptr;
-    memcpy(p, data->ptr, data->len);
-    return p;
-}
-
 enum bough_err bough_log__frame_cut(struct bough_log *l, bool last, bool sync)
 {
     struct bough_log__txn *t = &l->txn;
@@ -266,8 +267,8 @@ enum bough_err bough_log__frame_cut(struct bough_log *l, bool last, bool sync)
         err = prepare_for(l, t->data.len);
     if (err)
         return err;
-    err = bough_log__write(l, (uint64_t)l->head.zone * l->geo.zone + l->head.at,
-        sync ? aligned(l, &t->data) : t->data.ptr, t->data.len, sync);
+    err = bough_log__write(
+        l, (uint64_t)l->head.zone * l->geo.zone + l->head.at, t->data.ptr, t->data.len, sync);
     if (err)
         return err;
     t->bytes += t->data.len;

@@ -1,7 +1,7 @@
 /*
  * checkpoint_inner.h - what a checkpoint writes, and what opening finds.
  *
- *   roots         root.c
+ *   roots         root.c; their first bytes, and without superblocks: root_head.c, scan.c
  *   checkpoints   checkpoint.c
  *   merging       of tables, in steps: tiers.c
  *   replay        of the log behind the newest checkpoint: replay.c
@@ -10,6 +10,7 @@
 #define BOUGH_LOG_CHECKPOINT_INNER_H
 
 #include "base/buf.h"
+#include "store/log/shape_inner.h"
 
 struct bough_log;
 struct bough_log__super;
@@ -30,6 +31,26 @@ void bough_log__root_encode(struct bough_log *l, const struct bough_log__lists *
 
 /* Read the root that `s` names into the (fresh) store. */
 enum bough_err bough_log__root_load(struct bough_log *l, const struct bough_log__super *s);
+
+enum { BOUGH_LOG__ROOT_HEAD = 64 }; /* bytes before a root's items */
+
+/* What a root says of itself (root_head.c). */
+struct bough_log__root_head {
+    struct bough_log__geo geo;
+    uint64_t number, len;
+    uint32_t crc;     /* of all of it, blanked */
+    uint32_t written; /* when, in seconds */
+};
+
+/* Fill the first bytes of the root in `b`, which is complete behind them. */
+void bough_log__root_head_encode(
+    const struct bough_log *l, uint64_t number, uint32_t items, struct bough_buf *b);
+void bough_log__root_head_blank(uint8_t *head); /* without its crc */
+bool bough_log__root_head_fits(
+    const struct bough_log__geo *geo, const uint8_t *head, uint64_t number, uint64_t len);
+
+/* False: no root, or of a build that did not say it.  The crc is not looked at. */
+bool bough_log__root_head_decode(const uint8_t *head, struct bough_log__root_head *out);
 
 enum bough_err bough_log__checkpoint(struct bough_log *l);
 bool bough_log__checkpoint_due(const struct bough_log *l, uint32_t part); /* 1: full, 2: half */

@@ -74,6 +74,8 @@ struct bough_log__aligned {
     struct bough_mem *under;
 };
 
+enum { BOUGH_LOG__DAMAGES = 4 };
+
 struct bough_log {
     struct bough_store store; /* first: the face */
     struct bough_block *dev;
@@ -163,9 +165,11 @@ struct bough_log {
     bool inflater_ready;
     struct bough_log_open_opts opts;
     uint64_t commits, syncs;
-    uint64_t payload;        /* packed bytes of objects that came in */
-    struct bough_why damage; /* why it could be opened for reading only, or with an older
-                                checkpoint; else err is BOUGH_OK */
+    uint64_t payload;                            /* packed bytes of objects that came in */
+    bool mounted;                                /* open for writing, and the superblocks say so */
+    struct bough_why damage[BOUGH_LOG__DAMAGES]; /* what was found wrong when it was opened */
+    uint32_t damages;
+    uint64_t lost_to; /* of frames up to this sequence some are lost */
 };
 
 static inline struct bough_log *bough_log__of(struct bough_store *s)
@@ -180,6 +184,9 @@ static inline enum bough_err bough_log__corrupt(struct bough_log *l, const char 
     bough_log__corrupt_note(l, what, at);
     return BOUGH_ECORRUPT;
 }
+
+/* Note what was found wrong at open, for a check to tell: the first few. */
+void bough_log__damage_note(struct bough_log *l, const struct bough_why *why);
 
 /* Is what lies at `where` the open transaction's, and may never come to be? */
 static inline bool bough_log__is_unborn(const struct bough_log *l, uint64_t where)

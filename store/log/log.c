@@ -29,6 +29,12 @@ void bough_log__corrupt_note(struct bough_log *l, const char *what, uint64_t at)
     l->store.why.at = at;
 }
 
+void bough_log__damage_note(struct bough_log *l, const struct bough_why *why)
+{
+    if (l->damages < BOUGH_LOG__DAMAGES)
+        l->damage[l->damages++] = *why;
+}
+
 enum bough_err bough_log__tables_reserve(struct bough_log *l, size_t more)
 {
     void *ptr = l->table;
@@ -159,6 +165,7 @@ static void log_close(struct bough_store *s)
     bough_log__bitmaps_end(l);
     bough_log__tiers_end(l, false);
     bough_log__txn_fini(l);
+    bough_log__super_end(l);
     bough_log__pins_fini(l);
     if (l->pin != NULL)
         bough_log__flag_up(&l->pin->closed); /* the last that this thread does with it */
@@ -216,7 +223,7 @@ static const struct bough_store_class log_class = {
     .reach = bough_log__reach,
 };
 
-/* ---- Open ---- */
+/* ---- New ---- */
 
 enum {
     CACHE = 8 * 1024 * 1024,
@@ -268,181 +275,4 @@ enum bough_err bough_log__new(struct bough_block *dev, const struct bough_env *e
         err = bough_log__zones_init(l);
     l->ref_scratch = bough_mem_alloc(l->mem, 4 * BOUGH_REF_NAME_MAX);
     return err ? err : l->ref_scratch == NULL ? BOUGH_ENOMEM : BOUGH_OK;
-}
-
-/* The newest checkpoint that is whole; another attempt begins with a fresh store. */
-static enum bough_err base_load(struct bough_block *dev, const struct bough_env *env,
-    const struct bough_log_open_opts *opts, const struct bough_log__supers *all,
-    struct bough_log **out)
-{
-    enum bough_err err = BOUGH_ECORRUPT;
-
-    for (uint32_t i = 0; i < all->n; i++) {
-        const struct bough_log__super *s = &all->s[i];
-
-        if (i > 0 && s->checkpoint == all->s[i - 1].checkpoint)
-            continue; /* the same, tried already */
-        err = bough_log__new(dev, env, opts, &all->geo, out);
-        if (!err)
-            err = bough_log__root_load(*out, s);
-        if (!err) {
-            (*out)->super = (*out)->root = *s;
-            if (s->checkpoint < all->s[0].checkpoint)
-                (*out)->damage = (struct bough_why){.err = BOUGH_ECORRUPT,
-                    .what = "the newest checkpoint is damaged; the one before it was taken",
-                    .at = all->s[0].checkpoint};
-            return BOUGH_OK;
-        }
-        if (err != BOUGH_ECORRUPT)
-            return err;
-        if (i + 1 < all->n && *out != NULL) {
-            log_close(&(*out)->store);
-            *out = NULL;
-        }
-    }
-    return err;
-}
-
-/* Say that we are here: what was replayed is durable after this, and tails of before are void.
-   Said in both rings: without the epoch this mount's frames could not be told from tails. */
-static enum bough_err mount(struct bough_log *l, const struct bough_log__supers *all)
-{
-    uint8_t skip[4];
-    enum bough_err err = BOUGH_OK;
-
-    /* Frames of a process that ended before their flush were read back from a cache, perhaps. */
-    if (l->head.seq > all->s[0].mount_seq)
-        err = bough_log__flush(l);
-    if (err)
-        return err;
-    l->super.compat = all->s[0].compat;
-    l->super.generation = all->s[0].generation;
-    l->super.epoch = all->s[0].epoch + 1;
-    bough_log__settle_init(l, all);
-    if (l->settle.on) { /* the epoch of a mount whose superblocks were lost is not used again */
-        bough_env_random(l->store.env, skip, sizeof skip);
-        l->super.epoch += bough_get32le(skip) >> 8;
-    }
-    l->super.mount_seq = l->head.seq;
-    bough_log__super_mounts(&l->super, &all->s[0]);
-    l->given_up = l->head.seq; /* a torn frame may lie where the log goes on */
-    l->made = all->s[0].checkpoint;
-    bough_env_random(l->store.env, &l->super.nonce, sizeof l->super.nonce);
-    if (l->super.checkpoint == all->s[0].checkpoint && l->root_run.n > 0) {
-        l->open_zone = l->root_run.zones[l->root_run.n - 1];
-        l->open_at = (uint32_t)(bough_log__up(l->root_run.start + l->root_run.len, l->geo.align) -
-                                (uint64_t)(l->root_run.n - 1) * l->geo.zone);
-    }
-    bough_log__zones_mount(l);
-    l->head.spare = bough_log__zones_room(l) + 1 < bough_log__reserve(l);
-    if (!l->settle.on)
-        l->durable_to = l->head.seq - 1;
-    err = bough_log__supers_heal(l, all->damaged);
-    if (!err)
-        err = bough_log__super_write(l, false);
-    if (!err)
-        err = bough_log__super_write(l, true);
-    if (err)
-        return err;
-    l->owner_checked = bough_env_now(l->store.env).sec;
-    if (!l->settle.on)
-        l->zones.durable = l->super.checkpoint;
-    bough_log__zones_release(l);
-    return bough_log__settle_move(l);
-}
-
-static enum bough_err next_claim(struct bough_log *l)
-{
-    if (l->head.next == 0)
-        return BOUGH_OK;
-    return bough_log__zone_claim(l, l->head.next, BOUGH_LOG__ZONE_LOG);
-}
-
-static enum bough_err log_start(struct bough_log *l, const struct bough_log__supers *all)
-{
-    enum bough_err err;
-
-    err = bough_log__replay(l, &all->s[0]);
-    if (!err)
-        err = next_claim(l);
-    bough_log__zones_count(l);
-    if (err == BOUGH_ECORRUPT && l->opts.read_only) {
-        l->damage = l->store.why; /* what is whole can be read */
-        err = BOUGH_OK;
-    }
-    if (!err && l->opts.read_only && l->opts.past_damage)
-        err = bough_log__past_rows(l);
-    if (!err && l->damage.err)
-        bough_env_log(l->store.env, BOUGH_LOG_WARN, l->damage.what);
-    if (all->s[0].ro_compat != 0) {
-        if (!l->store.read_only)
-            bough_env_log(l->store.env, BOUGH_LOG_WARN,
-                "made with a feature that this build does not know: open for reading only");
-        l->store.read_only = true;
-    }
-    if (!err && !l->store.read_only)
-        err = mount(l, all);
-    return err;
-}
-
-/* Why there are no superblocks to begin with. */
-static enum bough_err supers_why(
-    const struct bough_log__supers *all, enum bough_err err, struct bough_why *why)
-{
-    if (err == BOUGH_ENOTSUP) {
-        if (why != NULL)
-            *why = all->other;
-        return err;
-    }
-    return BOUGH_WHY(why, err,
-        err == BOUGH_ENOENT     ? "no store on this device"
-        : err == BOUGH_ECORRUPT ? "no superblock is whole"
-                                : "the superblocks could not be read",
-        NULL, 0);
-}
-
-/* A device that was cut is opened for who wants what is left only. */
-static enum bough_err length_check(const struct bough_log__supers *all, struct bough_log *l)
-{
-    uint64_t bytes = l->dev->count * l->dev->unit;
-
-    if ((uint64_t)all->geo.zones * all->geo.zone <= bytes)
-        return BOUGH_OK;
-    l->damage = (struct bough_why){
-        .err = BOUGH_ECORRUPT, .what = "the device is shorter than its store", .at = bytes};
-    l->store.why = l->damage;
-    return l->opts.read_only && l->opts.past_damage ? BOUGH_OK : BOUGH_ECORRUPT;
-}
-
-enum bough_err bough_log_open(struct bough_block *dev, const struct bough_env *env,
-    const struct bough_log_open_opts *opts, struct bough_store **out, struct bough_why *why)
-{
-    struct bough_log__supers *all = bough_mem_alloc(env->mem, sizeof *all);
-    struct bough_log *l = NULL;
-    enum bough_err err;
-
-    *out = NULL;
-    if (all == NULL)
-        return BOUGH_WHY(why, BOUGH_ENOMEM, "no memory to open a store", NULL, 0);
-    all->fresh = false;
-    err = bough_log__supers_find(dev, env->mem, all);
-    if (err)
-        err = supers_why(all, err, why);
-    if (!err) {
-        err = base_load(dev, env, opts, all, &l);
-        if (!err)
-            err = length_check(all, l);
-        if (!err)
-            err = log_start(l, all);
-        if (err && why != NULL && l != NULL && l->store.why.err == err)
-            *why = l->store.why;
-        else if (err)
-            (void)BOUGH_WHY(why, err, "the store could not be opened", NULL, 0);
-    }
-    bough_mem_free(env->mem, all, sizeof *all);
-    if (!err)
-        *out = &l->store;
-    else if (l != NULL)
-        log_close(&l->store);
-    return err;
 }

@@ -147,7 +147,7 @@ static enum bough_err frame_at(
 
     if (!err)
         err = index_load(r, f);
-    if (!err && !r->any_data && (flush ? f->seq >= r->mount_seq : f->seq > r->known))
+    if (!err && !r->any_data && (flush ? f->seq >= r->sure : f->seq > r->known))
         err = data_check(r, f);
     return err;
 }
@@ -438,7 +438,7 @@ static enum bough_err past_take(struct bough_log__replay *r, enum bough_err err)
 
     if (err == BOUGH_EIO)
         err = bough_log__corrupt(l, "the log cannot be read", r->pos.seq);
-    l->damage = l->store.why;
+    bough_log__damage_note(l, &l->store.why);
     r->past = true;
     while (err == BOUGH_ECORRUPT || err == BOUGH_EIO) {
         uint64_t seq = r->pos.seq;
@@ -460,7 +460,8 @@ enum bough_err bough_log__replay(struct bough_log *l, const struct bough_log__su
     struct bough_log__replay r = {.log = l, .newest = newest, .pos = l->head};
     enum bough_err err;
 
-    r.mount_seq = newest->mount_seq;
+    r.sure = newest->mount_seq > newest->durable ? newest->mount_seq : newest->durable + 1;
+    r.known = newest->durable;
     r.epoch = newest->epoch;
     bough_buf_init(&r.index, l->mem);
     err = l->dev->caps & BOUGH_BLOCK_SYNC ? BOUGH_OK : known_look(&r);

@@ -70,7 +70,7 @@ static enum bough_err stretch_knows(
 enum bough_err bough_log__replay_end(struct bough_log__replay *r)
 {
     struct bough_log *l = r->log;
-    bool damaged = r->pos.seq < r->mount_seq;
+    bool damaged = r->pos.seq < r->sure;
     enum bough_err err = BOUGH_OK;
 
     if (!(l->dev->caps & BOUGH_BLOCK_SYNC))

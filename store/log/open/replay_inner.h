@@ -7,7 +7,8 @@
 struct bough_log__replay {
     struct bough_log *log;
     const struct bough_log__super *newest;
-    uint64_t mount_seq, epoch;      /* of it */
+    uint64_t sure;  /* frames below this one were durable: it, or what came after, says so */
+    uint64_t epoch; /* of it */
     struct bough_log__head pos;     /* where the next frame is looked for */
     struct bough_buf index;         /* of the frame loaded last */
     struct bough_log__frame *group; /* frames of an unfinished transaction */

@@ -19,8 +19,7 @@
 #include "store/log/txn_inner.h"
 #include "store/log/zone_inner.h"
 
-enum { MAGIC = 0x74526742, ROOT_HEAD = 64 }; /* "BgRt" */
-enum { AT_ITEMS = 4, AT_DEVICE = 8, AT_NUMBER = 24, AT_LEN = 32 };
+enum { ROOT_HEAD = BOUGH_LOG__ROOT_HEAD };
 enum { COUNTERS_EARLY = 16 }; /* bytes of the counters before refs were counted */
 
 /* ---- Extents ---- */
@@ -273,11 +272,7 @@ void bough_log__root_encode(struct bough_log *l, const struct bough_log__lists *
     }
     if (b->err)
         return;
-    bough_put32le(b->ptr, MAGIC);
-    bough_put32le(b->ptr + AT_ITEMS, items);
-    memcpy(b->ptr + AT_DEVICE, l->geo.device, sizeof l->geo.device);
-    bough_put64le(b->ptr + AT_NUMBER, checkpoint);
-    bough_put64le(b->ptr + AT_LEN, b->len);
+    bough_log__root_head_encode(l, checkpoint, items, b);
 }
 
 /* ---- Load ---- */
@@ -311,11 +306,10 @@ static enum bough_err root_read(struct bough_log *l, const struct bough_log__sup
         return err;
     b->len = (size_t)s->root_len;
     p = b->ptr;
-    if (bough_crc32(0, p, b->len) != s->root_crc || bough_get32le(p) != MAGIC ||
-        memcmp(p + AT_DEVICE, l->geo.device, sizeof l->geo.device) != 0 ||
-        bough_get64le(p + AT_NUMBER) != s->checkpoint || bough_get64le(p + AT_LEN) != b->len)
-        return BOUGH_ECORRUPT;
-    return BOUGH_OK;
+    return bough_crc32(0, p, b->len) == s->root_crc &&
+                   bough_log__root_head_fits(&l->geo, p, s->checkpoint, b->len)
+               ? BOUGH_OK
+               : BOUGH_ECORRUPT;
 }
 
 static enum bough_err claim_run(

@@ -3,11 +3,9 @@
  *
  *   encode, decode
  *   find     all that there are, whatever the granule and the zone size
- *   owner    nobody else writes here
- *   write    the next generation
- *   heal     wipe those that a power cut, or the medium, has damaged
+ *
+ * How they are written: super_write.c.
  */
-#include "store/log/cache_inner.h"
 #include "store/log/inner.h"
 #include "store/log/shape_inner.h"
 #include "store/log/super_inner.h"
@@ -37,6 +35,7 @@ enum {
     AT_ROOT_ZONE = 124,
     AT_WRITTEN = 380,
     AT_BEFORE = 388,
+    AT_DURABLE = 500,
 };
 
 static uint32_t slot_crc(const uint8_t *slot)
@@ -44,7 +43,7 @@ static uint32_t slot_crc(const uint8_t *slot)
     return bough_crc32(0, slot + AT_VERSION, BOUGH_LOG__SUPER_LEN - AT_VERSION);
 }
 
-static void super_encode(const struct bough_log__geo *geo, const struct bough_log__super *s,
+void bough_log__super_encode(const struct bough_log__geo *geo, const struct bough_log__super *s,
     uint8_t dst[BOUGH_LOG__SUPER_LEN])
 {
     memset(dst, 0, BOUGH_LOG__SUPER_LEN);
@@ -74,6 +73,7 @@ static void super_encode(const struct bough_log__geo *geo, const struct bough_lo
         bough_put64le(dst + AT_BEFORE + 16 * i, s->before[i].epoch);
         bough_put64le(dst + AT_BEFORE + 16 * i + 8, s->before[i].seq);
     }
+    bough_put64le(dst + AT_DURABLE, s->durable);
     bough_put32le(dst + AT_CRC, slot_crc(dst));
 }
 
@@ -82,26 +82,32 @@ static bool is_power(uint64_t x, uint64_t min, uint64_t max)
     return x >= min && x <= max && (x & (x - 1)) == 0;
 }
 
-static bool geo_decode(const uint8_t *src, struct bough_log__geo *geo)
+bool bough_log__geo_make(
+    uint32_t algo, uint32_t granule, uint32_t zone, uint64_t zones, struct bough_log__geo *out)
 {
-    uint32_t algo = bough_get32le(src + AT_ALGO);
-    uint64_t zones = bough_get64le(src + AT_ZONES);
-
-    geo->granule = bough_get32le(src + AT_GRANULE);
-    geo->zone = bough_get32le(src + AT_ZONE);
     if (algo != BOUGH_SHA1 && algo != BOUGH_SHA256)
         return false;
-    if (!is_power(geo->granule, BOUGH_UNIT_MIN, BOUGH_UNIT_MAX) ||
-        !is_power(geo->zone, BOUGH_LOG__ZONE_MIN, BOUGH_LOG__ZONE_MAX) ||
-        geo->zone < geo->granule * BOUGH_LOG__SLOTS)
+    if (!is_power(granule, BOUGH_UNIT_MIN, BOUGH_UNIT_MAX) ||
+        !is_power(zone, BOUGH_LOG__ZONE_MIN, BOUGH_LOG__ZONE_MAX) ||
+        zone < granule * BOUGH_LOG__SLOTS)
         return false;
     if (zones < BOUGH_LOG__ZONES_MIN || zones > BOUGH_LOG__ZONES_MAX)
         return false;
-    geo->algo = (enum bough_algo)algo;
-    geo->id_len = bough_algo_len(geo->algo);
-    geo->zones = (uint32_t)zones;
-    geo->frame_max = geo->zone < BOUGH_LOG__FRAME_MAX ? geo->zone : BOUGH_LOG__FRAME_MAX;
-    geo->align = geo->granule > BOUGH_LOG__BLOCK ? geo->granule : BOUGH_LOG__BLOCK;
+    *out = (struct bough_log__geo){.algo = (enum bough_algo)algo,
+        .granule = granule,
+        .zone = zone,
+        .zones = (uint32_t)zones,
+        .frame_max = zone < BOUGH_LOG__FRAME_MAX ? zone : BOUGH_LOG__FRAME_MAX,
+        .align = granule > BOUGH_LOG__BLOCK ? granule : BOUGH_LOG__BLOCK};
+    out->id_len = bough_algo_len(out->algo);
+    return true;
+}
+
+static bool geo_decode(const uint8_t *src, struct bough_log__geo *geo)
+{
+    if (!bough_log__geo_make(bough_get32le(src + AT_ALGO), bough_get32le(src + AT_GRANULE),
+            bough_get32le(src + AT_ZONE), bough_get64le(src + AT_ZONES), geo))
+        return false;
     memcpy(geo->device, src + AT_DEVICE, sizeof geo->device);
     return true;
 }
@@ -130,6 +136,7 @@ enum bough_err bough_log__super_decode(
         s->before[i].epoch = bough_get64le(src + AT_BEFORE + 16 * i);
         s->before[i].seq = bough_get64le(src + AT_BEFORE + 16 * i + 8);
     }
+    s->durable = bough_get64le(src + AT_DURABLE);
     if (!geo_decode(src, geo) || s->root_zones == 0 || s->root_zones > BOUGH_LOG__ROOT_ZONES_MAX)
         return BOUGH_ENOENT;
     if (s->root_start >= geo->zone || s->root_len > (uint64_t)geo->zone * s->root_zones)
@@ -184,6 +191,11 @@ void bough_log__super_root(struct bough_log__super *to, const struct bough_log__
 
 /* ---- Finding ---- */
 
+uint32_t bough_log__slot_of(uint64_t generation)
+{
+    return (uint32_t)(generation % BOUGH_LOG__ALL_SLOTS);
+}
+
 uint64_t bough_log__slot_at(const struct bough_log__geo *geo, uint64_t generation)
 {
     uint64_t ring = generation % BOUGH_LOG__RINGS;
@@ -192,7 +204,13 @@ uint64_t bough_log__slot_at(const struct bough_log__geo *geo, uint64_t generatio
     return ring * geo->zone + slot * geo->granule;
 }
 
-static bool same_shape(const struct bough_log__geo *a, const struct bough_log__geo *b)
+/* Without flush generations may be left out, but not before all slots were written. */
+uint64_t bough_log__slot_generation(uint32_t slot, uint64_t newest)
+{
+    return newest < slot ? 0 : newest - (newest - slot) % BOUGH_LOG__ALL_SLOTS;
+}
+
+bool bough_log__geo_same(const struct bough_log__geo *a, const struct bough_log__geo *b)
 {
     return a->algo == b->algo && a->granule == b->granule && a->zone == b->zone &&
            memcmp(a->device, b->device, sizeof a->device) == 0;
@@ -204,13 +222,13 @@ static void supers_add(struct bough_log__supers *all, const struct bough_log__ge
 {
     uint32_t i = all->n;
 
-    if (all->n > 0 && !same_shape(geo, &all->geo))
+    if (all->n > 0 && !bough_log__geo_same(geo, &all->geo))
         return; /* left over from another store */
     while (i > 0 && all->s[i - 1].generation < s->generation)
         i--;
     if (i > 0 && all->s[i - 1].generation == s->generation)
         return;
-    if (all->n == BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS)
+    if (all->n == BOUGH_LOG__ALL_SLOTS)
         return;
     memmove(&all->s[i + 1], &all->s[i], (all->n - i) * sizeof *s);
     all->s[i] = *s;
@@ -229,9 +247,9 @@ static void note_magic(const uint8_t *slot, enum bough_err err, struct bough_log
         return;
     all->magic = true;
     if (known && err == BOUGH_ENOTSUP)
-        (void)bough_log__other_features(&all->other, bough_get32le(slot + AT_INCOMPAT));
-    else if (!known && (err == BOUGH_ENOTSUP || all->other.err == BOUGH_OK))
-        (void)bough_log__other_format(&all->other, version);
+        (void)bough_log__other_features(&all->unread, bough_get32le(slot + AT_INCOMPAT));
+    else if (!known && (err == BOUGH_ENOTSUP || all->unread.err == BOUGH_OK))
+        (void)bough_log__other_format(&all->unread, version);
 }
 
 /* Look at one place; `page` has room for a granule of the largest size. */
@@ -253,20 +271,21 @@ static enum bough_err look_at(
     note_magic(page + at % dev->unit, err, all);
     if (err == BOUGH_ENOTSUP)
         return err;
-    if (!err && bough_log__slot_at(&geo, s.generation) == at)
+    if (!err && bough_log__slot_at(&geo, s.generation) == at) {
         supers_add(all, &geo, &s);
+        if (bough_log__geo_same(&geo, &all->geo))
+            all->held |= 1u << bough_log__slot_of(s.generation);
+    }
     return BOUGH_OK;
 }
 
-/* Neither empty nor a superblock. */
-static bool is_damaged(const uint8_t *slot)
+static bool is_empty(const uint8_t *slot)
 {
     uint32_t any = 0;
 
     for (uint32_t i = 0; i < BOUGH_LOG__SUPER_LEN; i++)
         any |= slot[i];
-    return any != 0 && (memcmp(slot, magic, sizeof magic) != 0 ||
-                           bough_get32le(slot + AT_CRC) != slot_crc(slot));
+    return any == 0;
 }
 
 static enum bough_err ring_look(struct bough_block *dev, uint64_t at, uint32_t granule,
@@ -276,10 +295,22 @@ static enum bough_err ring_look(struct bough_block *dev, uint64_t at, uint32_t g
 
     for (uint32_t i = 0; i < BOUGH_LOG__SLOTS && !err; i++) {
         err = look_at(dev, at + (uint64_t)i * granule, page, all);
-        if (!err && is_damaged(page + (at + (uint64_t)i * granule) % dev->unit))
-            all->damaged |= 1u << ((at > 0 ? BOUGH_LOG__SLOTS : 0) + i);
+        if (!err && !is_empty(page + (at + (uint64_t)i * granule) % dev->unit))
+            all->other |= 1u << (i * BOUGH_LOG__RINGS + (at > 0));
     }
     return err;
+}
+
+/* What the newest generation says that there should be, and what should not. */
+static uint32_t slots_damaged(const struct bough_log__supers *all)
+{
+    uint32_t wanted = 0;
+
+    for (uint32_t i = 0; i < BOUGH_LOG__ALL_SLOTS; i++) {
+        if (bough_log__slot_generation(i, all->s[0].generation) > 0)
+            wanted |= 1u << i;
+    }
+    return (wanted | all->other) & ~all->held;
 }
 
 /* With a known shape both rings are read; without one, every shape is tried. */
@@ -302,9 +333,12 @@ static enum bough_err supers_look(
         return err;
     g = all->geo.granule;
     z = all->geo.zone;
-    all->damaged = 0; /* of this shape, that is */
+    all->held = all->other = 0; /* of this shape, that is */
     err = ring_look(dev, 0, g, page, all);
-    return err ? err : ring_look(dev, z, g, page, all);
+    if (!err)
+        err = ring_look(dev, z, g, page, all);
+    all->damaged = slots_damaged(all);
+    return err;
 }
 
 enum bough_err bough_log__supers_find(
@@ -314,8 +348,8 @@ enum bough_err bough_log__supers_find(
     enum bough_err err;
 
     out->n = 0;
-    out->damaged = 0;
-    out->other = (struct bough_why){.err = BOUGH_OK};
+    out->held = out->other = out->damaged = 0;
+    out->unread = (struct bough_why){.err = BOUGH_OK};
     out->magic = false;
     if (page == NULL)
         return BOUGH_ENOMEM;
@@ -325,132 +359,5 @@ enum bough_err bough_log__supers_find(
         return err;
     if (out->n > 0)
         return BOUGH_OK;
-    return out->other.err != BOUGH_OK ? BOUGH_ENOTSUP : out->magic ? BOUGH_ECORRUPT : BOUGH_ENOENT;
-}
-
-/* ---- Owner, writing ---- */
-
-static enum bough_err slot_read(struct bough_log *l, uint64_t generation, uint8_t *page)
-{
-    uint64_t at = bough_log__slot_at(&l->geo, generation);
-
-    return bough_block_read_fresh(l->dev, at / l->dev->unit, l->geo.granule / l->dev->unit, page);
-}
-
-/* Does the slot hold a superblock of somebody else?  Before we wrote one, the newest is the last owner's. */
-static bool is_foreign(const struct bough_log *l, const uint8_t *slot, bool mounted)
-{
-    struct bough_log__geo geo;
-    struct bough_log__super s;
-
-    if (bough_log__super_decode(slot, &geo, &s) != BOUGH_OK)
-        return false; /* damage is not looked for here */
-    return !same_shape(&geo, &l->geo) || s.generation > l->super.generation ||
-           (mounted && s.generation == l->super.generation && s.nonce != l->super.nonce);
-}
-
-static enum bough_err owner_other(struct bough_log *l)
-{
-    return BOUGH_WHY(&l->store.why, BOUGH_EGONE, "the device has another owner", NULL, 0);
-}
-
-/* Our superblock is not where it was: is it damage, or has somebody made a new store? */
-static enum bough_err owner_search(struct bough_log *l)
-{
-    struct bough_log__supers *all = bough_mem_alloc(l->mem, sizeof *all);
-    enum bough_err err = all == NULL ? BOUGH_ENOMEM : BOUGH_OK;
-
-    if (!err) {
-        all->fresh = true;
-        err = bough_log__supers_find(l->dev, l->mem, all);
-    }
-    if (err == BOUGH_ENOENT || err == BOUGH_ENOTSUP || (!err && !same_shape(&all->geo, &l->geo)))
-        err = owner_other(l);
-    bough_mem_free(l->mem, all, sizeof *all);
-    return err;
-}
-
-/* Whoever else opens the device for writing writes the generation after ours. */
-enum bough_err bough_log__owner_check(struct bough_log *l)
-{
-    uint8_t *page = bough_mem_alloc(l->mem, l->geo.granule);
-    struct bough_log__geo geo;
-    struct bough_log__super s;
-    enum bough_err err;
-
-    if (page == NULL)
-        return BOUGH_ENOMEM;
-    err = slot_read(l, l->super.generation + 1, page);
-    if (!err && is_foreign(l, page, true))
-        err = owner_other(l);
-    if (!err)
-        err = slot_read(l, l->super.generation, page);
-    if (!err && is_foreign(l, page, true))
-        err = owner_other(l);
-    else if (!err && bough_log__super_decode(page, &geo, &s) != BOUGH_OK)
-        err = owner_search(l);
-    bough_mem_free(l->mem, page, l->geo.granule);
-    l->owner_checked = bough_env_now(l->store.env).sec;
-    return err;
-}
-
-enum bough_err bough_log__owner_check_timely(struct bough_log *l)
-{
-    int64_t now = bough_env_now(l->store.env).sec;
-
-    return now == l->owner_checked ? BOUGH_OK : bough_log__owner_check(l);
-}
-
-/* The next, but never in the slot of the newest that is known to be durable. */
-static uint64_t next_generation(const struct bough_log *l)
-{
-    uint64_t next = l->super.generation + 1, all = BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS;
-
-    if (l->settle.on && next % all == l->settle.generation % all)
-        next += all - 1; /* in place of the newest, which is not durable yet */
-    return next;
-}
-
-enum bough_err bough_log__super_write(struct bough_log *l, bool sync)
-{
-    uint64_t next = next_generation(l);
-    uint8_t *page = bough_mem_alloc(l->mem, l->geo.granule);
-    enum bough_err err;
-
-    if (page == NULL)
-        return BOUGH_ENOMEM;
-    err = slot_read(l, next, page);
-    if (!err && is_foreign(l, page, false))
-        err = owner_other(l);
-    if (!err) {
-        l->super.generation = next;
-        l->super.written = bough_env_now(l->store.env).sec;
-        memset(page, 0, l->geo.granule);
-        super_encode(&l->geo, &l->super, page);
-        err = bough_log__write(l, bough_log__slot_at(&l->geo, next), page, l->geo.granule, sync);
-    }
-    bough_mem_free(l->mem, page, l->geo.granule);
-    return err;
-}
-
-enum bough_err bough_log__supers_heal(struct bough_log *l, uint32_t damaged)
-{
-    uint8_t *zeros;
-    enum bough_err err = BOUGH_OK;
-
-    if (damaged == 0)
-        return BOUGH_OK;
-    bough_env_log(l->store.env, BOUGH_LOG_INFO, "a damaged superblock was wiped; others are there");
-    zeros = bough_mem_zalloc(l->mem, 1, l->geo.granule);
-    if (zeros == NULL)
-        return BOUGH_ENOMEM;
-    for (uint32_t i = 0; i < BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS && !err; i++) {
-        uint64_t generation =
-            (uint64_t)i % BOUGH_LOG__SLOTS * BOUGH_LOG__RINGS + i / BOUGH_LOG__SLOTS;
-        if (damaged >> i & 1)
-            err = bough_log__write(
-                l, bough_log__slot_at(&l->geo, generation), zeros, l->geo.granule, false);
-    }
-    bough_mem_free(l->mem, zeros, l->geo.granule);
-    return err;
+    return out->unread.err != BOUGH_OK ? BOUGH_ENOTSUP : out->magic ? BOUGH_ECORRUPT : BOUGH_ENOENT;
 }

@@ -163,39 +163,71 @@ static enum bough_err tables_check(struct check *c)
 
 /* ---- Open ---- */
 
-/* A slot is empty, or holds a superblock: those that a cut tore were wiped when the store was opened. */
-static enum bough_err slot_check(struct check *c, uint64_t generation, uint8_t *page)
+/* What is in a slot: the generation of its superblock, 0: nothing, or one of these. */
+#define SLOT_UNREAD  UINT64_MAX
+#define SLOT_DAMAGED (UINT64_MAX - 1)
+
+static enum bough_err slot_look(struct check *c, uint32_t slot, uint64_t *out)
 {
     struct bough_log *l = c->log;
-    uint64_t at = bough_log__slot_at(&l->geo, generation);
+    uint8_t page[BOUGH_LOG__SUPER_LEN];
     struct bough_log__super s;
     struct bough_log__geo geo;
     uint32_t any = 0;
-    enum bough_err err = bough_log__read(l, at, page, BOUGH_LOG__SUPER_LEN);
+    enum bough_err err = bough_log__read(l, bough_log__slot_at(&l->geo, slot), page, sizeof page);
 
-    if (err) {
-        say_place(c, "a superblock cannot be read", "byte ", at);
+    *out = SLOT_UNREAD;
+    if (err)
         return err == BOUGH_ENOMEM ? err : BOUGH_OK;
-    }
-    for (uint32_t i = 0; i < BOUGH_LOG__SUPER_LEN; i++)
+    for (uint32_t i = 0; i < sizeof page; i++)
         any |= page[i];
-    err = bough_log__super_decode(page, &geo, &s);
-    if ((err && any != 0) || (!err && memcmp(geo.device, l->geo.device, sizeof geo.device) != 0))
-        say_place(c, "a superblock is damaged; the others are in use", "byte ", at);
+    if (any == 0)
+        *out = 0;
+    else if (bough_log__super_decode(page, &geo, &s) || !bough_log__geo_same(&geo, &l->geo))
+        *out = SLOT_DAMAGED;
+    else
+        *out = s.generation;
     return BOUGH_OK;
+}
+
+/* Slots hold superblocks up to the newest one: who opens a store for writing mends what a cut tore. */
+static enum bough_err slots_check(struct check *c)
+{
+    struct bough_log *l = c->log;
+    uint64_t has[BOUGH_LOG__ALL_SLOTS], newest = 0;
+    enum bough_err err = BOUGH_OK;
+
+    for (uint32_t i = 0; i < BOUGH_LOG__ALL_SLOTS && !err; i++) {
+        err = slot_look(c, i, &has[i]);
+        if (!err && has[i] < SLOT_DAMAGED && has[i] > newest)
+            newest = has[i];
+    }
+    for (uint32_t i = 0; i < BOUGH_LOG__ALL_SLOTS && !err; i++) {
+        uint64_t at = bough_log__slot_at(&l->geo, i);
+
+        if (has[i] == SLOT_UNREAD)
+            say_place(c, "a superblock cannot be read", "byte ", at);
+        else if (has[i] == SLOT_DAMAGED)
+            say_place(c, "a superblock is damaged; the others are in use", "byte ", at);
+        else if (has[i] == 0 && bough_log__slot_generation(i, newest) > 0)
+            say_place(c, "a superblock is missing; the others are in use", "byte ", at);
+    }
+    return err;
 }
 
 static enum bough_err open_check(struct check *c)
 {
-    struct bough_log *l = c->log;
-    uint8_t page[BOUGH_LOG__SUPER_LEN];
-    enum bough_err err = BOUGH_OK;
+    const struct bough_log *l = c->log;
 
-    if (l->damage.err)
-        say_place(c, l->damage.what, "at ", l->damage.at);
-    for (uint64_t g = 0; g < BOUGH_LOG__RINGS * BOUGH_LOG__SLOTS && !err; g++)
-        err = slot_check(c, g, page);
-    return err;
+    for (uint32_t i = 0; i < l->damages; i++) {
+        const struct bough_why *w = &l->damage[i];
+
+        if (w->key_len > 0)
+            say(c, w->what, bough_view(w->key, w->key_len));
+        else
+            say_place(c, w->what, "at ", w->at);
+    }
+    return slots_check(c);
 }
 
 /* ---- Packs ---- */

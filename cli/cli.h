@@ -53,12 +53,17 @@ struct cli {
     struct bough_why why;
 };
 
+enum {
+    VERB_PLAIN = 1 << 0, /* takes words, and no flags of its own */
+    VERB_JSON = 1 << 1,  /* tells what it finds as an object with --json, wherever that stands */
+};
+
 struct verb {
     const char *name;
     int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the verb; the exit code */
     const char *syntax;
     const char *summary;
-    bool plain; /* takes words, and no flags */
+    unsigned how; /* bits of VERB_ */
 };
 const struct verb *verb_row(size_t i);          /* NULL past the end */
 const struct verb *verb_find(const char *name); /* NULL: none */

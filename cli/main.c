@@ -34,11 +34,13 @@ int verb_help(struct cli *cli, int argc, char **argv)
         print_usage(v);
         return EXIT_YES;
     }
-    printf("usage: bough [-s STORE] [-b BRANCH] [--author 'Name <mail>'] [-m MESSAGE] VERB ...\n\n"
+    printf("usage: bough [-s STORE] [-b BRANCH] [--author 'Name <mail>'] [-m MESSAGE] [--json] "
+           "VERB ...\n\n"
            "A versioned key-value store: a key is a file in a Git tree, a write is a commit.\n"
            "STORE is a file or block device (default $BOUGH_STORE, then ./bough.img),\n"
            "      block:FILE,offset=N,size=N, a part of one,\n"
-           "      git:DIR, an ordinary Git repository, lmdb:DIR, or mem:\n\n");
+           "      git:DIR, an ordinary Git repository, lmdb:DIR, or mem:\n"
+           "--json: gc, fsck, repair and stats print one JSON object\n\n");
     for (size_t i = 0; (v = verb_row(i)) != NULL; i++)
         printf("  %-9s %s\n", v->name, v->summary);
     return EXIT_YES;
@@ -139,6 +141,24 @@ static int globals(struct cli *cli, int argc, char **argv)
     return f.at;
 }
 
+/* `--json` may stand behind such a verb, too; argv without it. */
+static int json_take(struct cli *cli, int argc, char **argv)
+{
+    int n = 1;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            memmove(argv + n, argv + i, (size_t)(argc - i) * sizeof *argv);
+            return n + argc - i;
+        }
+        if (strcmp(argv[i], "--json") == 0)
+            cli->json = true;
+        else
+            argv[n++] = argv[i];
+    }
+    return n;
+}
+
 static int run(struct cli *cli, const struct verb *verb, int argc, char **argv)
 {
     int code = 0;
@@ -147,7 +167,9 @@ static int run(struct cli *cli, const struct verb *verb, int argc, char **argv)
         print_usage(verb);
         return EXIT_YES;
     }
-    if (verb->plain)
+    if (verb->how & VERB_JSON)
+        argc = json_take(cli, argc, argv);
+    if (verb->how & VERB_PLAIN)
         code = words_only(verb->name, &argc, argv);
     return code != 0 ? code : verb->run(cli, argc, argv);
 }

@@ -82,7 +82,11 @@ static int open_file(struct cli *cli, unsigned flags)
     }
     err = bough_log_open(dev, &cli->env, &opts, &cli->engine, &cli->why);
     if (err == BOUGH_ENOENT) {
-        fprintf(stderr, "bough: %s: not a Bough store; `bough init` makes one, in a new file\n",
+        fprintf(stderr,
+            flags & OPEN_PAST
+                ? "bough: %s: not a Bough store; nothing of one is found in it\n"
+                : "bough: %s: not a Bough store; `bough init` makes one, in a new file (if it was "
+                  "one, `bough fsck` looks for what is left of it)\n",
             cli->store);
         return EXIT_NO_STORE;
     }

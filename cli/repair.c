@@ -30,6 +30,11 @@ static void note_damaged(void *ctx, enum bough_err err, const char *what, struct
 
     if (key.len != 2 * bough_algo_len(algo) || bough_oid_parse(algo, key, &id)) {
         l->x->broken++;
+        json_item(&l->x->json, "structure");
+        json_field(&l->x->json, "error", bough_view_str(bough_err_name(err)));
+        json_field(&l->x->json, "what", bough_view_str(what));
+        json_field(&l->x->json, "where", key);
+        json_item_end(&l->x->json);
         fprintf(stderr, "bough: repair: %s: %s: %.*s\n", bough_err_name(err), what, (int)key.len,
             (const char *)key.ptr);
     } else if (!l->err) {
@@ -72,6 +77,16 @@ static enum bough_err first_parent(struct repair *x, struct bough_oid *id)
     return err == BOUGH_ENOMEM ? err : err ? BOUGH_ENOENT : BOUGH_OK;
 }
 
+/* A line about a ref, `cut`, `lost` or `found`. */
+static void tell_ref(struct repair *x, const char *kind, struct bough_view ref)
+{
+    json_item(&x->json, kind);
+    json_field(&x->json, "ref", ref);
+    json_item_end(&x->json);
+    if (!x->json.on)
+        printf("%s %.*s\n", kind, (int)ref.len, (const char *)ref.ptr);
+}
+
 /* A ref that is damaged: the newest whole commit down its first parents, if there is one. */
 static enum bough_err ref_cut(struct repair *x, const struct bough_ref *ref)
 {
@@ -82,7 +97,7 @@ static enum bough_err ref_cut(struct repair *x, const struct bough_ref *ref)
     do {
         err = first_parent(x, &id);
     } while (!err && (err = bough_fsck_whole(x->fsck, &id)) == BOUGH_ECORRUPT);
-    printf("%s %.*s\n", err ? "lost" : "cut", (int)ref->name.len, (const char *)ref->name.ptr);
+    tell_ref(x, err ? "lost" : "cut", ref->name);
     if (err)
         return err == BOUGH_ENOENT ? BOUGH_OK : err;
     return transfer_add(&x->t, ref->name, &id, bough_view(NULL, 0));
@@ -192,7 +207,7 @@ static enum bough_err found_take(struct found *f, struct transfer *t)
         size_t len = at + bough_oid_hex(f->x->src->engine->algo, &f->id[i], name + at);
         if (older[i])
             continue;
-        printf("found %.*s\n", (int)len, name);
+        tell_ref(f->x, "found", bough_view(name, len));
         err = transfer_add(t, bough_view(name, len), &f->id[i], bough_view(NULL, 0));
     }
     free(older);
@@ -245,10 +260,18 @@ static enum bough_err repair(struct repair *x, struct bough_why *why)
     return err ? err : salvage(x, why);
 }
 
+static void tell_sums(struct repair *x)
+{
+    json_sum(&x->json, "refs_damaged", x->cut);
+    json_sum(&x->json, "values_lost", x->lost);
+    json_sum(&x->json, "structures_damaged", x->broken);
+    json_end(&x->json);
+}
+
 int verb_repair(struct cli *cli, int argc, char **argv)
 {
     struct cli dst = {.env = cli->env, .level = cli->level, .author = cli->author};
-    struct repair x = {.src = cli, .dst = &dst};
+    struct repair x = {.src = cli, .dst = &dst, .json = {.on = cli->json}};
     struct bough_why why = {.err = BOUGH_OK};
     enum bough_err err;
     int code;
@@ -265,7 +288,9 @@ int verb_repair(struct cli *cli, int argc, char **argv)
     transfer_init(&x.t, cli->env.mem, cli->engine->algo);
     code = transfer_open_target(&dst, cli->engine->algo, 0);
     if (code == 0) {
+        json_begin(&x.json);
         err = repair(&x, &why);
+        tell_sums(&x);
         if (err)
             code = say_error(err, dst.store, &why);
     }

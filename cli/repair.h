@@ -2,6 +2,7 @@
 #ifndef BOUGH_REPAIR_H
 #define BOUGH_REPAIR_H
 
+#include "cli/json.h"
 #include "cli/transfer.h"
 #include "repo/fsck.h"
 
@@ -11,6 +12,7 @@ struct repair {
     struct transfer t;
     uint64_t cut, lost; /* refs that were damaged, values that are gone */
     uint64_t broken;    /* structures that were damaged */
+    struct json json;
 };
 
 /*

@@ -51,6 +51,12 @@ struct salvaging {
 static void tell_lost(struct salvaging *s, struct bough_view key)
 {
     s->lost++;
+    json_item(&s->x->json, "lost");
+    json_field(&s->x->json, "branch", s->branch);
+    json_field(&s->x->json, "key", key);
+    json_item_end(&s->x->json);
+    if (s->x->json.on)
+        return;
     printf("lost @%.*s:%.*s\n", (int)s->branch.len, (const char *)s->branch.ptr, (int)key.len,
         (const char *)key.ptr);
 }

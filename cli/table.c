@@ -3,7 +3,7 @@
 
 #include "cli/cli.h"
 
-enum { FLAGS, PLAIN }; /* does it have flags of its own? */
+enum { FLAGS = 0, PLAIN = VERB_PLAIN, JSON = VERB_JSON };
 
 static const struct verb table[] = {
     {"init", verb_init, "[--size N[KMGT]] [--object-format sha1|sha256] [--force] [STORE]",
@@ -35,19 +35,20 @@ static const struct verb table[] = {
     {"restore", verb_restore, "FILE|- [STORE]", "make a store of a Git bundle", PLAIN},
     {"dump", verb_dump, "[REV]", "print a tree as text, a line a value (docs/dump.md)", PLAIN},
     {"load", verb_load, "FILE|-", "make the branch what such a text says, in one commit", PLAIN},
-    {"gc", verb_gc, "[--dry-run] [--prune now|AGE] [--aggressive] [--keep POLICY]",
-        "drop what nothing reaches any more, and do the upkeep that is due", FLAGS},
+    {"gc", verb_gc, "[--dry-run] [--json] [--prune now|AGE] [--aggressive] [--keep POLICY]",
+        "drop what nothing reaches any more, and do the upkeep that is due", FLAGS | JSON},
     {"keep", verb_keep, "[-d] [BRANCH|PATTERN [all|N|Nd|N,Nd]]",
         "how much history branches keep: list, show, set, remove", FLAGS},
     {"resize", verb_resize, "[STORE] SIZE[KMGT]",
         "make a store longer or shorter; a block device keeps its size, but the store may end in "
         "it",
         PLAIN},
-    {"fsck", verb_fsck, "[--rebuild-index]",
-        "check every structure and every object; or make the index of history anew", FLAGS},
-    {"repair", verb_repair, "DAMAGED NEW", "bring what is intact into a new store", PLAIN},
-    {"stats", verb_stats, "[--live]", "sizes and counters; what lives and what a gc would drop",
-        FLAGS},
+    {"fsck", verb_fsck, "[--json] [--rebuild-index]",
+        "check every structure and every object; or make the index of history anew", FLAGS | JSON},
+    {"repair", verb_repair, "[--json] DAMAGED NEW", "bring what is intact into a new store",
+        PLAIN | JSON},
+    {"stats", verb_stats, "[--json] [--live]",
+        "sizes and counters; what lives and what a gc would drop", FLAGS | JSON},
     {"bench", verb_bench, "[--keys N] [FOLDER]",
         "how quick a store is here: a new one in a folder, gone afterwards", FLAGS},
     {"git", verb_git,

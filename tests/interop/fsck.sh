@@ -193,6 +193,59 @@ refuse 'a store that is cut' 'shorter than its store' "$BOUGH" -s v.img get k
 mended 'a store that is cut' v.img
 same "$(what new.img)" "$all" 'where only free space was cut off'
 
+refuse 'a store that is cut: how much' '20971520 bytes, and the superblock says 33554432' "$BOUGH" -s v.img get k
+for size in 600K 9K; do # even the first checkpoint is gone
+    cp u.img v.img && truncate -s $size v.img
+    for verb in 'get k' fsck; do
+        # shellcheck disable=SC2086
+        refuse "$verb of $size" 'shorter than its store' "$BOUGH" -s v.img $verb
+    done
+    refuse "repair of $size" "$(stat -c %s v.img) bytes, and the superblock says 33554432" "$BOUGH" repair v.img none.img
+done
+
+# --- superblocks
+
+# zero IMG AT N: N bytes of it
+zero() { dd if=/dev/zero of="$1" bs=512 seek=$(($2 / 512)) count=$(($3 / 512)) conv=notrunc status=none; }
+zone=$(python3 -c 'import struct, sys; d = open(sys.argv[1], "rb").read(65536); at = d.find(b"BOUGH\r\n"); print(struct.unpack("<I", d[at + 52:at + 56])[0])' u.img)
+for ring in 0 "$zone"; do
+    cp u.img v.img && zero v.img "$ring" 32768
+    mended "the ring at $ring" v.img
+    same "$(grep -c 'a superblock is missing; the others are in use: byte ' out)" 8 'each of its superblocks is named'
+    same "$(what new.img)" "$all" 'nothing is lost with it'
+    has "$("$BOUGH" -s v.img -b c1 set late one 2>&1)" 'they are written anew' 'who writes mends it, and says so'
+    same "$("$BOUGH" -s v.img fsck 2>&1)" '' 'and it is mended'
+done
+cp u.img v.img && zero v.img 0 32768 && zero v.img "$zone" 32768
+refuse 'no superblock at all' 'bough fsck' "$BOUGH" -s v.img get k
+mended 'both rings' v.img
+has "$(cat out)" 'no superblock is left; a checkpoint was found without one' 'both rings: fsck says so'
+same "$(what new.img)" "$all" 'both rings: all is found by its checkpoints and frames'
+head -c 3000000 /dev/urandom >noise.img
+refuse 'repair of what is no store' 'nothing of one is found in it' "$BOUGH" repair noise.img none.img
+
+# --- the end of the log, after a clean end
+at=$(frames u.img | tail -n 1)
+cp u.img v.img && zero v.img "$at" 65536
+refuse 'a torn end: who writes' 'bough repair v.img NEW' "$BOUGH" -s v.img set k 1
+mended 'a torn end' v.img
+has "$(cat out)" 'the log is damaged below what was acknowledged' 'a torn end is noticed'
+same "$(what new.img)" "$(grep -v '^c8 ' <<<"$all")" 'a torn end: all but the last write is there'
+
+# --- as JSON
+cp u.img v.img && flip v.img "$(blocks u.img 1 | tail -n 1)"
+same "$("$BOUGH" -s u.img fsck --json | python3 -c 'import json, sys; print(json.load(sys.stdin))')" "{'findings': [], 'count': 0}" 'JSON of a good store'
+"$BOUGH" --json -s v.img fsck >out 2>/dev/null
+same "$(python3 -c 'import json; d = json.load(open("out")); f = d["findings"][0]; print(d["count"] == len(d["findings"]), f["kind"], f["what"], f["where"].split()[0])')" \
+    'True structure a block of an oid table cannot be read block' 'JSON of a damaged one'
+"$BOUGH" -s s.img fsck --json >out 2>/dev/null
+same "$(python3 -c 'import json, collections; d = json.load(open("out")); print(sorted(collections.Counter(f["kind"] for f in d["findings"]).items()), [f["path"] for f in d["findings"] if f["kind"] == "lost"])')" \
+    "[('damaged', 2), ('lost', 3), ('ref', 3), ('structure', 2)] ['a/b2/c', 'a/b3/c', 'a/b3/c']" 'JSON: objects, refs and paths'
+rm -f new.img; rc=0; "$BOUGH" repair --json s.img new.img >out 2>/dev/null || rc=$?
+same "$rc" 8 'repair --json: exit code'
+same "$(python3 -c 'import json; d = json.load(open("out")); print(d["refs_damaged"], d["values_lost"], sorted(f["key"] for f in d["findings"] if f["kind"] == "lost"), [f["ref"] for f in d["findings"] if f["kind"] == "cut"])')" \
+    "3 3 ['/a/b2/c', '/a/b3/c', '/a/b3/c'] ['refs/heads/main', 'refs/heads/old', 'refs/heads/young']" 'repair --json: what was cut and lost'
+
 # Logs of refs go along.
 "$BOUGH" init --size 16M w.img 2>/dev/null
 for v in 1 2 3; do "$BOUGH" -s w.img set k "value $v of the key"; done

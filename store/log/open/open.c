@@ -167,7 +167,7 @@ static enum bough_err base_load(struct opening *o)
     if (!err)
         base_note(o, supers, supers > 0 ? newest : o->log->super.checkpoint);
     else if (err == BOUGH_ECORRUPT && !o->cut)
-        why_say(o, err, "no checkpoint is whole");
+        (void)why_say(o, err, "no checkpoint is whole");
     return err;
 }
 

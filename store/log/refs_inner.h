@@ -35,6 +35,7 @@ struct bough_log__ref_value {
     struct bough_ref ref;
     uint64_t seq, expiry;
     bool counts; /* of an item: the ref was not there before, or is gone now */
+    bool doubt;  /* of a table: a damaged block may have it, or a newer one (past_damage) */
 };
 
 size_t bough_log__refs_seek(const struct bough_log__refs *r, struct bough_view name, bool *found);
@@ -57,7 +58,8 @@ enum bough_err bough_log__ref_decode(
     struct bough_view body, enum bough_algo algo, struct bough_log__ref_value *out);
 
 /* The first ref at or after `name` (after it, when `past`) in a table; kind NONE ones included.
-   Views are borrowed until `scratch` (2 * BOUGH_REF_NAME_MAX bytes) changes.  BOUGH_ENOENT. */
+   Views are borrowed until `scratch` (2 * BOUGH_REF_NAME_MAX bytes) changes.  BOUGH_ENOENT: then,
+   too, out->doubt says whether a damaged block was passed over that may have `name`. */
 enum bough_err bough_log__reftable_seek(struct bough_log *l, struct bough_log__table *t,
     struct bough_view name, bool past, uint8_t *scratch, struct bough_log__ref_value *out);
 

@@ -4,12 +4,16 @@
  * Goal: a superblock or a ring of them that is gone is named, no answer is another one for it, and who
  * writes puts it back; without any superblock the store is still there for who wants what is left; the
  * end of the log that is torn off is noticed after a clean end, and is an older state, whole, after none;
- * a device that was cut is called that, with both lengths, and gives what it has.
+ * a device that was cut is called that, with both lengths, and gives what it has; a ref of which something newer
+ * may be lost is named, and no other.
  * Method: a store made by a history (store_world.h) beside its model, of which stretches are zeroed.
  */
+#include "store/log/checkpoint_inner.h"
 #include "store/log/inner.h"
+#include "store/log/run_inner.h"
 #include "store/log/shape_inner.h"
 #include "store/log/super_inner.h"
+#include "store/log/table_inner.h"
 #include "tests/sim/store_world.h"
 
 enum { UNIT = 512, ZONE = 32 * 1024, ZONES = 40, BYTES = ZONES * ZONE, RING = 8 * UNIT };
@@ -18,7 +22,7 @@ struct fix {
     struct world w;
     struct bough_ramblk ram;
     uint8_t device[BYTES], pristine[BYTES];
-    char found[4096]; /* all that check() said */
+    char found[128 * 1024]; /* all that check() said */
 };
 
 static const struct bough_log_open_opts often = {
@@ -298,6 +302,105 @@ static void test_log__names_a_cut_device(void **state)
     fix_free(f);
 }
 
+/* ---- Refs ---- */
+
+/* Set refs/heads/NNN, from..to, each to a blob of its own, in one commit. */
+static void refs_set(struct fix *f, int from, int to, char what)
+{
+    struct bough_txn *t;
+
+    OK(bough_txn_begin(f->w.s, &t));
+    for (int i = from; i <= to; i++) {
+        char name[40], body[20];
+        int n = snprintf(name, sizeof name, "refs/heads/%03d", i);
+        struct bough_ref_change c = {.name = bough_view(name, (size_t)n), .kind = BOUGH_REF_ID};
+
+        n = snprintf(body, sizeof body, "%c%d", what, i);
+        OK(bough_txn_put(t, BOUGH_BLOB, bough_view(body, (size_t)n), &c.id));
+        OK(bough_txn_ref(t, &c));
+    }
+    OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
+}
+
+/* Of 000..last are exactly those from..to said to be older, perhaps? */
+static void assert_doubts(struct fix *f, int last, int from, int to)
+{
+    for (int i = 0; i <= last; i++) {
+        char line[80];
+
+        snprintf(line, sizeof line, "a ref may be older than it was: refs/heads/%03d\n", i);
+        if ((strstr(f->found, line) != NULL) != (i >= from && i <= to))
+            fail_msg(
+                "%s a doubt of %03d: %s", i >= from && i <= to ? "no" : "there is", i, f->found);
+    }
+}
+
+static void test_log__names_refs_that_a_damaged_block_may_have(void **state)
+{
+    struct fix *f = fix_new();
+    const struct bough_log__table *t;
+    struct bough_log *l;
+    uint64_t at, left;
+
+    (void)state;
+    f->w.opts = seldom;
+    OK(world_open(&f->w, &f->ram.blk));
+    l = bough_log__of(f->w.s);
+    refs_set(f, 0, 999, 'a');
+    OK(bough_log__checkpoint(l));
+    refs_set(f, 400, 599, 'b');
+    OK(bough_log__checkpoint(l));
+    refs_set(f, 450, 460, 'c'); /* these are in the log, behind all tables */
+    t = &l->reftable[l->reftables - 1];
+    assert_true(l->reftables == 2 && t->blocks > 2);
+    OK(bough_log__run_at(l, &t->run, BOUGH_LOG__BLOCK, &at, &left)); /* the second of its blocks */
+    world_close(&f->w);
+    check_as(f, saving);
+    assert_string_equal(f->found, "");
+    world_close(&f->w);
+    f->device[at + 100] ^= 1;
+    check_as(f, saving);
+    assert_says(f, "a block of a ref table cannot be read: block 1");
+    {
+        const char *first = strstr(f->found, "older than it was: refs/heads/"), *last = first;
+        int from, to;
+
+        assert_non_null(first);
+        while (strstr(last + 1, "older than it was: refs/heads/") != NULL)
+            last = strstr(last + 1, "older than it was: refs/heads/");
+        from = atoi(first + 30);
+        to = atoi(last + 30);
+        assert_true(from > 460 && from < 520 && to > from + 50 && to <= 599);
+        assert_doubts(f, 999, from, to);
+    }
+    world_close(&f->w);
+    fix_free(f);
+}
+
+static void test_log__names_refs_that_a_lost_frame_may_have(void **state)
+{
+    struct fix *f = fix_new();
+    uint64_t at;
+
+    (void)state;
+    f->w.opts = seldom;
+    OK(world_open(&f->w, &f->ram.blk));
+    refs_set(f, 0, 9, 'a');
+    refs_set(f, 3, 4, 'b');
+    at = last_frame(f);
+    refs_set(f, 5, 9, 'c');
+    world_close(&f->w);
+    f->device[at + 40] ^= 1;
+    check_as(f, saving);
+    assert_says(f, "the log is damaged below what was acknowledged: at ");
+    assert_doubts(f, 9, 0, 4);
+    world_close(&f->w);
+    check_as(f, reading);
+    assert_doubts(f, 9, 0, 9);
+    world_close(&f->w);
+    fix_free(f);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -308,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_log__names_a_lost_end),
         cmocka_unit_test(test_log__a_lost_end_after_a_crash_is_an_older_state),
         cmocka_unit_test(test_log__names_a_cut_device),
+        cmocka_unit_test(test_log__names_refs_that_a_damaged_block_may_have),
+        cmocka_unit_test(test_log__names_refs_that_a_lost_frame_may_have),
     };
 
     return cmocka_run_group_tests_name("sim/store lost", tests, NULL, NULL);

@@ -378,8 +378,10 @@ static enum bough_err frame_take(struct bough_log__replay *r, const struct bough
     r->group = ptr;
     if (err)
         return err;
-    if (r->group_n > 0 || f->flags & BOUGH_LOG__FRAME_FIRST) /* else what it is of is lost */
+    if (r->group_n > 0 || f->flags & BOUGH_LOG__FRAME_FIRST)
         r->group[r->group_n++] = *f;
+    else /* what it is of is lost */
+        r->log->lost_to = f->seq;
     r->pos.seq++;
     r->pos.prev_crc = f->crc;
     r->pos.segment = f->segment;
@@ -445,10 +447,14 @@ static enum bough_err past_take(struct bough_log__replay *r, enum bough_err err)
 
         r->any_data = true;
         err = chain_take(r);
-        if ((err != BOUGH_ECORRUPT && err != BOUGH_EIO) || r->pos.seq > seq)
+        if (err != BOUGH_ECORRUPT && err != BOUGH_EIO)
+            continue;
+        l->lost_to = r->pos.seq;
+        if (r->pos.seq > seq)
             continue;
         r->group_n = 0;
         err = bough_log__replay_past(r);
+        l->lost_to = err ? UINT64_MAX : r->pos.seq - 1;
         if (err == BOUGH_OK)
             err = BOUGH_ECORRUPT;
     }

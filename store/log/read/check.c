@@ -26,6 +26,7 @@ struct check {
     bough_store_report_fn *report;
     void *ctx;
     bool found;
+    bool refs_damaged; /* a block of a ref table is */
 };
 
 static void say(struct check *c, const char *what, struct bough_view key)
@@ -303,10 +304,42 @@ static enum bough_err reftable_check(struct check *c, const struct bough_log__ta
             bough_log__table_block(c->log, t, BOUGH_LOG__BLOCK_REF, no, &block, &rows);
         if (err == BOUGH_ENOMEM)
             return err;
+        c->refs_damaged = c->refs_damaged || err;
         if (err)
             say_place(c, "a block of a ref table cannot be read", "block ", no);
     }
     return BOUGH_OK;
+}
+
+/* Moves of refs, and what is only a cache, are never changed. */
+static bool may_change(struct bough_view name)
+{
+    static const char *const fixed[] = {"logs/", "history/"};
+
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+        struct bough_view v = bough_view_str(fixed[i]);
+        if (name.len > v.len && bough_view_eq(bough_view(name.ptr, v.len), v))
+            return false;
+    }
+    return true;
+}
+
+/* May something newer be lost of the ref: in a frame, or in a block of a newer table? */
+static enum bough_err ref_doubt(struct check *c, struct bough_view name, uint64_t seq)
+{
+    struct bough_log__ref_value v = {.seq = 0};
+    bool doubt = seq <= c->log->lost_to;
+    enum bough_err err = BOUGH_OK;
+
+    if (!may_change(name))
+        return BOUGH_OK;
+    if (!doubt && c->refs_damaged) {
+        err = bough_log__ref_get(c->log, name, &v);
+        doubt = v.doubt;
+    }
+    if (doubt)
+        say(c, "a ref may be older than it was", name);
+    return err == BOUGH_ENOENT ? BOUGH_OK : err;
 }
 
 static enum bough_err refs_check(struct check *c)
@@ -326,6 +359,7 @@ static enum bough_err refs_check(struct check *c)
         if (v.ref.kind == BOUGH_REF_ID &&
             bough_store_has(&c->log->store, &v.ref.id) == BOUGH_ENOENT)
             say(c, "a ref names no object", after);
+        err = ref_doubt(c, after, v.seq);
     }
     if (err == BOUGH_ENOENT && there != c->log->refs_n)
         say_place(c, "the number of refs is not what is noted", "there are ", there);

@@ -117,6 +117,7 @@ void bough_log__ref_show(const struct bough_log__ref *ref, struct bough_log__ref
     out->ref.target = bough_view(ref->bytes + ref->name_len, ref->target_len);
     out->seq = ref->seq;
     out->expiry = ref->expiry;
+    out->doubt = false;
 }
 
 /* ---- As an item ---- */

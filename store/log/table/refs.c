@@ -17,6 +17,7 @@ enum bough_err bough_log__ref_get(
 {
     bool found;
     size_t i = bough_log__refs_seek(&l->refs, name, &found);
+    bool doubt = false;
 
     if (found) {
         bough_log__ref_show(l->refs.ref[i], out);
@@ -27,9 +28,13 @@ enum bough_err bough_log__ref_get(
             bough_log__reftable_seek(l, &l->reftable[t - 1], name, false, l->ref_scratch, out);
         if (err && err != BOUGH_ENOENT)
             return err;
-        if (!err && bough_view_eq(out->ref.name, name))
+        if (!err && bough_view_eq(out->ref.name, name)) {
+            out->doubt = doubt;
             return out->ref.kind == BOUGH_REF_NONE ? BOUGH_ENOENT : BOUGH_OK;
+        }
+        doubt = doubt || out->doubt;
     }
+    out->doubt = doubt;
     return BOUGH_ENOENT;
 }
 

@@ -80,6 +80,12 @@ static enum bough_err cursor_open(struct bough_log *l, const struct bough_log__t
 
 /* ---- Seek ---- */
 
+/* May it be passed over, by who wants what is left? */
+static bool may_pass(const struct bough_log *l, enum bough_err err)
+{
+    return (err == BOUGH_ECORRUPT || err == BOUGH_EIO) && l->opts.past_damage;
+}
+
 /* Is the first name of a block above `name`? */
 static enum bough_err block_above(struct bough_log *l, const struct bough_log__table *t,
     uint32_t no, struct bough_view name, uint8_t *scratch, bool *out)
@@ -105,7 +111,7 @@ static enum bough_err block_for(struct bough_log *l, struct bough_log__table *t,
         bool above;
         enum bough_err err = block_above(l, t, mid, name, scratch, &above);
 
-        if (err == BOUGH_ECORRUPT && l->opts.past_damage)
+        if (may_pass(l, err))
             break; /* from the last one that is known to be below, one by one */
         if (err)
             return err;
@@ -144,24 +150,31 @@ enum bough_err bough_log__reftable_seek(struct bough_log *l, struct bough_log__t
     struct bough_view name, bool past, uint8_t *scratch, struct bough_log__ref_value *out)
 {
     uint32_t no = 0;
+    bool doubt = false, above = false;
     enum bough_err err = t->blocks == 0 ? BOUGH_ENOENT : block_for(l, t, name, scratch, &no);
 
+    out->doubt = false;
     for (; !err && no < t->blocks; no++) {
         struct cursor c;
         struct row r;
 
+        if (doubt && !block_above(l, t, no, name, scratch, &above) && !above)
+            doubt = false; /* the name is in here, or behind */
         err = cursor_open(l, t, no, scratch, &c);
+        doubt = doubt || may_pass(l, err);
         if (!err)
             err = block_seek(&c, l->geo.id_len, name, past, &r);
         if (!err) {
             *out = row_value(&c, &r, l->geo.algo);
+            out->doubt = doubt;
             memcpy(scratch + BOUGH_REF_NAME_MAX, out->ref.target.ptr, out->ref.target.len);
             out->ref.target = bough_view(scratch + BOUGH_REF_NAME_MAX, out->ref.target.len);
             return BOUGH_OK;
         }
-        if (err == BOUGH_ENOENT || (err == BOUGH_ECORRUPT && l->opts.past_damage))
+        if (err == BOUGH_ENOENT || may_pass(l, err))
             err = BOUGH_OK;
     }
+    out->doubt = doubt;
     if (err == BOUGH_ECORRUPT)
         return bough_log__corrupt(l, "a ref table is damaged", no);
     return err ? err : BOUGH_ENOENT;

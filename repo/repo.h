@@ -453,7 +453,7 @@ enum bough_err bough_history_forget(struct bough_repo *r);
 /*
  * A policy: for the branch `refs` ("main"), for those that a pattern with one `*` fits ("tmp/" and
  * a star), or for full names of refs (refs/tags/...).  It counts when the store is collected
- * (store/collect.h): of a ref's history what is beyond both limits goes, and the oldest commits that stay
+ * (store/collect.h): of a ref's history what is beyond either limit goes, and the oldest commits that stay
  * become Git's shallow boundary.  The ref's own name comes before patterns, a longer pattern
  * before a shorter one; a ref without policy keeps all.
  */

@@ -2,7 +2,7 @@
  * lmdb_posix.c - the engine on an LMDB environment: opening, the map, facts.
  *
  *   errors     LMDB's codes
- *   the map    looks at what is committed; growing
+ *   the map    readers that died; looks at what is committed; growing
  *   facts      stat, sync
  *   owner      one process writes
  *   opening    the environment, its databases; making
@@ -102,10 +102,19 @@ enum bough_err bough_store__lmdb_full(struct bough_store__lmdb *l, enum bough_er
 
 /* ---- The map ---- */
 
+bool bough_store__lmdb_forget(struct bough_store__lmdb *l)
+{
+    int dead = 0;
+
+    return mdb_reader_check(l->env, &dead) == 0 && dead > 0;
+}
+
 enum bough_err bough_store__lmdb_look(struct bough_store__lmdb *l, MDB_txn **out)
 {
     int code = mdb_txn_begin(l->env, NULL, MDB_RDONLY, out);
 
+    if (code == MDB_READERS_FULL && bough_store__lmdb_forget(l))
+        code = mdb_txn_begin(l->env, NULL, MDB_RDONLY, out);
     if (code == MDB_MAP_RESIZED) { /* another process made it larger */
         code = mdb_env_set_mapsize(l->env, 0);
         if (code == 0)

@@ -67,6 +67,9 @@ enum bough_err bough_store__lmdb_full(struct bough_store__lmdb *l, enum bough_er
 /* A look at what is committed now; over with mdb_txn_abort(). */
 enum bough_err bough_store__lmdb_look(struct bough_store__lmdb *l, MDB_txn **out);
 
+/* Forget readers that were killed: what they looked at keeps its room.  True: there were some. */
+bool bough_store__lmdb_forget(struct bough_store__lmdb *l);
+
 /* Make the map twice as large.  No transaction of LMDB may be open. */
 enum bough_err bough_store__lmdb_grow(struct bough_store__lmdb *l);
 

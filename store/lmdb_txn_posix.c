@@ -3,7 +3,7 @@
  *
  *   collecting   objects in a stage, packs, moves, records
  *   writing      all of it in one transaction of LMDB
- *   commit       again with a larger map, as long as that is what it lacks
+ *   commit       again without dead readers or with a larger map, as long as that is what it lacks
  *
  * Nothing is written before commit, so that readers never see half of it and the writer's lock
  * of LMDB is held for a moment only.
@@ -11,6 +11,8 @@
 #include "store/engine.h"
 #include "store/hosted_inner.h"
 #include "store/lmdb_posix_inner.h"
+
+enum { FORGET = 64 }; /* commits from one look for dead readers to the next */
 
 static struct bough_store__lmdb *lmdb_of_txn(struct bough_txn *t)
 {
@@ -187,12 +189,14 @@ static enum bough_err txn_commit(struct bough_txn *t, enum bough_durable how)
     bool full = false;
     enum bough_err err;
 
+    if (l->commits % FORGET == 0)
+        (void)bough_store__lmdb_forget(l);
     /* Later: the new meta page is flushed with the next commit; what is on disk stays whole. */
     mdb_env_set_flags(l->env, MDB_NOMETASYNC, how == BOUGH_DURABLE_LATER);
     do {
         full = false;
         err = commit_once(l, &full);
-        if (full && bough_store__lmdb_grow(l) == BOUGH_OK)
+        if (full && (bough_store__lmdb_forget(l) || bough_store__lmdb_grow(l) == BOUGH_OK))
             continue;
         break;
     } while (true);

@@ -284,7 +284,7 @@ for policy in 3,5d:3 5,2d:3 100,3d:4 2,100d:2 1,1d:1; do # a commit a day: which
     rm -f both.img
     "$BOUGH" init --size 8M both.img 2>/dev/null
     for i in 7 6 5 4 3 2 1 0; do
-        at="$(($(date +%s) - i * 86400)) +0000"
+        at="$(($(date +%s) - i * 86400 + 3600)) +0000"
         GIT_AUTHOR_DATE=$at GIT_COMMITTER_DATE=$at "$BOUGH" -s both.img set k "$i" || bad "set $i"
     done
     "$BOUGH" -s both.img keep main "${policy%:*}" && "$BOUGH" -s both.img gc --prune now 2>/dev/null

@@ -33,6 +33,25 @@ same "$(b get k-last)" yes 'what was acknowledged before a SIGKILL'
 works 'a writer after it' "$BOUGH" set after 1
 same "$(b fsck)" '' 'our fsck'
 
+# --- what readers that were killed looked at does not keep its room
+
+export BOUGH_STORE=lmdb:$W/r.lmdb
+works 'another' "$BOUGH" init
+serve "$BOUGH_STORE"
+for i in {1..2000}; do echo "set k$((i % 500))/$i $i"; done | rcli >/dev/null
+for i in {1..40}; do
+    "$BOUGH" fsck >/dev/null 2>&1 &
+    sleep "0.0$((2 + i % 4))"
+    { kill -9 $! && wait $!; } 2>/dev/null
+done
+before=$(stat -c %s "$W/r.lmdb/data.mdb")
+for i in {1..2500}; do echo "set z$((i % 5)) $i"; done | rcli >/dev/null
+grown=$((($(stat -c %s "$W/r.lmdb/data.mdb") - before) >> 20))
+[ $grown -lt 50 ] && ok || bad "$grown MiB for 2,500 sets"
+stop
+same "$(b fsck)" '' 'sound'
+export BOUGH_STORE=lmdb:$W/s.lmdb
+
 # --- large values, a map that grows, a disk that is full
 
 head -c 30000000 /dev/urandom >"$W/big"

@@ -3,7 +3,7 @@
  *
  *   roots         root.c; their first bytes, and without superblocks: root_head.c, scan.c
  *   checkpoints   checkpoint.c
- *   merging       of tables, in steps: tiers.c
+ *   merging       of tables, in steps: tiers.c, reftiers.c
  *   replay        of the log behind the newest checkpoint: replay.c
  */
 #ifndef BOUGH_LOG_CHECKPOINT_INNER_H
@@ -73,6 +73,14 @@ void bough_log__tiers_end(struct bough_log *l, bool zones);
 /* So many tables at the front stay as they are; zones of the new one stay. */
 size_t bough_log__tiers_frozen(const struct bough_log *l);
 void bough_log__tiers_unmark(struct bough_log *l);
+
+/* The same of ref tables (reftiers.c). */
+enum bough_err bough_log__reftiers_step(struct bough_log *l, uint64_t budget, bool *more);
+bool bough_log__reftiers_due(const struct bough_log *l);
+enum bough_err bough_log__reftiers_pay(struct bough_log *l, uint64_t refs);
+void bough_log__reftiers_end(struct bough_log *l, bool zones);
+uint32_t bough_log__reftiers_frozen(const struct bough_log *l);
+void bough_log__reftiers_unmark(struct bough_log *l);
 
 /* ---- Replay (replay.c) ---- */
 

@@ -132,6 +132,7 @@ struct bough_log {
 
     struct bough_log__births births;
     struct bough_log__tiers *tiers;         /* tables that become one, or NULL: tiers.c */
+    struct bough_log__reftiers *reftiers;   /* ref tables that do, or NULL: reftiers.c */
     const struct bough_log__lists *before;  /* what comes back when a checkpoint fails, or NULL */
     struct bough_log__cycle *cycle;         /* the collection that runs, or NULL: cycle_inner.h */
     struct bough_log__reach *reaches;       /* open handles: reach_inner.h */

@@ -146,7 +146,7 @@ static enum bough_err log_maintain(struct bough_store *s, uint64_t budget, bool 
         return err;
     if (bough_log__checkpoint_due(l, 2)) {
         err = bough_log__checkpoint(l); /* its size is bounded by the options */
-        *more = l->cycle != NULL || bough_log__tiers_due(l);
+        *more = l->cycle != NULL || bough_log__tiers_due(l) || bough_log__reftiers_due(l);
         return err;
     }
     err = bough_log__prepare(l);
@@ -154,7 +154,9 @@ static enum bough_err log_maintain(struct bough_store *s, uint64_t budget, bool 
         err = bough_log__collect_step(l, budget, more);
     if (!err && !*more)
         err = bough_log__bitmaps_make(l, budget, more);
-    return err || *more ? err : bough_log__tiers_step(l, budget, more);
+    if (!err && !*more)
+        err = bough_log__tiers_step(l, budget, more);
+    return err || *more ? err : bough_log__reftiers_step(l, budget, more);
 }
 
 static void log_close(struct bough_store *s)
@@ -164,6 +166,7 @@ static void log_close(struct bough_store *s)
     bough_log__cycle_end(l, false);
     bough_log__bitmaps_end(l);
     bough_log__tiers_end(l, false);
+    bough_log__reftiers_end(l, false);
     bough_log__txn_fini(l);
     bough_log__super_end(l);
     bough_log__pins_fini(l);

@@ -1,18 +1,18 @@
 /*
  * refs_inner.h - refs and records of the log engine, in memory and as items.
  *
- *   refs      in memory (overlay.c), on the device (reftable.c), together (refs.c)
+ *   refs      in memory (overlay.c), on the device (reftable.c), together (refs.c, refmerge.c)
  *   records   records.c
  */
 #ifndef BOUGH_LOG_REFS_INNER_H
 #define BOUGH_LOG_REFS_INNER_H
 
 #include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 #include "store/store.h"
 
 struct bough_log;
 struct bough_log__out;
-struct bough_log__table;
 
 /* ---- Refs ---- */
 
@@ -47,6 +47,9 @@ void bough_log__ref_free(struct bough_mem *mem, struct bough_log__ref *ref);
 /* Put `ref` (taken) in its place, after a reserve. */
 void bough_log__refs_set(
     struct bough_log__refs *r, struct bough_mem *mem, struct bough_log__ref *ref);
+/* Put all of `from` (which is empty then) in their places, after a reserve. */
+void bough_log__refs_take(
+    struct bough_log__refs *r, struct bough_mem *mem, struct bough_log__refs *from);
 void bough_log__refs_clear(struct bough_log__refs *r, struct bough_mem *mem);
 void bough_log__refs_fini(struct bough_log__refs *r, struct bough_mem *mem);
 void bough_log__ref_show(const struct bough_log__ref *ref, struct bough_log__ref_value *out);
@@ -86,6 +89,38 @@ void bough_log__ref_writer_init(struct bough_log__ref_writer *w, struct bough_lo
 enum bough_err bough_log__ref_writer_put(
     struct bough_log__ref_writer *w, const struct bough_log__ref_value *v);
 enum bough_err bough_log__ref_writer_end(struct bough_log__ref_writer *w);
+
+/* A walk over a table's rows in order. */
+struct bough_log__ref_source {
+    struct bough_log__table table; /* its run is the list's */
+    uint32_t block, at, left;      /* the next one; where its next row is, and so many rows */
+    uint32_t row_at;               /* where the row begins that it stands on */
+    uint8_t name[BOUGH_REF_NAME_MAX];
+    uint32_t name_len;
+    bool filled; /* it stands on a row */
+};
+
+/* To the next row.  BOUGH_ENOENT: there is none. */
+enum bough_err bough_log__ref_source_next(struct bough_log *l, struct bough_log__ref_source *s);
+/* The row that it stands on; borrowed until the next page call, or the next row. */
+enum bough_err bough_log__ref_source_value(
+    struct bough_log *l, struct bough_log__ref_source *s, struct bough_log__ref_value *out);
+
+/* Tables from..to of the list as one, and what changed since the checkpoint; rows of kind NONE are left
+   out where there is nothing older (refmerge.c). */
+struct bough_log__ref_merge {
+    struct bough_log *log;
+    struct bough_log__ref_source *src;
+    uint32_t n;
+    bool changes, oldest;
+    size_t at; /* in the changes */
+};
+enum bough_err bough_log__ref_merge_init(
+    struct bough_log__ref_merge *m, struct bough_log *l, uint32_t from, uint32_t to, bool changes);
+void bough_log__ref_merge_fini(struct bough_log__ref_merge *m);
+/* BOUGH_ENOENT: no more.  Borrowed until the next page call. */
+enum bough_err bough_log__ref_merge_next(
+    struct bough_log__ref_merge *m, struct bough_log__ref_value *out);
 
 /* ---- Records (records.c) ---- */
 

@@ -68,6 +68,7 @@ static enum bough_err begin(struct bough_log *l, const struct bough_collect_opts
     if (c == NULL)
         return BOUGH_ENOMEM;
     bough_log__tiers_end(l, true);
+    bough_log__reftiers_end(l, true);
     bough_log__bitmaps_end(l);
     c->log = l;
     c->opts = *opts;

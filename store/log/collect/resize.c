@@ -349,6 +349,7 @@ static enum bough_err shrink(struct bough_log *l, uint64_t bytes, uint32_t zones
     enum bough_err err;
 
     bough_log__tiers_end(l, true);
+    bough_log__reftiers_end(l, true);
     bough_log__bitmaps_end(l);
     if (!fits(l, zones)) {
         bough_log__zones_limit(l, l->geo.zones); /* it may have been about to shrink */

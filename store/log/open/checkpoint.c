@@ -28,7 +28,7 @@
 enum {
     GROWTH = 4
 }; /* a table is merged with younger ones when it is at most so many times as long */
-enum { REFS_MAX = 16384 }; /* changed refs in memory */
+enum { REFS_MAX = 16384 }; /* changed refs in memory; no more than rows of objects */
 
 struct making {
     struct bough_log *log;
@@ -44,10 +44,16 @@ struct making {
     uint32_t root_crc;
 };
 
+static uint32_t refs_max(const struct bough_log *l)
+{
+    return l->opts.table_rows < REFS_MAX ? l->opts.table_rows : REFS_MAX;
+}
+
 bool bough_log__checkpoint_due(const struct bough_log *l, uint32_t part)
 {
     return (l->rows.n > 0 && l->rows.n >= l->opts.table_rows / part) ||
-           l->log_bytes >= l->opts.log_max / part || l->refs.n >= REFS_MAX / part ||
+           l->log_bytes >= l->opts.log_max / part ||
+           (l->refs.n > 0 && l->refs.n >= refs_max(l) / part) ||
            l->fresh >= BOUGH_LOG__FRESH_MAX / part;
 }
 
@@ -202,35 +208,31 @@ static enum bough_err tables_make(struct making *m)
 
 /* ---- Ref tables ---- */
 
-/* When space is short they become one: each keeps a zone from becoming free. */
+/* Those of few refs are merged with what changed, for a commit may wait; what is larger becomes one in steps
+   (reftiers.c), unless there are too many.  When space is short each keeps a zone from becoming free. */
 static uint32_t ref_merge_from(const struct bough_log *l)
 {
-    uint64_t sum = l->refs.n;
-    uint32_t i = l->reftables;
+    bool tight = bough_log__zones_room(l) <= bough_log__reserve(l);
+    uint64_t sum = l->refs.n, most = (uint64_t)GROWTH * refs_max(l);
+    uint32_t i = l->reftables, first = bough_log__reftiers_frozen(l);
 
-    if (bough_log__zones_room(l) <= bough_log__reserve(l))
-        return 0;
-    while (i > 0 && l->reftable[i - 1].rows <= GROWTH * sum)
+    while (i > first && (tight || l->reftable[i - 1].rows <= GROWTH * sum) &&
+           sum + l->reftable[i - 1].rows <= most)
         sum += l->reftable[--i].rows;
-    return i >= BOUGH_LOG__REFTABLES_WANTED ? 0 : i;
+    if (i + 1 < BOUGH_LOG__REFTABLES_MAX)
+        return i;
+    return first < BOUGH_LOG__REFTABLES_MAX / 2 ? BOUGH_LOG__REFTABLES_MAX / 2 : first;
 }
 
 static enum bough_err refs_write(struct making *m, uint32_t from, struct bough_log__ref_writer *w)
 {
-    struct bough_log *l = m->log;
-    uint8_t last[BOUGH_REF_NAME_MAX];
-    struct bough_view name = {last, 0};
+    struct bough_log__ref_merge merge;
     struct bough_log__ref_value v;
-    enum bough_err err;
+    enum bough_err err = bough_log__ref_merge_init(&merge, m->log, from, m->log->reftables, true);
 
-    while ((err = bough_log__ref_seek(l, name, true, from, &v)) == BOUGH_OK) {
-        if (from > 0 || v.ref.kind != BOUGH_REF_NONE)
-            err = bough_log__ref_writer_put(w, &v);
-        if (err)
-            return err;
-        memcpy(last, v.ref.name.ptr, v.ref.name.len);
-        name.len = v.ref.name.len;
-    }
+    while (!err && !(err = bough_log__ref_merge_next(&merge, &v)))
+        err = bough_log__ref_writer_put(w, &v);
+    bough_log__ref_merge_fini(&merge);
     return err == BOUGH_ENOENT ? bough_log__ref_writer_end(w) : err;
 }
 
@@ -280,6 +282,7 @@ static void lists_unmark(struct bough_log *l, const struct bough_log__lists *lis
         bough_log__zones_unmark(l, &lists->hold->run);
     bough_log__cycle_unmark(l);
     bough_log__tiers_unmark(l);
+    bough_log__reftiers_unmark(l);
 }
 
 /* The tables are made: what is not in the new lists leaves with this checkpoint. */

@@ -94,6 +94,29 @@ void bough_log__refs_set(
     r->n++;
 }
 
+/* From the back, each one moves once. */
+void bough_log__refs_take(
+    struct bough_log__refs *r, struct bough_mem *mem, struct bough_log__refs *from)
+{
+    size_t i = r->n, k = from->n, to = r->n + from->n, all = to;
+
+    BOUGH_ASSERT(all <= r->cap || from->n == 0);
+    while (k > 0) {
+        int cmp = i > 0 ? bough_view_cmp(name_of(r->ref[i - 1]), name_of(from->ref[k - 1])) : -1;
+
+        if (cmp > 0) {
+            r->ref[--to] = r->ref[--i];
+            continue;
+        }
+        r->ref[--to] = from->ref[--k];
+        if (cmp == 0)
+            bough_log__ref_free(mem, r->ref[--i]);
+    }
+    memmove(r->ref + i, r->ref + to, (all - to) * sizeof *r->ref); /* names that were there */
+    r->n = i + (all - to);
+    from->n = 0;
+}
+
 void bough_log__refs_clear(struct bough_log__refs *r, struct bough_mem *mem)
 {
     for (size_t i = 0; i < r->n; i++)

@@ -3,6 +3,7 @@
  *
  *   rows     one after another in a block
  *   seek     by halves over the blocks, forward in one
+ *   walk     all of a table, for merging (refmerge.c)
  *   writer
  */
 #include "store/log/inner.h"
@@ -178,6 +179,58 @@ enum bough_err bough_log__reftable_seek(struct bough_log *l, struct bough_log__t
     if (err == BOUGH_ECORRUPT)
         return bough_log__corrupt(l, "a ref table is damaged", no);
     return err ? err : BOUGH_ENOENT;
+}
+
+/* ---- Walk ---- */
+
+enum bough_err bough_log__ref_source_next(struct bough_log *l, struct bough_log__ref_source *s)
+{
+    struct cursor c = {.name = s->name};
+    struct row r;
+    enum bough_err err = BOUGH_OK;
+
+    while (s->left == 0 && s->block < s->table.blocks && !err) {
+        err = cursor_open(l, &s->table, s->block++, s->name, &c);
+        s->at = c.at;
+        s->left = c.left;
+        s->name_len = 0;
+    }
+    if (!err && s->left == 0)
+        return BOUGH_ENOENT;
+    if (!err)
+        err = cursor_open(l, &s->table, s->block - 1, s->name, &c);
+    if (!err) {
+        c.left = s->left;
+        c.at = s->row_at = s->at;
+        c.name_len = s->name_len;
+        err = row_next(&c, l->geo.id_len, &r);
+    }
+    if (err)
+        return err == BOUGH_ECORRUPT || err == BOUGH_ENOENT
+                   ? bough_log__corrupt(l, "a ref table is damaged", s->block)
+                   : err;
+    s->at = c.at;
+    s->left = c.left;
+    s->name_len = c.name_len;
+    s->filled = true;
+    return BOUGH_OK;
+}
+
+enum bough_err bough_log__ref_source_value(
+    struct bough_log *l, struct bough_log__ref_source *s, struct bough_log__ref_value *out)
+{
+    struct cursor c;
+    struct row r;
+    enum bough_err err = cursor_open(l, &s->table, s->block - 1, s->name, &c);
+
+    if (err)
+        return err;
+    c.at = s->row_at;
+    c.name_len = s->name_len; /* the same bytes again */
+    err = row_next(&c, l->geo.id_len, &r);
+    if (!err)
+        *out = row_value(&c, &r, l->geo.algo);
+    return err;
 }
 
 /* ---- Writer ---- */

@@ -202,9 +202,7 @@ static void commit_apply(struct bough_log *l)
 
     for (size_t i = 0; i < t->rows.n; i++)
         bough_log__rows_renew(&l->rows, &t->rows.row[i]);
-    for (size_t i = 0; i < t->refs.n; i++)
-        bough_log__refs_set(&l->refs, l->mem, t->refs.ref[i]);
-    t->refs.n = 0;
+    bough_log__refs_take(&l->refs, l->mem, &t->refs);
     l->refs_n += (uint64_t)t->refs_more;
     for (size_t i = 0; i < t->retired.n; i++) {
         const struct bough_log__record *r = t->retired.rec[i];
@@ -267,7 +265,7 @@ enum { PAY_WAIT_MAX = 255 }; /* commits */
    room or memory for it, it is tried again after some commits, and after ever more. */
 static enum bough_err checkpoint_pay(struct bough_log *l)
 {
-    uint64_t rows = l->rows.n;
+    uint64_t rows = l->rows.n, refs = l->refs.n;
     enum bough_err err;
 
     if (l->pay_skip > 0) {
@@ -277,7 +275,9 @@ static enum bough_err checkpoint_pay(struct bough_log *l)
     err = bough_log__checkpoint(l);
     l->pay_wait = !err ? 0 : l->pay_wait < PAY_WAIT_MAX ? 2 * l->pay_wait + 1 : PAY_WAIT_MAX;
     l->pay_skip = l->pay_wait;
-    return err ? err : bough_log__tiers_pay(l, rows);
+    if (!err)
+        err = bough_log__tiers_pay(l, rows);
+    return err ? err : bough_log__reftiers_pay(l, refs);
 }
 
 static enum bough_err txn_commit(struct bough_txn *txn, enum bough_durable how)

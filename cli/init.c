@@ -64,6 +64,8 @@ static enum bough_err format(struct cli *cli, const struct init *in)
     if (cli->dev->caps & BOUGH_BLOCK_RESIZE)
         err = bough_block_resize(
             cli->dev, (in->size != 0 ? in->size : size_default) / cli->dev->unit);
+    if (err == BOUGH_ENOSPC)
+        err = BOUGH_WHY(&cli->why, err, "the file cannot have that size here", NULL, 0);
     return err ? err : bough_log_format(cli->dev, &cli->env, &opts, &cli->why);
 }
 

@@ -96,6 +96,8 @@ s = json.load(sys.stdin)
 assert s["engine"] == "log" and s["device_bytes"] == 1048576 and s["live_objects"] <= s["objects"], s
 assert s["space_amplification_percent"] == s["used_bytes"] * 100 // s["live_bytes"], s
 ' && ok || bad 'stats --json'
+refuse 'larger than a file can be' 'cannot have that size' "$BOUGH" init --size 16777215T large.img
+same "$(ls large.img 2>/dev/null)" '' 'and nothing made'
 mkdir bench
 "$BOUGH" --json bench --keys 500 bench | python3 -c '
 import json, sys

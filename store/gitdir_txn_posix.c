@@ -265,8 +265,11 @@ static enum bough_err lock_refs(struct committing *c)
         if (code >= 0)
             err = compare(g, &m->rows[i]);
         else
-            err = bough_store__gitdir_err(
-                g, code, "libgit2 could not lock a ref", bough_store__move_name(&m->rows[i]));
+            err = bough_store__gitdir_err(g, code,
+                code == GIT_ELOCKED
+                    ? "its .lock is there: somebody else writes it, or died and left that file"
+                    : "libgit2 could not lock a ref",
+                bough_store__move_name(&m->rows[i]));
     }
     return err ? err
                : bough_store__gitdir_err(g, code, "libgit2 could not begin", bough_view(NULL, 0));

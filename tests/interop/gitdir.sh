@@ -79,7 +79,7 @@ works 'set in theirs' "$BOUGH" set README 'hello, again'
 same "$(cd "$W/in" && git show HEAD:README)" 'hello, again' 'git sees it'
 works 'fsck of theirs' git -C "$W/in" fsck --strict --no-dangling
 touch "$W/in/.git/refs/heads/main.lock"
-refuse 'a lock of git' 'lock' "$BOUGH" set README 'not now'
+refuse 'a lock of git' 'died and left that file' "$BOUGH" set README 'not now'
 rm "$W/in/.git/refs/heads/main.lock"
 works 'unlocked' "$BOUGH" set README now
 works 'inside .git' "$BOUGH" -s "git:$W/in/.git" get README

@@ -240,9 +240,7 @@ static enum bough_err part_stored(struct bough_repo *r, const struct bough_oid *
     enum bough_err err = bough_store_get(r->store, id, get, out);
 
     *whole = err == BOUGH_OK && get->at == 0 && out->len - len == get->size;
-    if (err)
-        r->why = r->store->why;
-    return err;
+    return bough_repo__stored(r, err, id);
 }
 
 /* The path cache knows of it, and not what it is. */

@@ -9,6 +9,7 @@
 #include "repo/inner.h"
 #include "repo/look_inner.h"
 #include "repo/name_inner.h"
+#include "repo/node_inner.h"
 #include "repo/range_inner.h"
 
 /* ---- Looking ---- */
@@ -60,9 +61,7 @@ static enum bough_err look_read(
         if (!*by_range)
             err = bough_store_read_where(s, get.where, id, NULL, &l->raw);
     }
-    if (err)
-        l->r->why = s->why;
-    return err;
+    return bough_repo__stored(l->r, err, id);
 }
 
 /* The entry `name` of tree `id`: scanned, for most trees are met once. */

@@ -69,6 +69,19 @@ enum bough_err bough_repo__node_broken(struct bough_repo *r, const struct bough_
     return BOUGH_WHY(&r->why, BOUGH_ECORRUPT, "broken tree", hex, n);
 }
 
+enum bough_err bough_repo__stored(
+    struct bough_repo *r, enum bough_err err, const struct bough_oid *id)
+{
+    char hex[BOUGH_HEX_MAX];
+
+    if (err)
+        r->why = r->store->why;
+    if (err != BOUGH_ENOENT)
+        return err;
+    return BOUGH_WHY(
+        &r->why, BOUGH_ECORRUPT, "an object is missing", hex, bough_oid_hex(r->algo, id, hex));
+}
+
 /* Eight bytes at a time. */
 const uint8_t *bough_repo__nul_find(const uint8_t *p, const uint8_t *end)
 {

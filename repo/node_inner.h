@@ -106,6 +106,10 @@ uint32_t bough_repo__small_find(
     const struct bough_repo__node *n, struct bough_view name, struct bough_store *store);
 
 enum bough_err bough_repo__node_broken(struct bough_repo *r, const struct bough_oid *id);
+
+/* What the store answered about an object that a tree names: that it is not there is damage. */
+enum bough_err bough_repo__stored(
+    struct bough_repo *r, enum bough_err err, const struct bough_oid *id);
 void bough_repo__node_free(struct bough_repo *r, struct bough_repo__node *n);
 
 void bough_repo__node_strip(struct bough_repo *r, struct bough_repo__node *n, bool slots_stay);

@@ -321,8 +321,8 @@ static enum bough_err node_load(struct bough_repo *r, const struct bough_oid *id
         *where = get.where;
         if (err == BOUGH_OK && get.type != BOUGH_TREE)
             err = bough_repo__node_broken(r, id);
-        else if (err)
-            r->why = r->store->why;
+        else
+            err = bough_repo__stored(r, err, id);
     }
     if (err == BOUGH_OK)
         err = cache_add(r, id, looked, raw, out);

@@ -121,13 +121,6 @@ static enum bough_err value_check(struct bough_repo *r, const struct bough_node 
     return BOUGH_OK;
 }
 
-static enum bough_err store_said(struct bough_repo *r, enum bough_err err)
-{
-    if (err)
-        r->why = r->store->why;
-    return err;
-}
-
 enum bough_err bough_node_read(
     struct bough_repo *r, const struct bough_node *n, struct bough_buf *out)
 {
@@ -136,7 +129,7 @@ enum bough_err bough_node_read(
     if (err)
         return err;
     if (n->bytes.ptr == NULL)
-        return store_said(r, bough_store_read(r->store, &n->id, NULL, out));
+        return bough_repo__stored(r, bough_store_read(r->store, &n->id, NULL, out), &n->id);
     bough_buf_put_view(out, n->bytes);
     return out->err;
 }
@@ -152,7 +145,7 @@ enum bough_err bough_node_size(struct bough_repo *r, const struct bough_node *n,
         *out = n->bytes.len;
         return BOUGH_OK;
     }
-    err = store_said(r, bough_store_find(r->store, &n->id, &found));
+    err = bough_repo__stored(r, bough_store_find(r->store, &n->id, &found), &n->id);
     if (err == BOUGH_OK)
         *out = found.size;
     return err;
@@ -166,7 +159,8 @@ enum bough_err bough_node_read_part(struct bough_repo *r, const struct bough_nod
     if (err)
         return err;
     if (n->bytes.ptr == NULL)
-        return store_said(r, bough_store_read_part(r->store, &n->id, at, dst, len, got));
+        return bough_repo__stored(
+            r, bough_store_read_part(r->store, &n->id, at, dst, len, got), &n->id);
     *got = 0;
     if (at >= n->bytes.len || len == 0)
         return BOUGH_OK;

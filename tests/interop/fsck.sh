@@ -246,6 +246,23 @@ same "$rc" 8 'repair --json: exit code'
 same "$(python3 -c 'import json; d = json.load(open("out")); print(d["refs_damaged"], d["values_lost"], sorted(f["key"] for f in d["findings"] if f["kind"] == "lost"), [f["ref"] for f in d["findings"] if f["kind"] == "cut"])')" \
     "3 3 ['/a/b2/c', '/a/b3/c', '/a/b3/c'] ['refs/heads/main', 'refs/heads/old', 'refs/heads/young']" 'repair --json: what was cut and lost'
 
+# An object that is not there is damage, not a key that is not there.
+"$BOUGH" init git:m.git >/dev/null 2>&1
+"$BOUGH" -s git:m.git set a/b/c 'the value that goes missing'
+"$BOUGH" -s git:m.git set x/y/z 'a value whose folder goes missing'
+for key in a/b/c x/y; do
+    id=$("$BOUGH" -s git:m.git digest "$key")
+    [ -f "m.git/objects/${id:0:2}/${id:2}" ] || git -C m.git unpack-objects -q < <(cat m.git/objects/pack/*.pack) # loose ones can be taken out
+    rm -f "m.git/objects/${id:0:2}/${id:2}" m.git/.git/objects/"${id:0:2}/${id:2}"
+done
+for verb in 'get a/b/c' 'ls x/y' 'get x/y/z' 'get x/y/q' dump; do
+    rc=0
+    # shellcheck disable=SC2086
+    "$BOUGH" -s git:m.git $verb >out 2>err || rc=$?
+    same "$rc" 8 "$verb, which is missing: exit code ($(cat err))"
+    has "$(cat err)" 'an object is missing' "$verb, which is missing"
+done
+
 # Logs of refs go along.
 "$BOUGH" init --size 16M w.img 2>/dev/null
 for v in 1 2 3; do "$BOUGH" -s w.img set k "value $v of the key"; done

@@ -2,7 +2,7 @@
  * file.h - a block device on a file or on a real block device.  Hosted.
  *
  *   struct bough_fileblk     the device
- *   bough_fileblk_open()     open or create, and lock
+ *   bough_fileblk_open()     open or create, and lock; _open_part(): a part of it
  *   bough_fileblk_close()
  */
 #ifndef BOUGH_FILE_H
@@ -54,6 +54,18 @@ struct bough_fileblk {
  */
 enum bough_err bough_fileblk_open(struct bough_fileblk *dev, const char *path, uint32_t flags,
     uint32_t unit, struct bough_why *why);
+
+/* Bytes of a file or device, multiples of 512; `len` 0: to the end. */
+struct bough_filepart {
+    uint64_t at, len;
+};
+
+/*
+ * The same, for who uses these bytes only (block.h: bough_rangeblk_init()): others may have other parts
+ * open meanwhile.  The device is all of the file, as long as it is, and is never made.
+ */
+enum bough_err bough_fileblk_open_part(struct bough_fileblk *dev, const char *path, uint32_t flags,
+    uint32_t unit, const struct bough_filepart *part, struct bough_why *why);
 
 /* Unlock and close, without a sync. */
 void bough_fileblk_close(struct bough_fileblk *dev);

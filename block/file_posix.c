@@ -11,8 +11,10 @@
  *
  * Two locks.  An open-file-description lock excludes: it holds between two
  * opens in one process, too, and no other close can drop it.  But it does not
- * say who holds it; so the owner also takes an ordinary lock on the byte
- * beside it, and F_GETLK on that one names the owner's pid.
+ * say who holds it; so the owner also takes an ordinary lock beside it, and
+ * F_GETLK on that one names the owner's pid.  Both are on one byte, far behind
+ * every file, for each 512 that are opened, so parts that do not touch each
+ * other are locked apart.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +29,9 @@
 
 enum { DIRECT_ALIGN = 4096 }; /* bytes; enough for every device that we know */
 
-static const off_t lock_at = (off_t)1 << 62; /* past every file */
+static const off_t lock_at = (off_t)1 << 62; /* past every file; of 2^60 bytes */
+static const off_t who_at = (off_t)3 << 61;  /* as many, past those */
+static const uint64_t lock_all = (uint64_t)1 << 60;
 
 /* Errors. */
 
@@ -322,14 +326,25 @@ static const struct bough_block_class file_class = {
 
 /* Lock. */
 
-static enum bough_err file_lock(int fd, bool readonly, uint64_t *owner)
+/* `len` 0: all from `at` on. */
+static struct flock lock_of(bool readonly, uint64_t at, uint64_t len)
 {
-    short type = readonly ? F_RDLCK : F_WRLCK;
-    struct flock one = {.l_type = type, .l_whence = SEEK_SET, .l_start = lock_at, .l_len = 1};
+    uint64_t first = at / BOUGH_UNIT_MIN, n = lock_all - first;
+
+    if (len > 0 && len / BOUGH_UNIT_MIN < n)
+        n = len / BOUGH_UNIT_MIN;
+    return (struct flock){.l_type = readonly ? F_RDLCK : F_WRLCK,
+        .l_whence = SEEK_SET,
+        .l_start = lock_at + (off_t)first,
+        .l_len = (off_t)n};
+}
+
+static enum bough_err file_lock(int fd, struct flock one, uint64_t *owner)
+{
     struct flock who = one;
 
     *owner = 0;
-    who.l_start++;
+    who.l_start += who_at - lock_at;
     if (fcntl(fd, F_OFD_SETLK, &one) != 0) {
         int no = errno;
 
@@ -386,7 +401,7 @@ static int measure(int fd, bool *device, uint64_t *bytes, uint32_t *least)
     return 0;
 }
 
-static int open_file(const char *path, uint32_t flags, bool *made)
+static int open_file(const char *path, uint32_t flags, bool part, bool *made)
 {
     struct stat st;
     bool there = stat(path, &st) == 0;
@@ -397,8 +412,8 @@ static int open_file(const char *path, uint32_t flags, bool *made)
         how |= O_CREAT;
     if (flags & BOUGH_FILEBLK_NEW)
         how |= O_EXCL;
-    else if (there && S_ISBLK(st.st_mode) && !(flags & BOUGH_FILEBLK_READONLY))
-        how = (how & ~O_CREAT) | O_EXCL; /* not while it is mounted */
+    else if (there && S_ISBLK(st.st_mode) && !part && !(flags & BOUGH_FILEBLK_READONLY))
+        how = (how & ~O_CREAT) | O_EXCL; /* not while it is mounted, or a part of it */
     *made = !there && flags & BOUGH_FILEBLK_CREATE;
     return open(path, how, 0666);
 }
@@ -452,9 +467,12 @@ static enum bough_err settle(struct bough_fileblk *dev, uint32_t flags, uint32_t
     return BOUGH_OK;
 }
 
-enum bough_err bough_fileblk_open(struct bough_fileblk *dev, const char *path, uint32_t flags,
-    uint32_t unit, struct bough_why *why)
+/* `part`: others may have other parts. */
+static enum bough_err open_locked(struct bough_fileblk *dev, const char *path, uint32_t flags,
+    uint32_t unit, const struct bough_filepart *part, struct bough_why *why)
 {
+    static const struct bough_filepart all;
+    const struct bough_filepart *p = part != NULL ? part : &all;
     struct bough_view name = bough_view_str(path);
     uint64_t owner;
     bool made;
@@ -462,13 +480,14 @@ enum bough_err bough_fileblk_open(struct bough_fileblk *dev, const char *path, u
     int no = 0;
 
     /* What a process before us left in the page cache may not be durable: the device is dirty. */
-    *dev = (struct bough_fileblk){.direct = -1, .dirty = true, .fd = open_file(path, flags, &made)};
+    *dev = (struct bough_fileblk){
+        .direct = -1, .dirty = true, .fd = open_file(path, flags, part != NULL, &made)};
     if (dev->fd < 0)
         return BOUGH_WHY(why, err_of(errno), "cannot open it", name.ptr, name.len);
     err = settle(dev, flags, unit, name, why);
     if (err)
         goto out;
-    err = file_lock(dev->fd, flags & BOUGH_FILEBLK_READONLY, &owner);
+    err = file_lock(dev->fd, lock_of((flags & BOUGH_FILEBLK_READONLY) != 0, p->at, p->len), &owner);
     if (err) {
         err = BOUGH_WHY(why, err, "another process has it open", name.ptr, name.len);
         if (why != NULL)
@@ -483,6 +502,26 @@ enum bough_err bough_fileblk_open(struct bough_fileblk *dev, const char *path, u
 out:
     if (err)
         bough_fileblk_close(dev);
+    return err;
+}
+
+enum bough_err bough_fileblk_open(struct bough_fileblk *dev, const char *path, uint32_t flags,
+    uint32_t unit, struct bough_why *why)
+{
+    return open_locked(dev, path, flags, unit, NULL, why);
+}
+
+enum bough_err bough_fileblk_open_part(struct bough_fileblk *dev, const char *path, uint32_t flags,
+    uint32_t unit, const struct bough_filepart *part, struct bough_why *why)
+{
+    enum bough_err err;
+
+    if (part->at % BOUGH_UNIT_MIN != 0 || part->len % BOUGH_UNIT_MIN != 0)
+        return BOUGH_WHY(
+            why, BOUGH_EINVAL, "offset and size are multiples of 512", path, bough_view_str(path).len);
+    err = open_locked(dev, path, flags & ~(uint32_t)BOUGH_FILEBLK_CREATE, unit, part, why);
+    if (!err)
+        dev->blk.caps &= ~(uint32_t)BOUGH_BLOCK_RESIZE;
     return err;
 }
 

@@ -5,7 +5,7 @@
  *   opening    the file or device, and the part as a device of its own
  *   use        does it hold anything?
  *
- * The lock is that of the whole file: of several stores in one a single one is open for writing at a time.
+ * Each part is locked for itself, so several stores in one disk may be open at once.
  */
 #include <string.h>
 
@@ -85,8 +85,10 @@ enum bough_err cli_device_open(struct cli *cli, const char *address, uint32_t ho
         return BOUGH_WHY(&cli->why, BOUGH_EINVAL, "block:FILE[,offset=N][,size=N]", address,
             (uint32_t)strlen(address));
     if (place.part)
-        how &= ~(uint32_t)BOUGH_FILEBLK_CREATE; /* of what is not there there are no parts */
-    err = bough_fileblk_open(&cli->file, place.path, how, 0, &cli->why);
+        err = bough_fileblk_open_part(&cli->file, place.path, how, 0,
+            &(struct bough_filepart){place.at, place.size}, &cli->why);
+    else
+        err = bough_fileblk_open(&cli->file, place.path, how, 0, &cli->why);
     if (err)
         return err;
     cli->dev = &cli->file.blk;

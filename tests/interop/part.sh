@@ -48,6 +48,10 @@ works 'a clone' git clone -q "$URL" clone
 same "$(ls clone | wc -l)" 40 'what is in it'
 same "$(rcli set served 1)" OK 'a write'
 refuse 'the lock' "pid $PID" "$BOUGH" -s "$two" set a 1
+works 'of this part only' "$BOUGH" -s "$one" set beside 1
+refuse 'and of all of the disk' "pid $PID" "$BOUGH" -s disk.img ls
+refuse 'and of what lies across it' "pid $PID" "$BOUGH" init --force block:disk.img,offset=11M,size=2M
+works 'but of nothing that is beside it' "$BOUGH" -s block:disk.img,offset=1024512,size=8192000 get beside
 stop
 truncate -s 8M empty.img
 works 'into a part that is empty' "$BOUGH" convert "$two" block:empty.img,offset=3584

@@ -2,7 +2,7 @@
  * test_block_file.c - the file device.
  *
  * Goal: bytes survive a reopen, files grow sparsely, two owners exclude each
- * other and the second learns the first one's pid, and what helps speed
+ * other, parts of a file apart, and the second learns the first one's pid, and what helps speed
  * changes no bytes.  Method: files in a temporary folder; a child process as
  * the second owner.
  */
@@ -211,6 +211,38 @@ static void test_block_file__two_owners_exclude_each_other(void **state)
     assert_int_equal(open_elsewhere(x, 0, 0), 100);
 }
 
+static enum bough_err part_open(
+    struct fix *x, struct bough_fileblk *g, uint32_t flags, uint64_t at, uint64_t len)
+{
+    const struct bough_filepart part = {at, len};
+
+    return bough_fileblk_open_part(g, x->path, flags, 0, &part, &x->why);
+}
+
+static void test_block_file__parts_are_locked_one_by_one(void **state)
+{
+    struct fix *x = *state;
+    struct bough_fileblk g, h;
+
+    assert_int_equal(part_open(x, &g, 0, 0, 1024), BOUGH_ELOCKED); /* all of it is open */
+    bough_fileblk_close(&x->f);
+    assert_int_equal(part_open(x, &g, 0, 1024, 2048), BOUGH_OK);
+    assert_int_equal(g.blk.caps & BOUGH_BLOCK_RESIZE, 0);
+    assert_int_equal(open_elsewhere(x, 0, getpid()), -BOUGH_ELOCKED + 100);
+    assert_int_equal(open_elsewhere(x, BOUGH_FILEBLK_READONLY, getpid()), -BOUGH_ELOCKED + 100);
+    assert_int_equal(part_open(x, &h, 0, 3072, 0), BOUGH_OK); /* begins where it ends */
+    bough_fileblk_close(&h);
+    assert_int_equal(part_open(x, &h, 0, 512, 512), BOUGH_OK);
+    bough_fileblk_close(&h);
+    assert_int_equal(part_open(x, &h, 0, 512, 1024), BOUGH_ELOCKED);
+    assert_int_equal(part_open(x, &h, 0, 2560, 512), BOUGH_ELOCKED);
+    assert_int_equal(part_open(x, &h, 0, 0, 0), BOUGH_ELOCKED);
+    assert_int_equal(part_open(x, &h, BOUGH_FILEBLK_READONLY, 2560, 0), BOUGH_ELOCKED);
+    assert_int_equal(part_open(x, &h, 0, 100, 512), BOUGH_EINVAL);
+    bough_fileblk_close(&g);
+    assert_int_equal(reopen(x, 0), BOUGH_OK);
+}
+
 static void test_block_file__read_only_takes_no_change(void **state)
 {
     struct fix *x = *state;
@@ -326,6 +358,8 @@ int main(void)
             test_block_file__keeps_bytes_over_a_reopen, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_block_file__maps_show_writes_and_stay_when_it_grows, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_block_file__parts_are_locked_one_by_one, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_block_file__read_only_takes_no_change, setup, teardown),
         cmocka_unit_test_setup_teardown(

@@ -68,6 +68,15 @@ static enum bough_err step(struct server *s, bool *more)
     return err;
 }
 
+/* One that has nothing to do waits for a clone or a push. */
+static bool is_collecting(struct server *s)
+{
+    struct bough_collect_progress p;
+
+    bough_store_collection(bough_repo_store(s->repo), &p);
+    return p.phase != BOUGH_COLLECT_IDLE;
+}
+
 static void on_upkeep(uv_timer_t *timer)
 {
     struct server *s = timer->data;
@@ -93,7 +102,7 @@ static void on_upkeep(uv_timer_t *timer)
     u->ns += took;
     u->ns_max = took > u->ns_max ? took : u->ns_max;
     budget_adapt(u, took, busy ? BUSY_NS : IDLE_NS, more);
-    if (err && err != BOUGH_ENOTSUP && err != BOUGH_EREADONLY)
+    if ((err && err != BOUGH_ENOTSUP && err != BOUGH_EREADONLY) || (!more && is_collecting(s)))
         uv_timer_start(timer, on_upkeep, RETRY_MS, 0);
     else if (more)
         uv_timer_start(timer, on_upkeep, busy ? 1 + took * REST / 1000000 : 0, 0);

@@ -53,6 +53,11 @@ enum bough_err bough_reach_next(struct bough_reach *r, struct bough_reached *out
     return r->cls->next(r, out);
 }
 
+enum bough_err bough_reach_left(struct bough_reach *r, struct bough_oid *out)
+{
+    return r->cls->left(r, out);
+}
+
 enum bough_err bough_reach_read(
     struct bough_reach *r, const struct bough_reached *e, uint64_t at, void *dst, size_t n)
 {

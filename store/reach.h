@@ -9,7 +9,8 @@
  * when the bitmaps were made; younger ones are the caller's to find.
  *
  * Threads: as store.h.  A handle keeps the store from dropping what it reads from; when space is
- * needed all the same it is given up, and answers BOUGH_EEXPIRED.
+ * needed all the same, or a collection has waited for it for a minute, it is given up, and answers
+ * BOUGH_EEXPIRED.  What it was telling is not lost: it still says the ids of the rest.
  */
 #ifndef BOUGH_REACH_H
 #define BOUGH_REACH_H
@@ -84,6 +85,15 @@ struct bough_reached {
  */
 enum bough_err bough_reach_next(struct bough_reach *r, struct bough_reached *out);
 
+/*
+ * After BOUGH_EEXPIRED: the next of the objects that bough_reach_next() had still to tell, by ids.  They are
+ * there as long as a pin or a ref keeps them.
+ *
+ * BOUGH_ENOENT     that was all
+ * BOUGH_EEXPIRED   nothing was told yet, or there was not the memory to note them: begin again
+ */
+enum bough_err bough_reach_left(struct bough_reach *r, struct bough_oid *out);
+
 /* `n` bytes of its entry, from byte `at` on. */
 enum bough_err bough_reach_read(
     struct bough_reach *r, const struct bough_reached *e, uint64_t at, void *dst, size_t n);
@@ -104,6 +114,7 @@ struct bough_reach_class {
     enum bough_err (*sides)(struct bough_reach *r, const struct bough_oid *id, uint32_t *sides);
     uint64_t (*count)(struct bough_reach *r);
     enum bough_err (*next)(struct bough_reach *r, struct bough_reached *out);
+    enum bough_err (*left)(struct bough_reach *r, struct bough_oid *out);
     enum bough_err (*read)(
         struct bough_reach *r, const struct bough_reached *e, uint64_t at, void *dst, size_t n);
     enum bough_err (*base)(struct bough_reach *r, const struct bough_reached *e,

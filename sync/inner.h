@@ -359,7 +359,7 @@ struct bough_sync__pack {
     struct bough_sync__session *session;
     struct bough_store *store;
     struct bough_sync__ids *ids;
-    const struct bough_sync__list *order;
+    struct bough_sync__list *order; /* of these */
     bool thin, ofs;
     size_t at;                     /* in order */
     struct bough_sync__list stack; /* rows that wait for their bases, the base last */

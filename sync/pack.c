@@ -215,8 +215,11 @@ static enum bough_err pack_next(struct bough_sync__pack *p)
         return piece(p);
     if (p->reach != NULL && !p->reach_over)
         return bough_sync__pack_reached(p);
-    if (p->stack.n > 0)
-        return top_begin(p);
+    if (p->stack.n >
+        0) { /* the first piece at once: a short entry is never packed anew in between */
+        enum bough_err err = top_begin(p);
+        return err || !p->open ? err : piece(p);
+    }
     if (p->at == p->order->n) {
         bough_pack_writer_finish(&p->writer);
         p->over = true;

@@ -4,6 +4,7 @@
  *   sent    where in the pack that begins which lay there: stretches that went out as they lay
  *   heads   of an entry: as it is, or a delta's base told in another way
  *   next    one entry
+ *   left    what was not told when the store had to take back what it tells from
  *
  * They come before all else in the pack.  A delta by place goes out as it is as long as nothing between
  * it and its base was left out; else its head is made anew.  A delta goes out only when its base is
@@ -147,6 +148,28 @@ static enum bough_err entry_send(struct bough_sync__pack *p, const struct bough_
     return entry_put(p, e, &head, how == AS_IS);
 }
 
+/* ---- Left ---- */
+
+/* The store needed the room, or the time: the rest goes out by ids, one after another noted behind what is to
+   be sent anyway.  What was sent so far is nobody's base any more: it may stand on what comes now. */
+static enum bough_err left_take(struct bough_sync__pack *p)
+{
+    struct bough_oid id;
+    uint32_t row;
+    enum bough_err err = bough_reach_left(p->reach, &id);
+
+    if (err == BOUGH_ENOENT) {
+        p->reach = NULL;
+        return BOUGH_OK;
+    }
+    if (!err)
+        err = bough_sync__ids_add(p->ids, &id, &row);
+    if (err)
+        return err;
+    bough_sync__ids_set(p->ids, row, BOUGH_SYNC__SEND);
+    return bough_sync__list_add(p->order, row);
+}
+
 enum bough_err bough_sync__pack_reached(struct bough_sync__pack *p)
 {
     struct bough_reached e;
@@ -156,6 +179,8 @@ enum bough_err bough_sync__pack_reached(struct bough_sync__pack *p)
         p->cost = SEARCH_COST;
         return BOUGH_OK;
     }
+    if (err == BOUGH_EEXPIRED)
+        return left_take(p);
     if (err == BOUGH_ENOENT) {
         p->reach_over = true;
         return BOUGH_OK;

@@ -253,7 +253,8 @@ struct bough_log__cycle {
     struct bough_log__table_source moved_src[BOUGH_LOG__MOVED_MAX];
     struct bough_log__rows_source moved_rows_src;
     bool tabled; /* the table is being written: what is moved from now on comes by the swap */
-    bool busy;   /* a step is being done: a commit that it makes does not begin another */
+    int64_t waits_since; /* for handles over bitmaps, in seconds; 0: it does not */
+    bool busy;           /* a step is being done: a commit that it makes does not begin another */
 };
 
 /* ---- Marks (mark.c) ---- */

@@ -140,7 +140,8 @@ void bough_log__bitmaps_end(struct bough_log *l); /* what was not finished is gi
 enum bough_err bough_log__bitmaps_check(struct bough_log *l);
 void bough_log__bitmaps_stat(struct bough_log *l, struct bough_store_stats *out);
 enum bough_err bough_log__reach(struct bough_store *s, struct bough_reach **out);
-bool bough_log__reach_expire(struct bough_log *l); /* open handles are given up; were there any? */
+/* Open handles are given up, and note what they have still to tell; were there any? */
+bool bough_log__reach_expire(struct bough_log *l);
 
 /* ---- Handles (reach.c) ---- */
 
@@ -175,6 +176,11 @@ struct bough_log__reach {
     bool partial;     /* more lies behind what is in the heap */
     uint32_t segment; /* of the entry told last, whose reverse table goes on at */
     uint64_t no;
+
+    /* Given up: ids of what was not told, as bytes. */
+    bool telling, noted;
+    struct bough_buf left;
+    size_t left_at;
 };
 
 static inline struct bough_log__reach *bough_log__reach_of(struct bough_reach *r)
@@ -183,5 +189,9 @@ static inline struct bough_log__reach *bough_log__reach_of(struct bough_reach *r
 }
 
 enum bough_err bough_log__reach_next(struct bough_reach *r, struct bough_reached *out);
+enum bough_err bough_log__reach_left(struct bough_reach *r, struct bough_oid *out);
+
+/* It is about to be given up: the ids of what it has still to tell are noted, if there is memory. */
+void bough_log__reach_note(struct bough_log__reach *x);
 
 #endif

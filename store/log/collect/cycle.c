@@ -137,6 +137,22 @@ static void gain_note(struct bough_log__cycle *c)
         bough_log__tally_gain(c, bough_log__zones_room(c->log) + (uint32_t)c->log->zones.helds);
 }
 
+/* Who tells what bitmaps selected is waited for, but not for ever: it knows the ids of the rest then. */
+static bool reaches_over(struct bough_log__cycle *c)
+{
+    enum { PATIENCE = 60 }; /* seconds */
+    int64_t now = bough_env_now(c->log->store.env).sec;
+
+    if (c->log->reaches == NULL)
+        return true;
+    if (c->waits_since == 0 || now < c->waits_since)
+        c->waits_since = now;
+    if (now - c->waits_since < PATIENCE)
+        return false;
+    (void)bough_log__reach_expire(c->log);
+    return true;
+}
+
 static enum bough_err end_step(struct bough_log__cycle *c)
 {
     uint64_t marked = c->marked;
@@ -146,7 +162,7 @@ static enum bough_err end_step(struct bough_log__cycle *c)
         return err;
     if (c->log->lookers > 0)
         return BOUGH_EAGAIN; /* what they have seen to be there must stay until they are adopted */
-    if (c->log->reaches != NULL)
+    if (!reaches_over(c))
         return BOUGH_EAGAIN; /* somebody reads from what goes */
     bough_log__refs_again(c);
     if (c->again)

@@ -8,7 +8,7 @@
  *   entries   their bytes, their bases
  *
  * While a handle is open the first table stays: no checkpoint and no merge takes it, and a
- * collection waits before its swap, or gives the handle up when space is needed (cycle.c).
+ * collection waits before its swap, for a minute, or gives the handle up when space is needed (cycle.c).
  */
 #include "store/log/inner.h"
 #include "store/log/reach_inner.h"
@@ -43,6 +43,7 @@ static void reach_close(struct bough_reach *r)
     }
     bough_mem_free(mem, x->heap, x->heap_cap * sizeof *x->heap);
     bough_buf_fini(&x->reader.left);
+    bough_buf_fini(&x->left);
     bough_log__bitmaps_fini(x->log, &x->maps);
     bough_mem_free(mem, x, sizeof *x);
 }
@@ -52,6 +53,7 @@ bool bough_log__reach_expire(struct bough_log *l)
     bool any = l->reaches != NULL;
 
     while (l->reaches != NULL) {
+        bough_log__reach_note(l->reaches);
         l->reaches->expired = true;
         l->reaches = l->reaches->next;
     }
@@ -236,6 +238,7 @@ static const struct bough_reach_class reach_class = {
     .sides = reach_sides,
     .count = reach_count,
     .next = bough_log__reach_next,
+    .left = bough_log__reach_left,
     .read = reach_read,
     .base = reach_base,
 };
@@ -255,6 +258,7 @@ enum bough_err bough_log__reach(struct bough_store *s, struct bough_reach **out)
     x->reach = (struct bough_reach){.cls = &reach_class, .store = s};
     x->log = l;
     bough_buf_init(&x->reader.left, l->mem);
+    bough_buf_init(&x->left, l->mem);
     err = bough_log__bitmaps_load(l, t, &x->maps);
     if (!err)
         err = boundary_same(x);

@@ -4,6 +4,7 @@
  *   scan   the rows of the set, block by block: the first so many by place, in a heap
  *   sort   the heap becomes an ascending list
  *   tell   one after another, beside the segment's reverse table; then scan for the next so many
+ *   left   when the handle is given up: the ids of the rest
  *
  * So entries are read as they lie, and bases by place come before what stands upon them, whatever
  * the size of the store, in 8 MiB of memory.
@@ -266,7 +267,75 @@ enum bough_err bough_log__reach_next(struct bough_reach *r, struct bough_reached
     if (x->expired)
         return BOUGH_WHY(
             &x->log->store.why, BOUGH_EEXPIRED, "a collection went on meanwhile", NULL, 0);
+    x->telling = true;
     if (x->stage == BOUGH_LOG__REACH_SCAN)
         return scan_step(x);
     return x->stage == BOUGH_LOG__REACH_SORT ? sort_step(x) : tell_step(x, out);
+}
+
+/* ---- Left ---- */
+
+enum { LEFT_MAX = 64 * 1024 * 1024 }; /* bytes of ids */
+
+/* What lies before it was told. */
+static uint64_t told_to(const struct bough_log__reach *x)
+{
+    if (x->stage != BOUGH_LOG__REACH_TELL)
+        return x->floor;
+    if (x->tell_at < x->heap_n)
+        return x->heap[x->tell_at].where;
+    return x->partial ? x->heap[x->heap_n - 1].where + 1 : UINT64_MAX;
+}
+
+static enum bough_err block_note(struct bough_log__reach *x, uint32_t no)
+{
+    struct bough_log *l = x->log;
+    uint32_t per = bough_log__rows_per_block(l), rows;
+    uint64_t first = (uint64_t)no * per, from = told_to(x);
+    const uint8_t *block;
+    enum bough_err err;
+
+    if (!block_any(x, first, per))
+        return BOUGH_OK;
+    err = bough_log__table_block(l, table_of(x), BOUGH_LOG__BLOCK_OID, no, &block, &rows);
+    for (uint32_t i = 0; !err && i < rows; i++) {
+        struct bough_log__row row;
+
+        if (!is_told(x, first + i))
+            continue;
+        bough_log__table_row(l, table_of(x), block, i, &row);
+        if (row.where >= from)
+            bough_buf_put(&x->left, row.id.bytes, l->geo.id_len);
+    }
+    return err                      ? err
+           : x->left.err            ? x->left.err
+           : x->left.len > LEFT_MAX ? BOUGH_ETOOBIG
+                                    : BOUGH_OK;
+}
+
+void bough_log__reach_note(struct bough_log__reach *x)
+{
+    struct bough_why why = x->log->store.why;
+    enum bough_err err = x->telling ? BOUGH_OK : BOUGH_EEXPIRED;
+
+    for (uint32_t no = 0; !err && no < table_of(x)->blocks; no++)
+        err = block_note(x, no);
+    x->noted = !err;
+    x->log->store.why = why; /* nobody asked */
+    if (err)
+        bough_buf_fini(&x->left);
+}
+
+enum bough_err bough_log__reach_left(struct bough_reach *r, struct bough_oid *out)
+{
+    struct bough_log__reach *x = bough_log__reach_of(r);
+    uint32_t len = x->log->geo.id_len;
+
+    if (!x->noted)
+        return BOUGH_EEXPIRED;
+    if (x->left_at == x->left.len)
+        return BOUGH_ENOENT;
+    *out = bough_oid_raw(x->log->geo.algo, x->left.ptr + x->left_at);
+    x->left_at += len;
+    return BOUGH_OK;
 }

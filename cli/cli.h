@@ -77,6 +77,7 @@ enum {
     OPEN_TRY = 1 << 3,    /* what is written stays in memory: the file or folder is only read */
     OPEN_INDEX = 1 << 4,  /* the index of history waits for no number of commits */
     OPEN_PAST = 1 << 5,   /* with OPEN_READ: also what is whole behind damage in the log */
+    OPEN_WALK = 1 << 6,   /* all that is there will be asked for, in no order */
 };
 
 /* The store's address: as given, else what `-s` or the environment says, else ./bough.img. */

@@ -155,7 +155,7 @@ int verb_fsck(struct cli *cli, int argc, char **argv)
         return say_usage("fsck", "takes no words; the store is given with -s, before the verb");
     if (rebuild)
         return index_rebuild(cli);
-    code = cli_open(cli, OPEN_READ | OPEN_PAST);
+    code = cli_open(cli, OPEN_WALK | OPEN_READ | OPEN_PAST);
     if (code != 0)
         return code;
     return check(&c);

@@ -155,7 +155,7 @@ int verb_gc(struct cli *cli, int argc, char **argv)
     int code = gc_parse(argc, argv, &g);
 
     if (code == 0)
-        code = cli_open(cli, g.opts.dry_run ? OPEN_TRY : 0);
+        code = cli_open(cli, OPEN_WALK | (g.opts.dry_run ? OPEN_TRY : 0u));
     if (code != 0)
         return code;
     if (g.keep != NULL) {

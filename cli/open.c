@@ -64,8 +64,12 @@ static bool can_be_read(struct cli *cli)
 
 static int open_file(struct cli *cli, unsigned flags)
 {
-    struct bough_log_open_opts opts = {
-        .read_only = (flags & OPEN_READ) != 0, .past_damage = (flags & OPEN_PAST) != 0};
+    enum {
+        WALK_CACHE = 64 << 20
+    }; /* bytes, as they come to be used: tables of a million objects */
+    struct bough_log_open_opts opts = {.read_only = (flags & OPEN_READ) != 0,
+        .past_damage = (flags & OPEN_PAST) != 0,
+        .cache = flags & OPEN_WALK ? WALK_CACHE : 0};
     bool only_read = (flags & (OPEN_READ | OPEN_TRY)) != 0;
     uint32_t how = BOUGH_FILEBLK_DIRECT | (only_read ? BOUGH_FILEBLK_READONLY : 0u);
     struct bough_block *dev;

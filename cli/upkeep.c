@@ -159,7 +159,7 @@ int verb_stats(struct cli *cli, int argc, char **argv)
     }
     if (f.at < argc)
         return say_usage("stats", "takes no words; the store is given with -s, before the verb");
-    code = cli_open(cli, live ? OPEN_TRY : OPEN_READ);
+    code = cli_open(cli, live ? OPEN_WALK | OPEN_TRY : OPEN_READ);
     if (code != 0)
         return code;
     err = bough_store_stat(cli->engine, &st);

@@ -517,8 +517,8 @@ enum bough_err bough_fileblk_open_part(struct bough_fileblk *dev, const char *pa
     enum bough_err err;
 
     if (part->at % BOUGH_UNIT_MIN != 0 || part->len % BOUGH_UNIT_MIN != 0)
-        return BOUGH_WHY(
-            why, BOUGH_EINVAL, "offset and size are multiples of 512", path, bough_view_str(path).len);
+        return BOUGH_WHY(why, BOUGH_EINVAL, "offset and size are multiples of 512", path,
+            bough_view_str(path).len);
     err = open_locked(dev, path, flags & ~(uint32_t)BOUGH_FILEBLK_CREATE, unit, part, why);
     if (!err)
         dev->blk.caps &= ~(uint32_t)BOUGH_BLOCK_RESIZE;

@@ -247,6 +247,8 @@ static void cmd_reopen(struct world *w)
 {
     SAY(w, "close; ");
     world_close(w);
+    if (dead(w))
+        return;           /* the power failed while it ended cleanly */
     cutblk_fini(&w->cut); /* all that was written stays */
     if (world_open(w) && dead(w))
         return;

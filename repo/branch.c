@@ -289,7 +289,8 @@ static enum bough_err write_all(struct writing *w, const struct bough_write *wri
 {
     enum bough_err err = BOUGH_OK;
 
-    w->journal = bough_repo__head_window(w->h).time_ms > 0 && w->who.len <= WHO_MAX;
+    w->journal = bough_repo__head_window(w->h).time_ms > 0 && w->who.len <= WHO_MAX &&
+                 !w->r->store->tight; /* what a window holds cannot be collected */
     for (size_t i = 0; i < n && err == BOUGH_OK && w->journal; i++) {
         bool now = false;
         if (!writes[i].remove)

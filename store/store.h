@@ -94,6 +94,7 @@ struct bough_store {
     enum { BOUGH_BOUNDARY_UNKNOWN, BOUGH_BOUNDARY_NONE, BOUGH_BOUNDARY_SOME } boundary;
     uint64_t boundaries;    /* times that the boundary may have changed: collect.h */
     bool boundary_changing; /* the open transaction changes it */
+    bool tight;             /* so little is free that who can say more shortly should */
 };
 
 /* Release the store.  Drops an open transaction and what was not synced may be lost. NULL is fine. */

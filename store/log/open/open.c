@@ -205,6 +205,7 @@ static enum bough_err mount(struct bough_log *l, const struct bough_log__supers 
     }
     bough_log__zones_mount(l);
     l->head.spare = bough_log__zones_room(l) + 1 < bough_log__reserve(l);
+    l->store.tight = l->head.spare;
     if (!l->settle.on)
         l->durable_to = l->head.seq - 1;
     err = bough_log__supers_heal(l, all);

@@ -338,6 +338,7 @@ enum bough_err bough_log__txn_begin(struct bough_store *s, struct bough_txn **ou
     bough_log__births_note(l);
     if (l->head.spare) /* zones may have become free since the log came here */
         l->head.spare = bough_log__zones_room(l) < bough_log__reserve(l);
+    s->tight = bough_log__zones_room(l) <= bough_log__reserve(l);
     t->txn = (struct bough_txn){.cls = &txn_class, .store = s};
     t->start = l->head;
     t->start_segment = l->next_segment;

@@ -4,7 +4,7 @@
  *   entries   a walk over the entries of a segment (entries.c)
  *   marks     a bit for each row that was there at the cut (mark.c)
  *   roots     refs, the keeper, pins, what is young (roots.c); refs that keep less (limit.c)
- *   tally     what lives in each segment, and who is a victim (tally.c)
+ *   tally     what lives in each segment (tally.c); who is a victim: choose_inner.h
  *   damage    what is in damaged segments stays (harm.c), and what unreadable objects may lead to (hold.c)
  *   copying   into new segments (made.c, copy.c), packed anew when asked for (cold.c)
  *   after     what came since the cut (since.c)
@@ -84,7 +84,7 @@ struct bough_log__stack {
 struct bough_log__tally {
     uint32_t number;
     bool pack, victim;
-    bool picked;                     /* while victims are chosen */
+    uint32_t picked;                 /* while victims are chosen: the how manyth; 0: it is not */
     bool harmed;                     /* something in it is damaged */
     bool stays;                      /* it is within the grace period, or the log goes on in it */
     uint64_t live, dead, again;      /* objects; rows of objects that stand elsewhere, too */
@@ -141,8 +141,7 @@ struct bough_log__made_birth {
 };
 
 enum { BOUGH_LOG__MOVED_MAX = 16, BOUGH_LOG__BIRTHS_EACH = 8 };
-enum { BOUGH_LOG__MODEST_MAX = 5 };                   /* then nothing is copied */
-enum { BOUGH_LOG__SEGMENT_BYTES = 64 * 1024 * 1024 }; /* after which copies go to another one */
+enum { BOUGH_LOG__MODEST_MAX = 5 }; /* then nothing is copied */
 
 struct bough_log__cycle {
     struct bough_log *log;
@@ -354,15 +353,7 @@ struct bough_log__tally *bough_log__tally_find(struct bough_log__cycle *c, uint3
 enum bough_err bough_log__count_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 void bough_log__count_again(
     struct bough_log__cycle *c); /* the next step begins with the first row */
-enum bough_err bough_log__size_step(struct bough_log__cycle *c);   /* BOUGH_ENOENT: done */
-enum bough_err bough_log__choose_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
-
-/* Zones that what comes behind the copies takes: the table of all that lives, and the end. */
-uint32_t bough_log__cycle_after(const struct bough_log__cycle *c);
-
-/* Bytes that come back when segments go which are not victims, as many as can be copied into so
-   many zones. */
-uint64_t bough_log__tally_gain(struct bough_log__cycle *c, uint32_t zones);
+enum bough_err bough_log__size_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
 
 /* The base that all stand upon who lead to that place by theirs lives. */
 enum bough_err bough_log__base_mark(struct bough_log__cycle *c, uint64_t where);
@@ -372,14 +363,6 @@ enum bough_err bough_log__base_mark(struct bough_log__cycle *c, uint64_t where);
 /* Something in that segment is damaged. */
 void bough_log__harm_note(struct bough_log__cycle *c, uint32_t segment);
 enum bough_err bough_log__harm_step(struct bough_log__cycle *c); /* BOUGH_ENOENT: done */
-
-/* ---- Small packs (packs.c) ---- */
-
-/* Are there so many that a collection is to begin for their sake?  It drops nothing. */
-bool bough_log__packs_due(const struct bough_log *l);
-/* The classes of which there are too many, a bit each; is the segment of one of them? */
-uint32_t bough_log__packs_many(const struct bough_log *l);
-bool bough_log__pack_is_of(const struct bough_log__segment *seg, uint32_t many);
 
 /* ---- What damage holds (hold.c) ---- */
 
@@ -413,8 +396,8 @@ enum bough_err bough_log__late_step(struct bough_log__cycle *c);  /* BOUGH_ENOEN
 /* An entry was written to that place of the segment being made, which is as old as `born` says. */
 void bough_log__made_born(struct bough_log__cycle *c, uint64_t where, uint64_t born);
 
-/* There is a segment to write to, with room for an entry. */
-enum bough_err bough_log__segment_ready(struct bough_log__cycle *c);
+/* There is a segment to write to, with room for an entry of so many bytes, more or less. */
+enum bough_err bough_log__segment_ready(struct bough_log__cycle *c, uint64_t next);
 
 /* Write an entry of our own making: at once, or a long one in the copying steps that follow, until which
    `body` stays. */

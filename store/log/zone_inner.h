@@ -180,6 +180,9 @@ uint32_t bough_log__kept_back(const struct bough_log *l);
 /* Zones that the last two checkpoints of a collection take at most. */
 uint32_t bough_log__ends(const struct bough_log *l);
 
+/* Zones after which a segment of a collection's own making ends, more or less. */
+uint32_t bough_log__segment_zones(const struct bough_log *l);
+
 /* Zones that a table of so many rows takes at most; and one of all rows. */
 uint32_t bough_log__rows_zones(const struct bough_log *l, uint64_t rows);
 uint32_t bough_log__table_zones(const struct bough_log *l);

@@ -156,7 +156,7 @@ static void test_store_resize__goes_on_beside_commits_and_readers(void **state)
 
 static void test_store_resize__refuses_what_does_not_fit(void **state)
 {
-    struct fix *f = fix_new("bbbbbbcc");
+    struct fix *f = fix_new("bbbbbcc");
 
     (void)state;
     OK(world_open(&f->w, &f->ram.blk));

@@ -184,7 +184,7 @@ static void test_store_log_reader__the_oldest_is_given_up(void **state)
     struct log_bed f;
 
     (void)state;
-    begin(&f, 24 * ZONE);
+    begin(&f, 32 * ZONE);
     for (int i = 0; i < 20; i++)
         commit(&f);
     OK(bough_store_reader(f.s, NULL, &old));

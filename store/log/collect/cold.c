@@ -16,6 +16,7 @@
 #include "store/log/read_inner.h"
 #include "store/log/shape_inner.h"
 
+enum { PACKS = 4 }; /* an object takes a part of its size, more or less */
 enum { WINDOW = 10, DEPTH_MAX = 50, LEVEL = 6 };
 enum { TRY_COST = 2 };                      /* a byte looked for takes as long as so many read */
 enum { OBJECT_MAX = BOUGH_LOG__WHOLE_MAX }; /* bytes; longer ones go through cold_long.c */
@@ -318,7 +319,7 @@ enum bough_err bough_log__cold_step(struct bough_log__cycle *c)
         k->packing = false;
         return BOUGH_OK;
     }
-    err = bough_log__segment_ready(c);
+    err = bough_log__segment_ready(c, object_now(k)->size / PACKS);
     if (err)
         return err;
     return object_now(k)->size > OBJECT_MAX ? long_begin(c) : object_load(c);

@@ -219,7 +219,7 @@ static enum bough_err entry_begin(
 {
     uint8_t raw[BOUGH_ENTRY_HEAD_MAX];
     struct bough_entry_head head;
-    enum bough_err err = bough_log__segment_ready(c);
+    enum bough_err err = bough_log__segment_ready(c, f->len);
 
     if (!err)
         err = bough_log__entry_head(c->log, number, f, &head, raw);

@@ -9,9 +9,11 @@
 #include "store/inner.h"
 #include "store/log/checkpoint_inner.h"
 #include "store/log/collect_inner.h"
+#include "store/log/choose_inner.h"
 #include "store/log/cycle_inner.h"
 #include "store/log/inner.h"
 #include "store/log/reach_inner.h"
+#include "store/log/shape_inner.h"
 #include "store/log/table_inner.h"
 #include "store/log/txn_inner.h"
 #include "store/log/zone_inner.h"
@@ -127,14 +129,14 @@ static enum bough_err catch_up(struct bough_log__cycle *c)
     return err == BOUGH_ENOENT ? bough_log__since_step(c) : err;
 }
 
-/* What the collection gives back, as of the cut; or, when it is done, another one after it. */
-static void gain_note(struct bough_log__cycle *c)
+/* What the collection gives back with so many free zones, as of the cut; or, when it is done, another one
+   after it. */
+static void gain_note(struct bough_log__cycle *c, uint32_t zones)
 {
     if (c->packs)
         return;
     c->log->gain.seq = c->cut.seq;
-    c->log->gain.bytes =
-        bough_log__tally_gain(c, bough_log__zones_room(c->log) + (uint32_t)c->log->zones.helds);
+    c->log->gain.bytes = bough_log__tally_gain(c, zones);
 }
 
 /* Who tells what bitmaps selected is waited for, but not for ever: it knows the ids of the rest then. */
@@ -175,7 +177,7 @@ static enum bough_err end_step(struct bough_log__cycle *c)
         return err;
     err = bough_log__finish(c);
     if (!err)
-        gain_note(c);
+        gain_note(c, bough_log__zones_room(c->log) + (uint32_t)c->log->zones.helds);
     return err ? err : BOUGH_ENOENT;
 }
 
@@ -220,6 +222,23 @@ static void copy_begin(struct bough_log__cycle *c)
         c->progress.all += c->tally[i].victim ? c->tally[i].live_bytes : 0;
 }
 
+/* What waits to be free is room for copies when little is: two checkpoints more, and it is. */
+static enum bough_err held_free(struct bough_log__cycle *c)
+{
+    enum { FORGET = 2 };
+    struct bough_log *l = c->log;
+    uint64_t roots = FORGET * (uint64_t)bough_log__up(l->root_run.len, l->geo.align);
+    enum bough_err err = BOUGH_OK;
+
+    if (c->opts.dry_run || c->packs || l->settle.on ||
+        bough_log__zones_room(l) > bough_log__reserve(l) ||
+        l->zones.helds * (uint64_t)l->geo.zone <= roots)
+        return BOUGH_OK;
+    for (uint32_t i = 0; i < FORGET && !err; i++)
+        err = bough_log__checkpoint(l);
+    return err;
+}
+
 /* The stage is done: what the next one begins with. */
 static enum bough_err stage_next(struct bough_log__cycle *c)
 {
@@ -238,7 +257,8 @@ static enum bough_err stage_next(struct bough_log__cycle *c)
         c->progress.all = c->rows;
         break;
     case BOUGH_LOG__STAGE_CHOOSE:
-        gain_note(c);
+        err = held_free(c);
+        gain_note(c, bough_log__zones_room(c->log));
         if (c->opts.dry_run)
             c->stage = BOUGH_LOG__STAGE_DONE;
         break;

@@ -1,11 +1,13 @@
 /*
  * made.c - segments of a collection's own making.
  *
- *   segments   bounded; what is written to them is copy.c's, or cold.c's
+ *   segments   bounded, so that there is room to move what lives in one of them even when little is
+ *              free; what is written to them is copy.c's, or cold.c's
  *   births     what is moved is as old as before
  *   rows       of their entries, kept until the table is written: in memory, then as tables
  *   the end    what was made is given up, where it is not the store's by then
  */
+#include "store/log/choose_inner.h"
 #include "store/log/cycle_inner.h"
 #include "store/log/inner.h"
 #include "store/log/range_inner.h"
@@ -97,7 +99,7 @@ static enum bough_err segment_open(struct bough_log__cycle *c)
     c->seg = (struct bough_log__segment){.number = l->next_segment, .pack = true};
     c->seg.oid.segment = c->seg.reverse.segment = c->seg.number;
     err = bough_log__out_init(&c->out, l, &c->seg.run, BOUGH_LOG__ZONE_PACK);
-    c->out.reserve = bough_log__cycle_after(c);
+    c->out.reserve = bough_log__cycle_beside(c);
     bough_buf_init(&c->sums.done, l->mem);
     c->sums.now = 0;
     c->out.sums = &c->sums;
@@ -231,12 +233,29 @@ enum bough_err bough_log__copy_close(struct bough_log__cycle *c)
     return BOUGH_OK;
 }
 
-enum bough_err bough_log__segment_ready(struct bough_log__cycle *c)
+/* Is it full?  It ends where the next entry would begin another zone, or hardly anything is left of one. */
+static bool is_full(const struct bough_log__cycle *c, uint64_t next)
+{
+    enum { HARDLY = 16 };
+    const struct bough_log *l = c->log;
+    uint64_t blocks = c->rows_now.n / bough_log__rows_per_block(l) + 1;
+    uint64_t end = c->seg.run.len, zones, left;
+    uint32_t most = bough_log__segment_zones(l);
+
+    if (c->rows_now.n >= bough_log__rows_max(l))
+        return true;
+    blocks += end >= BOUGH_LOG__SUMS_MIN ? bough_log__sums_blocks(end) : 0;
+    end = bough_log__up(end, l->geo.align) + bough_log__up(blocks * BOUGH_LOG__BLOCK, l->geo.align);
+    zones = (end + l->geo.zone - 1) / l->geo.zone;
+    left = zones * l->geo.zone - end;
+    return zones >= most && (left < next || left < l->geo.zone / HARDLY);
+}
+
+enum bough_err bough_log__segment_ready(struct bough_log__cycle *c, uint64_t next)
 {
     enum bough_err err = BOUGH_OK;
 
-    if (c->seg.number != 0 && (c->rows_now.n >= bough_log__rows_max(c->log) ||
-                                  c->seg.run.len >= BOUGH_LOG__SEGMENT_BYTES))
+    if (c->seg.number != 0 && c->rows_now.n > 0 && is_full(c, next))
         err = bough_log__copy_close(c);
     if (!err && c->seg.number == 0)
         err = segment_open(c);

@@ -6,6 +6,7 @@
  * that drops nothing, for which all lives; and any collection takes along what there is too much of.  So
  * there are a few for each class, and an entry is copied once for each.
  */
+#include "store/log/choose_inner.h"
 #include "store/log/cycle_inner.h"
 #include "store/log/inner.h"
 #include "store/log/segment_inner.h"
@@ -61,7 +62,12 @@ uint32_t bough_log__packs_many(const struct bough_log *l)
     return many;
 }
 
-bool bough_log__pack_is_of(const struct bough_log__segment *seg, uint32_t many)
+static bool pack_is_of(const struct bough_log__segment *seg, uint32_t many)
 {
     return (many >> class_of(seg) & 1) != 0;
+}
+
+bool bough_log__is_of_many(const struct bough_log__cycle *c, const struct bough_log__tally *y)
+{
+    return pack_is_of(bough_log__segment_find(c->log, y->number), c->many);
 }

@@ -12,6 +12,7 @@
 #include "store/inner.h"
 #include "store/log/checkpoint_inner.h"
 #include "store/log/collect_inner.h"
+#include "store/log/choose_inner.h"
 #include "store/log/cycle_inner.h"
 #include "store/log/inner.h"
 #include "store/log/reach_inner.h"
@@ -272,11 +273,28 @@ static enum bough_err pay_starved(struct bough_log *l)
     return err;
 }
 
-/* Nothing grew since the last collection, but there is more to be had than it gave. */
+/* Not even who removes finds a zone, and it is not known that nothing is to be had. */
+static bool is_stuck(const struct bough_log *l)
+{
+    return bough_log__zones_room(l) <= bough_log__need(l) &&
+           (l->gain.seq != l->head.seq || l->gain.bytes > 0);
+}
+
+/* Nothing grew since the last collection, but there may be more to be had than it gave. */
 static bool has_more(const struct bough_log *l)
 {
     return bough_log__zones_room(l) < least(l) && !waits(l) &&
-           (l->forget > 0 || (l->lookers == 0 && pin_oldest(l) != NULL));
+           (l->forget > 0 || (l->lookers == 0 && pin_oldest(l) != NULL) || is_stuck(l));
+}
+
+/* Steps are not enough: who writes would take what the collection needs, or finds nothing. */
+static bool must_pay_all(const struct bough_log *l)
+{
+    uint32_t room = bough_log__zones_room(l);
+
+    if (l->cycle != NULL)
+        return room < least(l) || room <= wanted(l);
+    return room < least(l) && (is_due(l) || has_more(l));
 }
 
 enum bough_err bough_log__collect_pay(struct bough_log *l)
@@ -296,8 +314,7 @@ enum bough_err bough_log__collect_pay(struct bough_log *l)
             : bough_log__zones_room(l) >= low(l) && bough_log__zones_room(l) > wanted(l))
         return BOUGH_OK;
     err = bough_log__collect_step(l, SHARE * written + AT_LEAST, &more);
-    if (!err && (bough_log__zones_room(l) < least(l) ||
-                    (l->cycle != NULL && bough_log__zones_room(l) <= wanted(l))))
+    if (!err && must_pay_all(l))
         err = pay_all(l, least(l), false);
     return paid(l, err);
 }

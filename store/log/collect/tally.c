@@ -1,17 +1,11 @@
 /*
- * tally.c - what lives in each segment, and which segments go.
+ * tally.c - what lives in each segment.
  *
  *   twice     the frozen tables' rows: which of several of an object stands for it
  *   count     how many objects of each segment live
  *   size      how many bytes that are
- *   choose    victims, as many as there is room to copy what lives in them; then what must
- *             leave the others since its base dies
- *
- * Log segments always go, young as they are and full of padding; pack segments when enough of
- * them is dead, when their zones are half empty, or when there are many of their size (packs.c).
- * A pack segment within the grace period of which it is not noted when it came stays, but when all is packed
- * anew: what is moved is as old as what is noted says.
  */
+#include "store/log/choose_inner.h"
 #include "store/log/cycle_inner.h"
 #include "store/log/inner.h"
 #include "store/log/read_inner.h"
@@ -244,12 +238,6 @@ static bool size_known(struct bough_log__cycle *c, struct bough_log__tally *y)
     return true;
 }
 
-/* Is it a small pack, of which there are too many? */
-static bool is_of_many(const struct bough_log__cycle *c, const struct bough_log__tally *y)
-{
-    return bough_log__pack_is_of(bough_log__segment_find(c->log, y->number), c->many);
-}
-
 enum bough_err bough_log__size_step(struct bough_log__cycle *c)
 {
     struct bough_log__tally *y;
@@ -259,7 +247,7 @@ enum bough_err bough_log__size_step(struct bough_log__cycle *c)
         return BOUGH_ENOENT;
     y = &c->tally[c->at];
     if (c->entries.number == 0) {
-        if (c->packs && !is_of_many(c, y)) { /* it stays */
+        if (c->packs && !bough_log__is_of_many(c, y)) { /* it stays */
             c->at++;
             return BOUGH_OK;
         }
@@ -276,186 +264,6 @@ enum bough_err bough_log__size_step(struct bough_log__cycle *c)
     else if (err != BOUGH_ENOENT)
         return err;
     size_sum(c, y);
-    c->entries.number = 0;
-    c->at++;
-    return BOUGH_OK;
-}
-
-/* ---- Choose ---- */
-
-enum { DEAD_SHARE = 4, DEAD_SHARE_TIGHT = 8 }; /* a part so small of a pack is not worth it */
-enum { SHARES = 16 };
-
-/* Bytes that the copies of what lives in it take. */
-static uint64_t cost_of(const struct bough_log__cycle *c, const struct bough_log__tally *y)
-{
-    return y->live_bytes + y->live * bough_log__row_len(c->log);
-}
-
-static uint64_t size_of(const struct bough_log__cycle *c, const struct bough_log__tally *y)
-{
-    const struct bough_log__segment *seg = bough_log__segment_find(c->log, y->number);
-
-    return (uint64_t)(seg != NULL && seg->pack ? seg->run.n : 1) * c->log->geo.zone;
-}
-
-/* When space is short what a pack does not fill of its zones counts as dead, too. */
-static bool is_worth_it(const struct bough_log__cycle *c, const struct bough_log__tally *y)
-{
-    const struct bough_log *l = c->log;
-    uint64_t cost = cost_of(c, y), size = size_of(c, y);
-    bool tight = bough_log__zones_room(l) < bough_log__reserve(l) + l->geo.zones / 8;
-
-    if (y->stays || c->packs)
-        return !y->stays && is_of_many(c, y);
-    if (!y->pack || c->opts.whole || y->live == 0)
-        return true;
-    if (tight && size > cost && (size - cost) * DEAD_SHARE_TIGHT >= size)
-        return true;
-    return is_of_many(c, y) || 2 * cost <= size ||
-           y->dead_bytes * DEAD_SHARE >= y->live_bytes + y->dead_bytes;
-}
-
-/* What the copies take at most, with what segments do not fill of their last zones. */
-static uint64_t room_of(const struct bough_log__cycle *c, const struct bough_log__tally *y)
-{
-    const struct bough_log *l = c->log;
-    uint64_t cost = cost_of(c, y);
-
-    return cost + cost / 64 + y->live * l->geo.zone / bough_log__rows_max(l) +
-           y->live_bytes / BOUGH_LOG__SEGMENT_BYTES * l->geo.zone;
-}
-
-uint32_t bough_log__cycle_after(const struct bough_log__cycle *c)
-{
-    return bough_log__rows_zones(c->log, c->marked) + bough_log__ends(c->log);
-}
-
-/* Zones that are not for copies: what comes after them, where the log goes on, and what must be there
-   for removals until it has settled. */
-static uint32_t beside(const struct bough_log__cycle *c)
-{
-    enum { LOG = 1 };
-
-    return bough_log__cycle_after(c) + LOG + (c->log->settle.on ? bough_log__removals(c->log) : 0);
-}
-
-/* Bytes of so many free zones that copies can have. */
-static uint64_t copy_room(const struct bough_log__cycle *c, uint32_t zones)
-{
-    enum { PADS = 3 };
-    const struct bough_log *l = c->log;
-    uint64_t room = zones > beside(c) ? (uint64_t)(zones - beside(c)) * l->geo.zone : 0;
-    uint64_t pads = (uint64_t)PADS * l->geo.align;
-
-    return room > pads && l->modest < BOUGH_LOG__MODEST_MAX ? (room - pads) >> l->modest : 0;
-}
-
-/* What of it is to be copied, in parts of its size. */
-static uint32_t share_of(const struct bough_log__cycle *c, const struct bough_log__tally *y)
-{
-    uint64_t share = cost_of(c, y) * SHARES / size_of(c, y);
-
-    return share < SHARES ? (uint32_t)share : SHARES;
-}
-
-struct picked {
-    uint64_t bytes; /* that copies take */
-    bool all;       /* there was room for all that pay */
-};
-
-/* Pick those that pay, the emptiest first, as many as can be copied into so many free zones. */
-static struct picked pick(struct bough_log__cycle *c, uint32_t zones)
-{
-    uint64_t room = copy_room(c, zones);
-    struct picked p = {.all = true};
-
-    for (uint32_t share = 0; share <= SHARES; share++) {
-        for (size_t i = 0; i < c->tallies; i++) {
-            struct bough_log__tally *y = &c->tally[i];
-            uint64_t takes = y->live > 0 ? room_of(c, y) : 0;
-
-            if (y->victim || y->picked || share_of(c, y) != share || !is_worth_it(c, y))
-                continue;
-            y->picked = p.bytes + takes <= room;
-            p.bytes += y->picked ? takes : 0;
-            p.all = p.all && y->picked;
-        }
-    }
-    return p;
-}
-
-static void victims_choose(struct bough_log__cycle *c)
-{
-    struct picked p = pick(c, bough_log__zones_room(c->log));
-
-    c->left_out = !p.all;
-    c->wanted = (uint32_t)((p.bytes + c->log->geo.zone - 1) / c->log->geo.zone) + beside(c);
-    for (size_t i = 0; i < c->tallies; i++) {
-        c->tally[i].victim |= c->tally[i].picked;
-        c->tally[i].picked = false;
-    }
-}
-
-/* What those that are picked give. */
-static uint64_t picked_gain(const struct bough_log__cycle *c)
-{
-    uint64_t size = 0, cost = 0, zone = c->log->geo.zone;
-
-    for (size_t i = 0; i < c->tallies; i++) {
-        const struct bough_log__tally *y = &c->tally[i];
-
-        size += y->picked ? size_of(c, y) : 0;
-        cost += y->picked ? cost_of(c, y) : 0;
-    }
-    cost = (cost + zone - 1) / zone * zone;
-    return size > cost ? size - cost : 0;
-}
-
-uint64_t bough_log__tally_gain(struct bough_log__cycle *c, uint32_t zones)
-{
-    uint64_t gain = 0, before;
-    bool all;
-
-    do { /* what one collection gives is room for the copies of the next */
-        before = gain;
-        all = pick(c, zones + (uint32_t)(gain / c->log->geo.zone)).all;
-        gain = picked_gain(c);
-    } while (!all && gain > before);
-    for (size_t i = 0; i < c->tallies; i++)
-        c->tally[i].picked = false;
-    return gain;
-}
-
-enum bough_err bough_log__choose_step(struct bough_log__cycle *c)
-{
-    struct bough_log__found_entry f;
-    enum bough_err err;
-
-    if (c->at == 0 && c->entries.number == 0)
-        victims_choose(c);
-    if (c->packs) /* no base goes */
-        c->at = c->tallies;
-    while (c->entries.number == 0) {
-        if (c->at == c->tallies) {
-            err = bough_log__harm_step(c);
-            return err == BOUGH_ENOENT ? bough_log__mark_step(c, true) : err;
-        }
-        if (!c->tally[c->at].victim &&
-            !c->tally[c->at].harmed) /* also where nothing lives: something may, later */
-            bough_log__entries_begin(&c->entries, c->tally[c->at].number);
-        else
-            c->at++;
-    }
-    err = bough_log__entries_next(&c->entries, &f);
-    if (!err && c->entries.number == c->cut.segment && f.at >= c->cut.at)
-        err = BOUGH_ENOENT; /* young, or never committed */
-    if (!err)
-        err = bough_log__stray_look(c, c->entries.number, &f);
-    if (err == BOUGH_ECORRUPT)
-        bough_log__harm_note(c, c->entries.number);
-    else if (err != BOUGH_ENOENT)
-        return err;
     c->entries.number = 0;
     c->at++;
     return BOUGH_OK;

@@ -12,7 +12,7 @@
  *   a checkpoint that is due just before      rows in memory, refs, root
  *   the one that makes the cut                a root more (rows and refs are written once)
  *   the log                                   one zone: it goes on in the next
- *   copies of what lives in the victims       one zone at least; as many victims go as fit there
+ *   copies of what lives in the victims       half a segment, two zones at least
  *   the one table of all that lives           all rows, at most
  *   refs that join and leave the boundary     one zone of the log is there already; refs once more
  *   the swap, and the checkpoint after it     two roots, and rows that came since
@@ -94,14 +94,32 @@ uint32_t bough_log__table_zones(const struct bough_log *l)
     return bough_log__rows_zones(l, all_rows(l));
 }
 
+uint32_t bough_log__segment_zones(const struct bough_log *l)
+{
+    enum { SHARE = 128, LEAST = 4, BYTES = 64 * 1024 * 1024 };
+    uint32_t n = l->geo.zones / SHARE > LEAST ? l->geo.zones / SHARE : LEAST;
+    uint32_t most = l->geo.zone < BYTES ? BYTES / l->geo.zone : 1;
+
+    return n < most ? n : most;
+}
+
+/* Of a segment of which half lives; into one zone alone hardly more fits than it frees. */
+static uint32_t copies(const struct bough_log *l)
+{
+    enum { LEAST = 2 };
+    uint32_t half = bough_log__segment_zones(l) / 2;
+
+    return half > LEAST ? half : LEAST;
+}
+
 /* ---- Need, levels ---- */
 
 uint32_t bough_log__need(const struct bough_log *l)
 {
-    enum { LOG = 1, COPIES = 1 };
+    enum { LOG = 1 };
     uint64_t bytes = rows_bytes(l, l->rows.n) + 2 * refs_bytes(l) + roots_bytes(l, UNTIL_BACK);
 
-    return zones_for(l, bytes) + bough_log__table_zones(l) + LOG + COPIES;
+    return zones_for(l, bytes) + bough_log__table_zones(l) + LOG + copies(l);
 }
 
 /* Trees and commits of removals, and of what was acknowledged and is not in a tree yet. */

@@ -82,13 +82,23 @@ struct bough_log__ref_writer {
     uint8_t block[BOUGH_LOG__BLOCK];
     uint32_t fill, rows;
     uint8_t last[BOUGH_REF_NAME_MAX];
-    uint32_t last_len;
+    uint32_t last_len, before_len; /* `before`: of the block before */
+    struct bough_buf keys;         /* of its blocks (refindex.c) */
 };
 void bough_log__ref_writer_init(struct bough_log__ref_writer *w, struct bough_log__out *out,
     struct bough_log__table *t, uint32_t number);
 enum bough_err bough_log__ref_writer_put(
     struct bough_log__ref_writer *w, const struct bough_log__ref_value *v);
 enum bough_err bough_log__ref_writer_end(struct bough_log__ref_writer *w);
+void bough_log__ref_writer_fini(struct bough_log__ref_writer *w);
+
+/* The index of a ref table (refindex.c): a block begins with `name`, behind `before`; all are written; the
+   block that `name` is in, if any: BOUGH_ECORRUPT where the index is damaged. */
+void bough_log__ref_key_add(
+    struct bough_log__ref_writer *w, struct bough_view before, struct bough_view name);
+enum bough_err bough_log__ref_index_write(struct bough_log__ref_writer *w);
+enum bough_err bough_log__ref_index_find(
+    struct bough_log *l, const struct bough_log__table *t, struct bough_view name, uint32_t *no);
 
 /* A walk over a table's rows in order. */
 struct bough_log__ref_source {

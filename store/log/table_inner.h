@@ -74,13 +74,14 @@ enum {
     BOUGH_LOG__BLOCK_REVERSE = 2,
     BOUGH_LOG__BLOCK_REF = 3,
     BOUGH_LOG__BLOCK_SUMS = 4,
+    BOUGH_LOG__BLOCK_REFINDEX = 5,
 };
 
 struct bough_log__table {
     uint32_t number;
     uint32_t segment; /* not 0: it lies in that pack segment, `at` bytes into it */
     uint64_t rows;
-    uint32_t home, blocks;
+    uint32_t home, blocks; /* of refs: `home` more blocks behind them are an index */
     uint64_t at;
     struct bough_log__run run; /* of its own, when segment is 0 */
     uint32_t near; /* of refs: the block that a seek began in last: the next one is often there */

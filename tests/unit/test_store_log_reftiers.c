@@ -1,13 +1,16 @@
 /*
  * test_store_log_reftiers.c - merging ref tables keeps nobody waiting.
  *
- * Goal: what one commit of refs writes does not grow with their number, whether maintain() is called or not; what
+ * Goal: a name is found by an index, and without it.  What one commit of refs writes does not grow with their number, whether maintain() is called or not; what
  * maintain() writes at a time is bounded by its budget; a merge that is under way loses nothing when refs
  * change or go, or the store is closed meanwhile.
  * Method: a device in memory and few refs in memory, so that thousands are what millions are elsewhere; the
  * engine's own count of bytes written; what each ref is, in an array beside it.
  */
 #include "store/log/inner.h"
+#include "store/log/run_inner.h"
+#include "store/log/shape_inner.h"
+#include "store/log/table_inner.h"
 #include "tests/lib/log_bed.h"
 
 enum { UNIT = 512, ZONE = 64 * 1024, BYTES = 64 * 1024 * 1024 };
@@ -171,6 +174,61 @@ static void test_reftiers__a_merge_under_way_disturbs_nobody(void **state)
     assert_all_twice(f);
 }
 
+static uint64_t misses(struct log_bed *f)
+{
+    return bough_log__of(f->s)->pages.misses;
+}
+
+/* The pages that it takes to find that a name is not there, at worst of some. */
+static uint64_t missing_costs(struct log_bed *f)
+{
+    uint64_t most = 0;
+
+    for (uint32_t i = 0; i < 20; i++) {
+        struct bough_ref ref;
+        uint64_t before;
+        char room[64];
+
+        log_bed_reopen(f);
+        before = misses(f);
+        assert_int_equal(
+            bough_store_ref(f->s, name_of(i * (REFS / 20) + REFS, room), &ref), BOUGH_ENOENT);
+        most = misses(f) - before > most ? misses(f) - before : most;
+    }
+    return most;
+}
+
+static void test_reftiers__a_new_name_costs_three_pages_a_table(void **state)
+{
+    struct log_bed *f = *state;
+
+    (void)commits_most(f, 0, COMMITS);
+    (void)maintain(f);
+    assert_in_range(missing_costs(f), 1, 3 * bough_log__of(f->s)->reftables);
+}
+
+static void test_reftiers__a_damaged_index_costs_time_only(void **state)
+{
+    struct log_bed *f = *state;
+    const struct bough_log__table *t;
+    struct bough_log *l;
+    uint64_t dev, left;
+
+    (void)commits_most(f, 0, COMMITS);
+    (void)maintain(f);
+    l = bough_log__of(f->s);
+    for (uint32_t i = 0; i < l->reftables; i++) {
+        t = &l->reftable[i];
+        for (uint32_t no = t->blocks; no < t->blocks + t->home; no++) {
+            OK(bough_log__run_at(l, &t->run, (uint64_t)no * BOUGH_LOG__BLOCK, &dev, &left));
+            f->device[dev + 100] ^= 1;
+        }
+    }
+    assert_true(l->reftable[0].home > 1);
+    log_bed_reopen(f);
+    assert_all(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +238,10 @@ int main(void)
             test_reftiers__maintenance_writes_its_budget_and_leaves_few_tables, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_reftiers__a_merge_under_way_disturbs_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_reftiers__a_new_name_costs_three_pages_a_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_reftiers__a_damaged_index_costs_time_only, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("store/log/reftiers", tests, NULL, NULL);

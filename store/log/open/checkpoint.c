@@ -265,6 +265,8 @@ static enum bough_err reftables_make(struct making *m)
         err = out_end(&out);
     bough_log__out_fini(&out);
     run_end(m, &t->run);
+    if (t->number != 0)
+        bough_log__ref_writer_fini(w);
     bough_mem_free(l->mem, w, sizeof *w);
     return err;
 }

@@ -347,6 +347,14 @@ static enum bough_err load_segment(struct bough_log *l, uint32_t kind, struct bo
     return err;
 }
 
+/* Behind the blocks of a ref table is its index. */
+static enum bough_err index_decode(const struct bough_log *l, struct bough_log__table *t)
+{
+    t->run.len += (uint64_t)t->home * BOUGH_LOG__BLOCK;
+    return t->run.start + t->run.len <= (uint64_t)t->run.n * l->geo.zone ? BOUGH_OK
+                                                                         : BOUGH_ECORRUPT;
+}
+
 static enum bough_err load_table(struct bough_log *l, uint32_t kind, struct bough_view body)
 {
     struct bough_log__table t;
@@ -357,7 +365,7 @@ static enum bough_err load_table(struct bough_log *l, uint32_t kind, struct boug
     if (kind == BOUGH_LOG__HOLD)
         err = l->hold.rows == 0 && t.rows > 0 && t.segment == 0 ? BOUGH_OK : BOUGH_ECORRUPT;
     else if (kind == BOUGH_LOG__REFTABLE)
-        err = l->reftables < BOUGH_LOG__REFTABLES_MAX ? BOUGH_OK : BOUGH_ECORRUPT;
+        err = l->reftables < BOUGH_LOG__REFTABLES_MAX ? index_decode(l, &t) : BOUGH_ECORRUPT;
     else
         err = l->tables < BOUGH_LOG__TABLES_MAX ? bough_log__tables_reserve(l, 1) : BOUGH_ECORRUPT;
     if (!err)

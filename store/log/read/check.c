@@ -308,6 +308,14 @@ static enum bough_err reftable_check(struct check *c, const struct bough_log__ta
         if (err)
             say_place(c, "a block of a ref table cannot be read", "block ", no);
     }
+    for (uint32_t no = t->blocks; no < t->blocks + t->home; no++) {
+        enum bough_err err =
+            bough_log__table_block(c->log, t, BOUGH_LOG__BLOCK_REFINDEX, no, &block, &rows);
+        if (err == BOUGH_ENOMEM)
+            return err;
+        if (err)
+            say_place(c, "the index of a ref table is damaged", "block ", no);
+    }
     return BOUGH_OK;
 }
 

@@ -56,7 +56,7 @@ static uint64_t refs_bytes(const struct bough_log *l)
     if (l->refs.n == 0)
         return 0;
     for (uint32_t i = 0; i < l->reftables; i++)
-        bytes += (uint64_t)l->reftable[i].blocks * BOUGH_LOG__BLOCK;
+        bytes += ((uint64_t)l->reftable[i].blocks + l->reftable[i].home) * BOUGH_LOG__BLOCK;
     return bough_log__up(bytes + BOUGH_LOG__BLOCK, l->geo.align);
 }
 

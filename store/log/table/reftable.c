@@ -2,7 +2,7 @@
  * reftable.c - refs on the device: sorted blocks with shared prefixes; docs/format.md 7.
  *
  *   rows     one after another in a block
- *   seek     by halves over the blocks, forward in one
+ *   seek     by the index, or by halves over the blocks; forward in one
  *   walk     all of a table, for merging (refmerge.c)
  *   writer
  */
@@ -102,11 +102,35 @@ static enum bough_err block_above(struct bough_log *l, const struct bough_log__t
     return err == BOUGH_ENOENT ? BOUGH_ECORRUPT : err;
 }
 
+/* Is it the block in which the last seek began? */
+static bool is_near(
+    struct bough_log *l, const struct bough_log__table *t, struct bough_view name, uint8_t *scratch)
+{
+    bool above = true;
+
+    if (t->near == 0 || block_above(l, t, t->near, name, scratch, &above) || above)
+        return false;
+    return t->near + 1 == t->blocks ||
+           (!block_above(l, t, t->near + 1, name, scratch, &above) && above);
+}
+
 /* The last block whose first name is not above `name`, or 0. */
 static enum bough_err block_for(struct bough_log *l, struct bough_log__table *t,
     struct bough_view name, uint8_t *scratch, uint32_t *out)
 {
     uint32_t lo = 0, hi = t->blocks;
+
+    if (t->home > 0) {
+        enum bough_err err = BOUGH_OK;
+
+        *out = t->near;
+        if (!is_near(l, t, name, scratch))
+            err = bough_log__ref_index_find(l, t, name, out);
+        if (err != BOUGH_ECORRUPT) {
+            t->near = err ? t->near : *out;
+            return err;
+        }
+    }
 
     for (uint32_t mid = t->near; hi - lo > 1;) {
         bool above;
@@ -247,6 +271,13 @@ void bough_log__ref_writer_init(struct bough_log__ref_writer *w, struct bough_lo
     t->blocks = 0;
     t->home = 0;
     t->near = 0;
+    bough_buf_init(&w->keys, out->log->mem);
+}
+
+void bough_log__ref_writer_fini(struct bough_log__ref_writer *w)
+{
+    if (w->keys.mem != NULL)
+        bough_buf_fini(&w->keys);
 }
 
 static enum bough_err block_end(struct bough_log__ref_writer *w)
@@ -259,6 +290,7 @@ static enum bough_err block_end(struct bough_log__ref_writer *w)
     memset(w->block, 0, sizeof w->block);
     w->fill = BOUGH_LOG__BLOCK_HEAD;
     w->rows = 0;
+    w->before_len = w->last_len;
     w->last_len = 0;
     w->table->blocks++;
     return err;
@@ -290,6 +322,8 @@ enum bough_err bough_log__ref_writer_put(
             return err;
         shared = 0;
     }
+    if (w->rows == 0)
+        bough_log__ref_key_add(w, bough_view(w->last, w->before_len), v->ref.name);
     p = w->block + w->fill;
     bough_put16le(p, (uint16_t)shared);
     bough_put16le(p + 2, (uint16_t)(name_len - shared));
@@ -316,5 +350,7 @@ enum bough_err bough_log__ref_writer_put(
 
 enum bough_err bough_log__ref_writer_end(struct bough_log__ref_writer *w)
 {
-    return w->rows > 0 || w->table->blocks == 0 ? block_end(w) : BOUGH_OK;
+    enum bough_err err = w->rows > 0 || w->table->blocks == 0 ? block_end(w) : BOUGH_OK;
+
+    return err ? err : bough_log__ref_index_write(w);
 }

@@ -46,6 +46,7 @@ void bough_log__reftiers_end(struct bough_log *l, bool zones)
         return;
     for (uint32_t i = 0; zones && i < t->table.run.n; i++)
         bough_log__zone_drop(l, t->table.run.zones[i]);
+    bough_log__ref_writer_fini(&t->writer);
     bough_log__out_fini(&t->out);
     bough_log__ref_merge_fini(&t->merge);
     bough_log__table_fini(l, &t->table);

@@ -62,7 +62,8 @@ enum bough_err bough_log__table_block(struct bough_log *l, const struct bough_lo
     struct bough_view v;
     uint64_t dev = 0;
     uint32_t *checked, bit;
-    enum bough_err err = no < t->blocks ? block_place(l, t, no, &dev) : BOUGH_ECORRUPT;
+    uint32_t blocks = t->blocks + (kind == BOUGH_LOG__BLOCK_REFINDEX ? t->home : 0);
+    enum bough_err err = no < blocks ? block_place(l, t, no, &dev) : BOUGH_ECORRUPT;
 
     if (err)
         return bough_log__corrupt(l, "a table's block lies outside of it", no);

@@ -170,6 +170,7 @@ struct bough_log {
     bool mounted;                                /* open for writing, and the superblocks say so */
     struct bough_why damage[BOUGH_LOG__DAMAGES]; /* what was found wrong when it was opened */
     uint32_t damages;
+    bool rootless;    /* no checkpoint was found: what there is comes from frames */
     uint64_t lost_to; /* of frames up to this sequence some are lost */
 };
 

@@ -194,7 +194,11 @@ mended 'a store that is cut' v.img
 same "$(what new.img)" "$all" 'where only free space was cut off'
 
 refuse 'a store that is cut: how much' '20971520 bytes, and the superblock says 33554432' "$BOUGH" -s v.img get k
-for size in 600K 9K; do # even the first checkpoint is gone
+# Where no checkpoint is left, what its frames have.
+cp u.img v.img && truncate -s 300K v.img
+mended 'a store without its checkpoints' v.img
+has "$(cat out)" 'no checkpoint is whole; what frames of the log have was taken' 'its frames are read'
+for size in 9K; do # not even a frame
     cp u.img v.img && truncate -s $size v.img
     for verb in 'get k' fsck; do
         # shellcheck disable=SC2086

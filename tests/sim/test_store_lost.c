@@ -185,6 +185,29 @@ static void test_log__finds_checkpoints_without_superblocks(void **state)
     fix_free(f);
 }
 
+/* Superblocks, but no root: what is in frames, and in packs that they adopt. */
+static void test_log__takes_frames_without_a_checkpoint(void **state)
+{
+    struct fix *f = fix_new();
+
+    (void)state;
+    life(f, often, "ccdcicidcc");
+    life(f, seldom, "cdi");
+    for (uint64_t at = 0; at < BYTES; at += UNIT) {
+        if (memcmp(f->device + at, "BgRt", 4) == 0)
+            memset(f->device + at, 0, UNIT);
+    }
+    f->w.opts = reading;
+    assert_int_equal(world_open(&f->w, &f->ram.blk), BOUGH_ECORRUPT);
+    assert_string_equal(f->w.why.what, "no checkpoint is whole");
+    check_as(f, saving);
+    assert_says(f, "no checkpoint is whole; what frames of the log have was taken: at ");
+    assert_says(f, "a ref may be older than it was: refs/");
+    assert_all_there(f);
+    world_close(&f->w);
+    fix_free(f);
+}
+
 /* Of two stores the one that was written last is found, though the other one is older. */
 static void test_log__finds_the_store_written_last(void **state)
 {
@@ -407,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_log__names_lost_superblocks),
         cmocka_unit_test(test_log__heals_superblocks_to_the_newest_checkpoint),
         cmocka_unit_test(test_log__finds_checkpoints_without_superblocks),
+        cmocka_unit_test(test_log__takes_frames_without_a_checkpoint),
         cmocka_unit_test(test_log__finds_the_store_written_last),
         cmocka_unit_test(test_log__names_a_lost_end),
         cmocka_unit_test(test_log__a_lost_end_after_a_crash_is_an_older_state),

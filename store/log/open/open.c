@@ -7,7 +7,7 @@
  *   why      what is wrong with a device that cannot be opened
  *
  * Who wants what is left of a store (past_damage) gets it where superblocks or checkpoints are
- * damaged, too: all roots that are still there are looked for (scan.c).
+ * damaged, too: all roots that are still there are looked for (scan.c), and where none is, all frames.
  */
 #include "store/log/cache_inner.h"
 #include "store/log/checkpoint_inner.h"
@@ -135,12 +135,35 @@ static void base_note(struct opening *o, uint32_t supers, uint64_t newest)
         bough_log__damage_note(o->log, &why);
 }
 
+/* No root is left, but it is known which store it was: an empty one, and all frames that there are. */
+static enum bough_err frames_load(struct opening *o, const struct bough_log__super *newest)
+{
+    const struct bough_why why = {.err = BOUGH_ECORRUPT,
+        .what = "no checkpoint is whole; what frames of the log have was taken",
+        .at = newest->checkpoint};
+    enum bough_err err;
+
+    base_drop(o);
+    o->all->s[0] = *newest;
+    err = bough_log__new(o->dev, o->env, o->opts, &o->all->geo, &o->log);
+    if (err)
+        return err;
+    o->log->super = o->log->root = *newest;
+    o->log->next_segment = o->log->next_table = 1;
+    o->log->next_record = 1;
+    o->log->rootless = true;
+    if (o->cut)
+        bough_log__damage_note(o->log, &o->why);
+    bough_log__damage_note(o->log, &why);
+    return BOUGH_OK;
+}
+
 static enum bough_err base_load(struct opening *o)
 {
     struct bough_log__supers *all = o->all;
     enum bough_err err = bough_log__supers_find(o->dev, o->env->mem, all);
     uint32_t supers = err ? 0 : all->n;
-    uint64_t newest;
+    struct bough_log__super newest;
 
     if (err)
         err = roots_scan(o, err);
@@ -154,7 +177,7 @@ static enum bough_err base_load(struct opening *o)
             : err == BOUGH_ECORRUPT ? "no superblock is whole"
             : err == BOUGH_ENOMEM   ? "no memory to open a store"
                                     : "the superblocks could not be read");
-    newest = all->s[0].checkpoint;
+    newest = all->s[0];
     err = length_check(o);
     if (err)
         return err;
@@ -165,7 +188,9 @@ static enum bough_err base_load(struct opening *o)
             err = base_try(o);
     }
     if (!err)
-        base_note(o, supers, supers > 0 ? newest : o->log->super.checkpoint);
+        base_note(o, supers, supers > 0 ? newest.checkpoint : o->log->super.checkpoint);
+    else if (err == BOUGH_ECORRUPT && is_past(o))
+        err = frames_load(o, &newest);
     else if (err == BOUGH_ECORRUPT && !o->cut)
         (void)why_say(o, err, "no checkpoint is whole");
     return err;
@@ -247,6 +272,11 @@ static enum bough_err log_start(struct opening *o)
         l->lost_to = UINT64_MAX;
         err = BOUGH_OK;
     }
+    if (!err && l->rootless && l->segments == 0)
+        err = o->cut ? BOUGH_ECORRUPT
+                     : why_say(o, BOUGH_ECORRUPT, "no checkpoint is whole, and no frame is left");
+    if (l->rootless)
+        l->lost_to = UINT64_MAX;
     if (!err && l->opts.read_only && l->opts.past_damage)
         err = bough_log__past_rows(l);
     for (uint32_t i = 0; i < l->damages && !err; i++)

@@ -251,8 +251,11 @@ static enum bough_err apply_record(struct bough_log *l, uint32_t kind, struct bo
 static enum bough_err apply_adopt(struct bough_log *l, struct bough_view body)
 {
     struct bough_log__segment seg;
-    enum bough_err err = bough_log__segment_decode(l, body, &seg);
+    enum bough_err err;
 
+    if (l->rootless && (err = bough_log__segment_whole(l, body)) != BOUGH_OK)
+        return err == BOUGH_ENOENT ? BOUGH_OK : err; /* its zones may be another's by now */
+    err = bough_log__segment_decode(l, body, &seg);
     if (err)
         return err;
     if (l->segments > 0 && seg.number <= l->segment[l->segments - 1].number)

@@ -45,9 +45,11 @@ void bough_log__cycle_end(struct bough_log *l, bool zones)
 static enum bough_err cut_make(struct bough_log__cycle *c)
 {
     struct bough_log *l = c->log;
+    /* Where nothing can be flushed an open forgets a collection that has not settled, but not the turn. */
+    uint32_t least = l->settle.on ? bough_log__reserve(l) : bough_log__need(l);
     enum bough_err err = BOUGH_OK;
 
-    if (!c->opts.dry_run && !c->packs && bough_log__zones_room(l) > bough_log__need(l))
+    if (!c->opts.dry_run && !c->packs && bough_log__zones_room(l) > least)
         err = bough_log__turn(l); /* else the log's segment stays this time */
     if (!err)
         err = bough_log__checkpoint(l);

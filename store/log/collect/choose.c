@@ -23,7 +23,7 @@
 
 enum { DEAD_SHARE = 4, DEAD_SHARE_TIGHT = 8 }; /* a part so small of a pack is not worth it */
 enum { SHARES = 16 };
-enum { TAKEN = UINT32_MAX };
+enum { TAKEN = INT32_MAX };
 
 /* Bytes that the copies of what lives in it take. */
 static uint64_t cost_of(const struct bough_log__cycle *c, const struct bough_log__tally *y)

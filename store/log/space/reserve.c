@@ -96,7 +96,7 @@ uint32_t bough_log__table_zones(const struct bough_log *l)
 
 uint32_t bough_log__segment_zones(const struct bough_log *l)
 {
-    enum { SHARE = 128, LEAST = 4, BYTES = 64 * 1024 * 1024 };
+    enum { SHARE = 256, LEAST = 4, BYTES = 64 * 1024 * 1024 };
     uint32_t n = l->geo.zones / SHARE > LEAST ? l->geo.zones / SHARE : LEAST;
     uint32_t most = l->geo.zone < BYTES ? BYTES / l->geo.zone : 1;
 

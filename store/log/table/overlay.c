@@ -101,6 +101,8 @@ void bough_log__refs_take(
     size_t i = r->n, k = from->n, to = r->n + from->n, all = to;
 
     BOUGH_ASSERT(all <= r->cap || from->n == 0);
+    if (from->n == 0)
+        return;
     while (k > 0) {
         int cmp = i > 0 ? bough_view_cmp(name_of(r->ref[i - 1]), name_of(from->ref[k - 1])) : -1;
 

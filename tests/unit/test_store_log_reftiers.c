@@ -12,6 +12,7 @@
 #include "store/log/shape_inner.h"
 #include "store/log/table_inner.h"
 #include "tests/lib/log_bed.h"
+#include "tests/lib/log_traffic.h"
 
 enum { UNIT = 512, ZONE = 64 * 1024, BYTES = 64 * 1024 * 1024 };
 enum { ROWS = 64, PER_COMMIT = 16, COMMITS = 1000, BUDGET = 8 * 1024, REFS = COMMITS * PER_COMMIT };
@@ -51,15 +52,10 @@ static void set(struct bough_txn *t, uint32_t i, uint32_t value)
     is[i] = value;
 }
 
-static uint64_t written(struct log_bed *f)
-{
-    return bough_log__of(f->s)->pages.written_bytes;
-}
-
 /* New refs, some that change, one that goes.  Bytes that it wrote. */
 static uint64_t commit(struct log_bed *f, uint32_t no)
 {
-    uint64_t before = written(f);
+    uint64_t before = log_written(f);
     struct bough_txn *t;
 
     OK(bough_txn_begin(f->s, &t));
@@ -69,7 +65,7 @@ static uint64_t commit(struct log_bed *f, uint32_t no)
         set(t, (no * 31 + i * 104729) % REFS, no + 1);
     set(t, no * 17 % REFS, 0);
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
-    return written(f) - before;
+    return log_written(f) - before;
 }
 
 static void assert_all(struct log_bed *f)
@@ -120,21 +116,6 @@ static void test_reftiers__a_commit_writes_no_more_among_many_refs(void **state)
     assert_all_twice(f);
 }
 
-/* Steps until there is nothing to do; the most that one wrote. */
-static uint64_t maintain(struct log_bed *f)
-{
-    uint64_t most = 0;
-    bool more = true;
-
-    while (more) {
-        uint64_t before = written(f);
-
-        OK(bough_store_maintain(f->s, BUDGET, &more));
-        most = written(f) - before > most ? written(f) - before : most;
-    }
-    return most;
-}
-
 static void test_reftiers__maintenance_writes_its_budget_and_leaves_few_tables(void **state)
 {
     struct log_bed *f = *state;
@@ -144,7 +125,7 @@ static void test_reftiers__maintenance_writes_its_budget_and_leaves_few_tables(v
         uint64_t bytes;
 
         commit(f, i);
-        bytes = maintain(f);
+        bytes = log_maintain(f, BUDGET);
         most = bytes > most ? bytes : most;
         assert_in_range(bough_log__of(f->s)->reftables, 0, 5);
     }
@@ -167,7 +148,7 @@ static void test_reftiers__a_merge_under_way_disturbs_nobody(void **state)
             log_bed_reopen(f);
         if (i == COMMITS / 2) { /* so does a collection */
             OK(bough_store_collect(f->s, &now));
-            (void)maintain(f);
+            (void)log_maintain(f, BUDGET);
         }
     }
     assert_true(seen);
@@ -203,7 +184,7 @@ static void test_reftiers__a_new_name_costs_three_pages_a_table(void **state)
     struct log_bed *f = *state;
 
     (void)commits_most(f, 0, COMMITS);
-    (void)maintain(f);
+    (void)log_maintain(f, BUDGET);
     assert_in_range(missing_costs(f), 1, 3 * bough_log__of(f->s)->reftables);
 }
 
@@ -215,7 +196,7 @@ static void test_reftiers__a_damaged_index_costs_time_only(void **state)
     uint64_t dev, left;
 
     (void)commits_most(f, 0, COMMITS);
-    (void)maintain(f);
+    (void)log_maintain(f, BUDGET);
     l = bough_log__of(f->s);
     for (uint32_t i = 0; i < l->reftables; i++) {
         t = &l->reftable[i];

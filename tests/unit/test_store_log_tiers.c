@@ -9,6 +9,7 @@
  */
 #include "store/log/inner.h"
 #include "tests/lib/log_bed.h"
+#include "tests/lib/log_traffic.h"
 
 enum { UNIT = 512, ZONE = 64 * 1024, BYTES = 96 * 1024 * 1024 };
 enum { ROWS = 64, PER_COMMIT = 16, COMMITS = 1200, BUDGET = 8 * 1024 };
@@ -29,11 +30,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static uint64_t written(struct log_bed *f)
-{
-    return bough_log__of(f->s)->pages.written_bytes;
-}
-
 static size_t tables(struct log_bed *f)
 {
     return bough_log__of(f->s)->tables;
@@ -42,7 +38,7 @@ static size_t tables(struct log_bed *f)
 /* Bytes that it wrote. */
 static uint64_t commit(struct log_bed *f, uint32_t no)
 {
-    uint64_t before = written(f);
+    uint64_t before = log_written(f);
     struct bough_txn *t;
 
     OK(bough_txn_begin(f->s, &t));
@@ -53,7 +49,7 @@ static uint64_t commit(struct log_bed *f, uint32_t no)
         OK(bough_txn_put(t, BOUGH_BLOB, bough_view(&body, sizeof body), &id));
     }
     OK(bough_txn_commit(t, BOUGH_DURABLE_NOW));
-    return written(f) - before;
+    return log_written(f) - before;
 }
 
 static void assert_all(struct log_bed *f, uint32_t commits)
@@ -91,21 +87,6 @@ static void test_tiers__a_commit_writes_no_more_in_a_large_store(void **state)
     assert_all(f, COMMITS);
 }
 
-/* Steps until there is nothing to do; the most that one wrote. */
-static uint64_t maintain(struct log_bed *f)
-{
-    uint64_t most = 0;
-    bool more = true;
-
-    while (more) {
-        uint64_t before = written(f);
-
-        OK(bough_store_maintain(f->s, BUDGET, &more));
-        most = written(f) - before > most ? written(f) - before : most;
-    }
-    return most;
-}
-
 static void test_tiers__maintenance_writes_its_budget_and_leaves_few_tables(void **state)
 {
     struct log_bed *f = *state;
@@ -115,7 +96,7 @@ static void test_tiers__maintenance_writes_its_budget_and_leaves_few_tables(void
         uint64_t bytes;
 
         commit(f, i);
-        bytes = maintain(f);
+        bytes = log_maintain(f, BUDGET);
         most = bytes > most ? bytes : most;
     }
     assert_in_range(most, BUDGET, 16 * BUDGET); /* a buffer and a checkpoint come to it */
